@@ -1,0 +1,85 @@
+# Every command of the project. CI calls the same targets (.ci/run).
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+GO ?= go
+
+# What bin/manager answers to --version. A clone without history has no name to give.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unreleased)
+
+# Generators and linters are pinned in modules of their own, so that they never lift
+# a dependency of the operator. `go tool -n` builds one at need and prints where it is.
+CONTROLLER_GEN = $$($(GO) -C hack/tools tool -n controller-gen)
+GOLANGCI_LINT = $$($(GO) -C hack/tools/lint tool -n golangci-lint)
+
+# The kubectl that was built beside the test control plane, unless another is named.
+KUBECTL ?= $$(hack/envtest.sh)/kubectl
+
+# Tests talk to a control plane that Go's test cache cannot see change.
+TESTFLAGS ?= -count=1 -timeout 30m
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Try it
+
+.PHONY: demo
+demo: ## Show the operator at work, without a cluster (DURATION=90s ends by itself)
+	@trap : INT; KUBEBUILDER_ASSETS="$$(hack/envtest.sh)" $(GO) run ./hack/demo $(if $(DURATION),--duration $(DURATION))
+
+.PHONY: test
+test: ## Run every test; needs neither a cluster nor Docker
+	@hack/test.sh $(TESTFLAGS)
+
+.PHONY: test-one
+test-one: ## Run the tests that a sentence names: make test-one FOCUS='a secretName stays'
+	@hack/test-one.sh "$(FOCUS)"
+
+##@ Change it
+
+.PHONY: generate
+generate: ## Write the Go code that follows from the API types
+	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
+
+.PHONY: manifests
+manifests: ## Write the CRD that follows from the API types
+	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+
+.PHONY: fmt
+fmt: ## Format the Go code
+	@gofmt -s -w $$(git ls-files -co --exclude-standard -- '*.go' | while read -r file; do if [ -f "$$file" ]; then echo "$$file"; fi; done)
+
+.PHONY: lint
+lint: ## Look for mistakes and for steps over the seams
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: verify
+verify: ## Fail when a generated file, the format or a go.mod is out of date
+	@for script in hack/verify-*.sh; do echo "verify: $$script"; "$$script"; done
+
+##@ Run it
+
+.PHONY: build
+build: ## Build bin/manager
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/manager .
+
+.PHONY: run
+run: build ## Run the operator here, against the cluster of your kubeconfig (ARGS='--flag ...')
+	bin/manager --leader-elect=false $(ARGS)
+
+.PHONY: install
+install: ## Put the CRD into the cluster of your kubeconfig
+	$(KUBECTL) apply --server-side -k config/crd
+
+.PHONY: uninstall
+uninstall: ## Take the CRD, and with it every SpacesCredential, out of that cluster
+	$(KUBECTL) delete --ignore-not-found -k config/crd
+
+.PHONY: clean
+clean: ## Remove what was built here; the test control plane stays
+	rm -rf bin dist cover.out
+	find . -name '*.test' -type f -not -path './.git/*' -delete

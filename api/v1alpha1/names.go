@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Finalizers. Both can be removed by hand when the operator is gone for good; the
+// grants they stand for then live on at the service until they end there.
+const (
+	// FinalizerRevoke stands on a SpacesCredential from before its first grant until
+	// every grant is revoked or given up.
+	FinalizerRevoke = GroupName + "/revoke"
+
+	// FinalizerGrant stands on a state Secret, so that what is needed to revoke
+	// survives a careless kubectl delete.
+	FinalizerGrant = GroupName + "/grant"
+)
+
+// Labels on the Secrets that the operator writes.
+const (
+	// LabelManagedBy is the common label for the program that looks after an object.
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+
+	// ManagedByValue is the value of LabelManagedBy on our Secrets.
+	ManagedByValue = "spaces-credential-operator"
+
+	// LabelSecret tells the two kinds of our Secrets apart.
+	LabelSecret = GroupName + "/secret"
+
+	// SecretPublished is the value of LabelSecret on the Secret that workloads mount.
+	SecretPublished = "published"
+
+	// SecretGrant is the value of LabelSecret on a state Secret.
+	SecretGrant = "grant"
+)
+
+// Annotations on the Secrets that the operator writes.
+const (
+	// AnnotationCredential names the SpacesCredential that a Secret belongs to.
+	AnnotationCredential = GroupName + "/credential"
+
+	// AnnotationCredentialUID is the UID of that SpacesCredential. A Secret is ours
+	// only while it carries the UID of the living credential.
+	AnnotationCredentialUID = GroupName + "/credential-uid"
+
+	// AnnotationFingerprint repeats status.token.fingerprint for the published token.
+	AnnotationFingerprint = GroupName + "/fingerprint"
+
+	// AnnotationExpiresAt is the expiry of the published token, RFC 3339.
+	AnnotationExpiresAt = GroupName + "/expires-at"
+)
+
+// Annotations that a person sets. A request acts once for each new value; the time
+// of day is a good value.
+const (
+	// AnnotationRenewRequestedAt on a SpacesCredential asks for one new token now,
+	// and lifts a refusal once.
+	AnnotationRenewRequestedAt = GroupName + "/renew-requested-at"
+
+	// AnnotationRevokeRequestedAt on a SpacesCredential asks for every grant it
+	// holds to be revoked now, whatever its revocation policy says.
+	AnnotationRevokeRequestedAt = GroupName + "/revoke-requested-at"
+
+	// AnnotationAdoptableBy on a Secret that somebody else made lets the
+	// SpacesCredential named by its value publish into that Secret.
+	AnnotationAdoptableBy = GroupName + "/adoptable-by"
+)
+
+// The state Secret, the operator's alone: it holds what is needed to renew,
+// republish and revoke.
+const (
+	// GrantSecretSuffix makes the name of a state Secret from the name of its
+	// SpacesCredential. No input and no published Secret may end in it.
+	GrantSecretSuffix = "-grant"
+
+	// SecretTypeGrantState is the type of a state Secret.
+	SecretTypeGrantState = GroupName + "/grant-state"
+
+	// StateKey is the one key of a state Secret; it holds a versioned document.
+	StateKey = "state.json"
+)
+
+// Field managers and the leader's lease.
+const (
+	// FieldManager owns what the operator writes, except status.
+	FieldManager = "spaces-credential-operator"
+
+	// FieldManagerStatus owns the status of a SpacesCredential.
+	FieldManagerStatus = "spaces-credential-operator-status"
+
+	// LeaseName is the Lease that the operator's replicas compete for.
+	LeaseName = "spaces-credential-operator"
+)
+
+// Keys of the published Secret. Every key of lower-case letters, digits and
+// underscores that begins with a letter is reserved for the operator, now and later.
+const (
+	// KeyAccessToken holds the token alone.
+	KeyAccessToken = "access_token"
+
+	// KeyTokenType holds the word that stands before the token in an HTTP header:
+	// Bearer, or jwt for guests.
+	KeyTokenType = "token_type"
+
+	// KeyAuthorization holds the whole value of an Authorization header.
+	KeyAuthorization = "authorization"
+
+	// KeyExpiresAt holds the expiry of the token, RFC 3339.
+	KeyExpiresAt = "expires_at"
+
+	// KeyScope holds the scopes that the service granted, in its own spelling.
+	KeyScope = "scope"
+
+	// KeyAPIURL holds the base URL of the service's REST API.
+	KeyAPIURL = "api_url"
+
+	// KeySocketURL holds the URL of the service's Socket.IO endpoint.
+	KeySocketURL = "socket_url"
+
+	// KeySocketTokenType holds the tokenType that the Socket.IO endpoint wants to be
+	// told: SocketTokenOAuth or SocketTokenJWT.
+	KeySocketTokenType = "socket_token_type"
+
+	// KeyType holds BindingType, the type of a servicebinding.io binding.
+	KeyType = "type"
+
+	// KeyProvider holds BindingProvider, the provider of a servicebinding.io binding.
+	KeyProvider = "provider"
+
+	// KeyTokenJSON is the key that the format JSON adds.
+	KeyTokenJSON = "token.json"
+
+	// KeyTokenEnv is the key that the format Dotenv adds.
+	KeyTokenEnv = "token.env"
+
+	// KeyCurlConf is the key that the format Curl adds.
+	KeyCurlConf = "curl.conf"
+)
+
+// Values of published keys.
+const (
+	// BindingType is the value of KeyType.
+	BindingType = "avaya-spaces"
+
+	// BindingProvider is the value of KeyProvider.
+	BindingProvider = "avaya"
+
+	// SocketTokenOAuth is the value of KeySocketTokenType for a token of an OAuth grant.
+	SocketTokenOAuth = "oauth"
+
+	// SocketTokenJWT is the value of KeySocketTokenType for a guest's token.
+	SocketTokenJWT = "jwt"
+)

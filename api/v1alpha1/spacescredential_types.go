@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// SpacesCredential signs in to Avaya Spaces and keeps a living access token
+// in a Secret; creating one is as strong as using the Secrets it names
+// towards the service and creating Secrets in its namespace.
+//
+// The operator signs in with the grant that spec.grantType names, publishes a
+// short-lived access token in the Secret spec.secretName for workloads to
+// mount, renews the token before it expires, and revokes the grant when the
+// SpacesCredential is deleted. What is wrong, if anything, stands in the
+// conditions: Ready says whether the published token may be used now, Stalled
+// that a person must act.
+//
+// metadata.name has at most 63 characters.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=spacescredentials,singular=spacescredential,scope=Namespaced,shortName=spcred,categories=credentials
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether the published token may be used now"
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="Why it may, or may not"
+// +kubebuilder:printcolumn:name="Grant",type=string,JSONPath=`.spec.grantType`,description="How the operator signs in"
+// +kubebuilder:printcolumn:name="Secret",type=string,JSONPath=`.status.secretName`,description="The Secret that holds the token"
+// +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.status.token.expirationTime`,description="When the published token expires"
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Renews",type=string,priority=1,JSONPath=`.status.token.renewalTime`,description="When the token is to be renewed"
+// +kubebuilder:printcolumn:name="Environment",type=string,priority=1,JSONPath=`.status.environment`,description="The environment signed in to"
+// +kubebuilder:printcolumn:name="Failures",type=integer,priority=1,JSONPath=`.status.failedAttempts`,description="Failed attempts since the last success"
+// +kubebuilder:printcolumn:name="Suspended",type=boolean,priority=1,JSONPath=`.spec.suspend`,description="Whether the operator is told to pause"
+// +kubebuilder:selectablefield:JSONPath=`.spec.grantType`
+// +kubebuilder:selectablefield:JSONPath=`.status.environment`
+// +kubebuilder:validation:XValidation:rule=`size(self.metadata.name) <= 63`,fieldPath=`.metadata`,message="metadata.name must have at most 63 characters"
+// +kubebuilder:validation:XValidation:rule=`(has(self.spec.secretName) ? self.spec.secretName : self.metadata.name) == (has(oldSelf.spec.secretName) ? oldSelf.spec.secretName : oldSelf.metadata.name)`,fieldPath=`.spec.secretName`,reason=FieldValueForbidden,message="the published Secret cannot be renamed (without secretName it is called like the SpacesCredential): create a new SpacesCredential instead"
+// +kubebuilder:validation:XValidation:rule=`!(has(self.spec.secretName) ? self.spec.secretName : self.metadata.name).endsWith('-grant')`,fieldPath=`.spec.secretName`,reason=FieldValueForbidden,message="the published Secret's name must not end in -grant, which is kept for the operator's own Secrets (without secretName it is called like the SpacesCredential)"
+// +kubebuilder:validation:XValidation:rule=`!has(self.spec.clientSecretRef) || self.spec.clientSecretRef.name != (has(self.spec.secretName) ? self.spec.secretName : self.metadata.name)`,fieldPath=`.spec.secretName`,reason=FieldValueForbidden,message="the token would be published over the Secret that clientSecretRef names: choose another secretName (without it the Secret is called like the SpacesCredential)"
+// +kubebuilder:validation:XValidation:rule=`!has(self.spec.password) || self.spec.password.secretRef.name != (has(self.spec.secretName) ? self.spec.secretName : self.metadata.name)`,fieldPath=`.spec.secretName`,reason=FieldValueForbidden,message="the token would be published over the Secret that password.secretRef names: choose another secretName (without it the Secret is called like the SpacesCredential)"
+// +kubebuilder:validation:XValidation:rule=`!has(self.spec.refreshToken) || self.spec.refreshToken.secretRef.name != (has(self.spec.secretName) ? self.spec.secretName : self.metadata.name)`,fieldPath=`.spec.secretName`,reason=FieldValueForbidden,message="the token would be published over the Secret that refreshToken.secretRef names: choose another secretName (without it the Secret is called like the SpacesCredential)"
+type SpacesCredential struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the usual object metadata; its name has at most 63 characters.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec says how to sign in and where to publish the token.
+	// +required
+	Spec SpacesCredentialSpec `json:"spec"`
+
+	// status says what the operator found and did. It is written by the operator
+	// alone and never read back by it, except for the backoff.
+	// +optional
+	Status SpacesCredentialStatus `json:"status,omitzero"`
+}
+
+// SpacesCredentialList is a list of SpacesCredentials.
+//
+// +kubebuilder:object:root=true
+type SpacesCredentialList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitzero"`
+	Items           []SpacesCredential `json:"items"`
+}
+
+// SpacesCredentialSpec says how to sign in and where to publish the token.
+//
+// +kubebuilder:validation:XValidation:rule=`self.grantType == oldSelf.grantType`,fieldPath=`.grantType`,reason=FieldValueForbidden,message="grantType cannot be changed: create a new SpacesCredential instead"
+// +kubebuilder:validation:XValidation:rule=`self.grantType == 'Password' ? has(self.password) : true`,fieldPath=`.password`,reason=FieldValueRequired,message="grantType Password needs the section password, which names the Secret with the user name and password"
+// +kubebuilder:validation:XValidation:rule=`has(self.password) ? self.grantType == 'Password' : true`,fieldPath=`.password`,reason=FieldValueForbidden,message="the section password belongs to grantType Password alone: remove it"
+// +kubebuilder:validation:XValidation:rule=`self.grantType == 'RefreshToken' ? has(self.refreshToken) : true`,fieldPath=`.refreshToken`,reason=FieldValueRequired,message="grantType RefreshToken needs the section refreshToken, which names the Secret with the first refresh token"
+// +kubebuilder:validation:XValidation:rule=`has(self.refreshToken) ? self.grantType == 'RefreshToken' : true`,fieldPath=`.refreshToken`,reason=FieldValueForbidden,message="the section refreshToken belongs to grantType RefreshToken alone: remove it"
+// +kubebuilder:validation:XValidation:rule=`self.grantType in ['Password', 'RefreshToken'] ? has(self.clientSecretRef) : true`,fieldPath=`.clientSecretRef`,reason=FieldValueRequired,message="this grantType needs clientSecretRef, which names the Secret with the client ID and its secret"
+// +kubebuilder:validation:XValidation:rule=`has(self.scopes) ? self.grantType in ['Password'] : true`,fieldPath=`.scopes`,reason=FieldValueForbidden,message="scopes can be chosen with grantType Password alone, since a refresh token keeps those it was issued with: remove scopes"
+// +kubebuilder:validation:XValidation:rule=`(has(self.secretTemplate) && has(self.secretTemplate.type) ? self.secretTemplate.type : 'Opaque') == (has(oldSelf.secretTemplate) && has(oldSelf.secretTemplate.type) ? oldSelf.secretTemplate.type : 'Opaque')`,fieldPath=`.secretTemplate.type`,reason=FieldValueForbidden,message="the type of the published Secret cannot be changed (without secretTemplate.type it is Opaque): create a new SpacesCredential instead"
+// +kubebuilder:validation:XValidation:rule=`!(has(self.renewal) && has(self.renewal.renewBeforePercent) && has(self.renewal.renewBeforeSeconds))`,fieldPath=`.renewal`,reason=FieldValueForbidden,message="set renewBeforePercent or renewBeforeSeconds, not both"
+type SpacesCredentialSpec struct {
+	// environment names the Spaces environment to sign in to: production,
+	// staging, or a name from the operator's environments file. Absent means
+	// production. An environment that the operator does not know, or that this
+	// namespace may not use, shows as reason UnknownEnvironment. A change needs a
+	// new sign-in; the old grant is revoked once its successor is published.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule=`!format.dns1123Label().validate(self).hasValue()`,message="an environment's name has only lower-case letters, digits and '-', and begins and ends with a letter or digit"
+	Environment string `json:"environment,omitempty"`
+
+	// clientSecretRef names the Secret, in this namespace, that holds the ID and
+	// the secret of the client (the application registered with the service). The
+	// operator never writes to it. A missing Secret or key shows as reason
+	// WaitingForInput, a refusal by the service as ClientRejected.
+	// +optional
+	ClientSecretRef *ClientSecretReference `json:"clientSecretRef,omitempty"`
+
+	// grantType is how the operator signs in: Password with a user name and
+	// password, RefreshToken with a refresh token that a person obtained. It
+	// cannot be changed. Exactly the section it names must be set, here password
+	// or refreshToken.
+	// +required
+	GrantType GrantType `json:"grantType"`
+
+	// password belongs to grantType Password.
+	// +optional
+	Password *PasswordGrant `json:"password,omitempty"`
+
+	// refreshToken belongs to grantType RefreshToken.
+	// +optional
+	RefreshToken *RefreshTokenGrant `json:"refreshToken,omitempty"`
+
+	// scopes are what the token is to be good for, a set, asked for at sign-in.
+	// Absent means email, profile and spaces. Only for grantType Password: a
+	// refresh token keeps the scopes it was issued with. A scope that the service
+	// refuses shows as reason RequestRejected. A change needs a new sign-in.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:items:XValidation:rule=`self.matches('^[!#-&(-\\[\\]-~]*$')`,message="a scope has only printable ASCII characters, without quotes, backslashes and spaces"
+	Scopes []string `json:"scopes,omitempty"`
+
+	// secretName is the Secret that the operator makes and publishes the token
+	// in, in this namespace. Absent means the name of the SpacesCredential. It
+	// cannot be changed, must not be one of the Secrets named here as inputs, and
+	// must not end in -grant. A Secret of that name that somebody else made is
+	// left alone, which shows as reason SecretConflict, unless it is annotated
+	// auth.spaces-operator.io/adoptable-by with the name of this
+	// SpacesCredential.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`!format.dns1123Subdomain().validate(self).hasValue()`,message="a Secret's name has only lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit"
+	SecretName string `json:"secretName,omitempty"`
+
+	// secretDeletionPolicy says what becomes of the published Secret when the
+	// SpacesCredential is deleted. Delete, the default, deletes it. Retain leaves
+	// it, with a token that soon stops working, for a SpacesCredential of the
+	// same name to take back.
+	// +optional
+	// +kubebuilder:default=Delete
+	SecretDeletionPolicy SecretDeletionPolicy `json:"secretDeletionPolicy,omitempty"`
+
+	// secretTemplate shapes the published Secret: its type, labels, annotations
+	// and extra keys. Absent means an Opaque Secret with the operator's own keys.
+	// +optional
+	SecretTemplate *SecretTemplate `json:"secretTemplate,omitempty"`
+
+	// renewal says how long before its expiry the token is renewed. Absent means
+	// 33 percent of its lifetime. The time that follows from it stands in
+	// status.token.renewalTime.
+	// +optional
+	Renewal *Renewal `json:"renewal,omitempty"`
+
+	// revocation says what becomes of the grant at the service when the
+	// SpacesCredential is deleted. By default it is revoked, for up to 300
+	// seconds.
+	// +optional
+	// +kubebuilder:default={}
+	Revocation *Revocation `json:"revocation,omitempty"`
+
+	// suspend pauses the operator while it is true: it calls nothing and
+	// publishes nothing for this SpacesCredential, and the published token
+	// expires in its time. Deletion works all the same; requests by annotation
+	// wait. The default is false.
+	// +optional
+	// +kubebuilder:default=false
+	Suspend bool `json:"suspend,omitempty"`
+}
+
+// GrantType is how the operator signs in.
+//
+// +kubebuilder:validation:Enum=Password;RefreshToken
+type GrantType string
+
+const (
+	// GrantTypePassword signs in with a user name and password.
+	GrantTypePassword GrantType = "Password"
+
+	// GrantTypeRefreshToken starts from a refresh token that a person obtained.
+	GrantTypeRefreshToken GrantType = "RefreshToken"
+)
+
+// SecretDeletionPolicy says what becomes of the published Secret at deletion.
+//
+// +kubebuilder:validation:Enum=Delete;Retain
+type SecretDeletionPolicy string
+
+const (
+	// SecretDeletionDelete deletes the published Secret.
+	SecretDeletionDelete SecretDeletionPolicy = "Delete"
+
+	// SecretDeletionRetain leaves the published Secret in place.
+	SecretDeletionRetain SecretDeletionPolicy = "Retain"
+)
+
+// ClientSecretReference names a Secret with the ID and the secret of a
+// client.
+type ClientSecretReference struct {
+	// name of the Secret, in the namespace of the SpacesCredential. It must be of
+	// type Opaque, kubernetes.io/basic-auth, or a type of ours made for inputs;
+	// another type shows as reason InputInvalid.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`!format.dns1123Subdomain().validate(self).hasValue()`,message="a Secret's name has only lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit"
+	// +kubebuilder:validation:XValidation:rule=`!self.endsWith('-grant')`,message="Secrets whose names end in -grant are the operator's own and cannot be inputs"
+	Name string `json:"name"`
+
+	// clientIDKey is the key that holds the client ID. The default is client_id.
+	// status.clientID repeats the ID of any other key only after the service has
+	// accepted it.
+	// +optional
+	// +kubebuilder:default=client_id
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[-._a-zA-Z0-9]*$')`,message="a key of a Secret has only letters, digits, '-', '_' and '.'"
+	ClientIDKey string `json:"clientIDKey,omitempty"`
+
+	// clientSecretKey is the key that holds the client's secret. The default is
+	// client_secret.
+	// +optional
+	// +kubebuilder:default=client_secret
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[-._a-zA-Z0-9]*$')`,message="a key of a Secret has only letters, digits, '-', '_' and '.'"
+	ClientSecretKey string `json:"clientSecretKey,omitempty"`
+}
+
+// PasswordGrant signs in with a user name and password, and afterwards renews
+// with the refresh token that the service hands out.
+type PasswordGrant struct {
+	// secretRef names the Secret with the user name and password. A change of the
+	// password alone does not end a working grant; a refused one is not tried
+	// again until the Secret changes (reason GrantRejected).
+	// +required
+	SecretRef PasswordSecretReference `json:"secretRef"`
+}
+
+// PasswordSecretReference names a Secret with a user name and password.
+type PasswordSecretReference struct {
+	// name of the Secret, in the namespace of the SpacesCredential. It must be of
+	// type Opaque, kubernetes.io/basic-auth, or a type of ours made for inputs;
+	// another type shows as reason InputInvalid.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`!format.dns1123Subdomain().validate(self).hasValue()`,message="a Secret's name has only lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit"
+	// +kubebuilder:validation:XValidation:rule=`!self.endsWith('-grant')`,message="Secrets whose names end in -grant are the operator's own and cannot be inputs"
+	Name string `json:"name"`
+
+	// usernameKey is the key that holds the user name. The default is username.
+	// +optional
+	// +kubebuilder:default=username
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[-._a-zA-Z0-9]*$')`,message="a key of a Secret has only letters, digits, '-', '_' and '.'"
+	UsernameKey string `json:"usernameKey,omitempty"`
+
+	// passwordKey is the key that holds the password. The default is password.
+	// +optional
+	// +kubebuilder:default=password
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[-._a-zA-Z0-9]*$')`,message="a key of a Secret has only letters, digits, '-', '_' and '.'"
+	PasswordKey string `json:"passwordKey,omitempty"`
+}
+
+// RefreshTokenGrant starts from a refresh token that a person obtained (the
+// seed).
+type RefreshTokenGrant struct {
+	// secretRef names the Secret with the first refresh token. It is used once;
+	// from then on the operator keeps the living one in a Secret of its own. A
+	// changed value starts a new grant. When the service ends the grant, put a
+	// new refresh token here (reason ReauthorizationRequired).
+	// +required
+	SecretRef SecretKeyReference `json:"secretRef"`
+}
+
+// SecretKeyReference names one key of a Secret.
+type SecretKeyReference struct {
+	// name of the Secret, in the namespace of the SpacesCredential. It must be of
+	// type Opaque, kubernetes.io/basic-auth, or a type of ours made for inputs;
+	// another type shows as reason InputInvalid.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`!format.dns1123Subdomain().validate(self).hasValue()`,message="a Secret's name has only lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit"
+	// +kubebuilder:validation:XValidation:rule=`!self.endsWith('-grant')`,message="Secrets whose names end in -grant are the operator's own and cannot be inputs"
+	Name string `json:"name"`
+
+	// key that holds the refresh token. The default is refresh_token.
+	// +optional
+	// +kubebuilder:default=refresh_token
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[-._a-zA-Z0-9]*$')`,message="a key of a Secret has only letters, digits, '-', '_' and '.'"
+	Key string `json:"key,omitempty"`
+}
+
+// SecretTemplate shapes the published Secret.
+type SecretTemplate struct {
+	// type of the published Secret. Absent means Opaque. It cannot be changed.
+	// Types under kubernetes.io/, bootstrap.kubernetes.io/, helm.sh/ and
+	// auth.spaces-operator.io/ have meanings of their own and are refused.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$')`,message="a Secret's type has only letters, digits, '-', '_', '.' and '/', and begins and ends with a letter or digit"
+	// +kubebuilder:validation:XValidation:rule=`!self.matches('^(kubernetes[.]io|bootstrap[.]kubernetes[.]io|helm[.]sh|auth[.]spaces-operator[.]io)/')`,message="types under kubernetes.io/, bootstrap.kubernetes.io/, helm.sh/ and auth.spaces-operator.io/ are reserved"
+	Type string `json:"type,omitempty"`
+
+	// labels are put on the published Secret, at most 32. Those under
+	// kubernetes.io/, k8s.io/, helm.sh/, auth.spaces-operator.io/ and their
+	// subdomains, argocd.argoproj.io/ and sealedsecrets.bitnami.com/ are refused,
+	// but for app.kubernetes.io/; app.kubernetes.io/managed-by is the operator's.
+	// Whoever runs the operator may deny more, which shows as reason
+	// SecretForbidden.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule=`self.all(k, !format.qualifiedName().validate(k).hasValue())`,message="a label's key is a name, or a DNS name, '/' and a name; a name has at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
+	// +kubebuilder:validation:XValidation:rule=`self.all(k, k.startsWith('app.kubernetes.io/') || !k.matches('^([^/]+[.])?(kubernetes[.]io|k8s[.]io|helm[.]sh|auth[.]spaces-operator[.]io)/|^(argocd[.]argoproj[.]io|sealedsecrets[.]bitnami[.]com)/'))`,message="labels under kubernetes.io/, k8s.io/, helm.sh/, auth.spaces-operator.io/ and their subdomains, argocd.argoproj.io/ and sealedsecrets.bitnami.com/ are reserved (app.kubernetes.io/ is free)"
+	// +kubebuilder:validation:XValidation:rule=`!('app.kubernetes.io/managed-by' in self)`,message="the label app.kubernetes.io/managed-by is set by the operator"
+	Labels map[string]LabelValue `json:"labels,omitempty"`
+
+	// annotations are put on the published Secret, at most 32 of at most 4096
+	// characters. The same ones are refused as for labels.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule=`self.all(k, !format.qualifiedName().validate(k).hasValue())`,message="an annotation's key is a name, or a DNS name, '/' and a name; a name has at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
+	// +kubebuilder:validation:XValidation:rule=`self.all(k, k.startsWith('app.kubernetes.io/') || !k.matches('^([^/]+[.])?(kubernetes[.]io|k8s[.]io|helm[.]sh|auth[.]spaces-operator[.]io)/|^(argocd[.]argoproj[.]io|sealedsecrets[.]bitnami[.]com)/'))`,message="annotations under kubernetes.io/, k8s.io/, helm.sh/, auth.spaces-operator.io/ and their subdomains, argocd.argoproj.io/ and sealedsecrets.bitnami.com/ are reserved (app.kubernetes.io/ is free)"
+	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
+
+	// formats adds ready-made keys, a set: JSON adds token.json, Dotenv adds
+	// token.env, Curl adds curl.conf with the Authorization header. By default
+	// none is added.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	Formats []SecretFormat `json:"formats,omitempty"`
+
+	// data adds keys of your own, at most 32, each from a template.
+	// +optional
+	// +listType=map
+	// +listMapKey=key
+	// +kubebuilder:validation:MaxItems=32
+	Data []SecretTemplateEntry `json:"data,omitempty"`
+}
+
+// LabelValue is the value of a label.
+//
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:XValidation:rule=`!format.labelValue().validate(self).hasValue()`,message="a label's value has at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
+type LabelValue string
+
+// AnnotationValue is the value of an annotation.
+//
+// +kubebuilder:validation:MaxLength=4096
+type AnnotationValue string
+
+// SecretFormat is a ready-made extra key of the published Secret.
+//
+// +kubebuilder:validation:Enum=JSON;Dotenv;Curl
+type SecretFormat string
+
+const (
+	// SecretFormatJSON adds token.json: the operator's keys as one JSON object.
+	SecretFormatJSON SecretFormat = "JSON"
+
+	// SecretFormatDotenv adds token.env: the operator's keys as shell variables.
+	SecretFormatDotenv SecretFormat = "Dotenv"
+
+	// SecretFormatCurl adds curl.conf: the Authorization header for curl
+	// --config.
+	SecretFormatCurl SecretFormat = "Curl"
+)
+
+// SecretTemplateEntry adds one key to the published Secret.
+type SecretTemplateEntry struct {
+	// key to add. Keys of lower-case letters, digits and underscores that begin
+	// with a letter are the operator's own, now and later, and token.json,
+	// token.env and curl.conf belong to the formats: a dot, a dash or a capital
+	// makes a key yours, as in client.toml.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[-._a-zA-Z0-9]*$') && self != '.' && !self.startsWith('..')`,message="a key of a Secret has only letters, digits, '-', '_' and '.', and does not begin with '..'"
+	// +kubebuilder:validation:XValidation:rule=`!self.matches('^[a-z][a-z0-9_]*$')`,message="keys of lower-case letters, digits and underscores are reserved for the operator: use a dot, a dash or a capital, as in client.toml"
+	// +kubebuilder:validation:XValidation:rule=`!(self in ['token.json', 'token.env', 'curl.conf'])`,message="token.json, token.env and curl.conf are written by the formats: list JSON, Dotenv or Curl under formats, or choose another key"
+	Key string `json:"key"`
+
+	// template is what the key holds, in the syntax of Go templates without
+	// range, define, block and template. Fields: .AccessToken, .TokenType,
+	// .Authorization, .ExpiresAt, .Scope, .APIURL, .SocketURL, .IDToken,
+	// .Identity. At most 8 KiB; what comes out at most 64 KiB, and 512 KiB for
+	// all keys together. What cannot be parsed shows as reason TemplateInvalid
+	// before anything is asked of the service.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=8192
+	Template string `json:"template"`
+}
+
+// Renewal says how long before its expiry a token is renewed. The operator
+// keeps it between 5 seconds and half of the lifetime, and renews up to a
+// tenth earlier so that many credentials do not renew together.
+type Renewal struct {
+	// renewBeforePercent renews when this share of the lifetime is left, from 5
+	// to 50. Absent, with renewBeforeSeconds absent too, means 33.
+	// +optional
+	// +kubebuilder:validation:Minimum=5
+	// +kubebuilder:validation:Maximum=50
+	RenewBeforePercent *int32 `json:"renewBeforePercent,omitempty"`
+
+	// renewBeforeSeconds renews when this many seconds are left, from 5 to 604800
+	// (a week). Set this or renewBeforePercent, not both.
+	// +optional
+	// +kubebuilder:validation:Minimum=5
+	// +kubebuilder:validation:Maximum=604800
+	RenewBeforeSeconds *int32 `json:"renewBeforeSeconds,omitempty"`
+}
+
+// Revocation says what becomes of a grant at the service.
+type Revocation struct {
+	// policy OnDelete, the default, revokes the grant when the SpacesCredential
+	// is deleted, and grants that a successor has replaced. Never leaves grants
+	// to end at the service in their time; a request by annotation and the
+	// deletion of the state Secret revoke all the same.
+	// +optional
+	// +kubebuilder:default=OnDelete
+	Policy RevocationPolicy `json:"policy,omitempty"`
+
+	// deadlineSeconds is how long a deletion waits for the revocation, from 0 to
+	// 86400 seconds; the default is 300. At least one attempt is made. Afterwards
+	// the grant is given up with an event of reason RevocationAbandoned, and the
+	// deletion goes on.
+	// +optional
+	// +kubebuilder:default=300
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=86400
+	DeadlineSeconds *int32 `json:"deadlineSeconds,omitempty"`
+}
+
+// RevocationPolicy says whether grants are revoked.
+//
+// +kubebuilder:validation:Enum=OnDelete;Never
+type RevocationPolicy string
+
+const (
+	// RevocationOnDelete revokes grants at deletion, and superseded ones.
+	RevocationOnDelete RevocationPolicy = "OnDelete"
+
+	// RevocationNever leaves grants to end in their time.
+	RevocationNever RevocationPolicy = "Never"
+)
+
+// SpacesCredentialStatus says what the operator found and did.
+type SpacesCredentialStatus struct {
+	// observedGeneration is the metadata.generation that this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// environment is the one in effect: spec.environment, or production.
+	// +optional
+	Environment string `json:"environment,omitempty"`
+
+	// secretName is the Secret in effect: spec.secretName, or the name of the
+	// SpacesCredential.
+	// +optional
+	SecretName string `json:"secretName,omitempty"`
+
+	// binding names the published Secret the way servicebinding.io expects it of
+	// a provisioned service.
+	// +optional
+	Binding *Binding `json:"binding,omitempty"`
+
+	// clientID is the client that the operator signs in as. It appears when the
+	// service has accepted it, or at once when clientIDKey is client_id.
+	// +optional
+	ClientID string `json:"clientID,omitempty"`
+
+	// token describes the published access token.
+	// +optional
+	Token *TokenStatus `json:"token,omitempty"`
+
+	// grant describes what the token is renewed from.
+	// +optional
+	Grant *GrantStatus `json:"grant,omitempty"`
+
+	// pendingRevocations counts the replaced grants that are still to be revoked.
+	// +optional
+	PendingRevocations int32 `json:"pendingRevocations"`
+
+	// failedAttempts counts the calls that have failed since the last success.
+	// +optional
+	FailedAttempts int32 `json:"failedAttempts"`
+
+	// nextAttemptTime is when the operator tries again after a failure. Before it
+	// no call is made, unless an input changes or a person asks for one.
+	// +optional
+	NextAttemptTime *metav1.Time `json:"nextAttemptTime,omitempty"`
+
+	// lastHandledRenewRequest repeats the value of the annotation
+	// renew-requested-at that was acted on last.
+	// +optional
+	LastHandledRenewRequest string `json:"lastHandledRenewRequest,omitempty"`
+
+	// lastHandledRevokeRequest repeats the value of the annotation
+	// revoke-requested-at that was acted on last.
+	// +optional
+	LastHandledRevokeRequest string `json:"lastHandledRevokeRequest,omitempty"`
+
+	// conditions: Ready says whether the published token may be used now,
+	// Reconciling that the current spec has not been realised yet, Stalled that a
+	// person must act, GrantValid whether the token can be renewed.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// Binding names a Secret for servicebinding.io.
+type Binding struct {
+	// name of the published Secret.
+	// +required
+	Name string `json:"name"`
+}
+
+// TokenStatus describes the published access token without showing it.
+type TokenStatus struct {
+	// fingerprint tells tokens apart; it changes with every new token, and says
+	// nothing about the token itself.
+	// +optional
+	Fingerprint string `json:"fingerprint,omitempty"`
+
+	// obtainedBy is what this very token was asked for with: RefreshToken for a
+	// renewed one, whatever spec.grantType says.
+	// +optional
+	ObtainedBy GrantType `json:"obtainedBy,omitempty"`
+
+	// issueTime is when the token was asked for.
+	// +optional
+	IssueTime *metav1.Time `json:"issueTime,omitempty"`
+
+	// renewalTime is when the operator means to renew it.
+	// +optional
+	RenewalTime *metav1.Time `json:"renewalTime,omitempty"`
+
+	// expirationTime is when it stops working.
+	// +optional
+	ExpirationTime *metav1.Time `json:"expirationTime,omitempty"`
+}
+
+// GrantStatus describes the grant that the operator holds at the service.
+type GrantStatus struct {
+	// present tells whether the operator holds a refresh token.
+	// +optional
+	Present bool `json:"present"`
+
+	// rotations counts how often the service has replaced that refresh token.
+	// +optional
+	Rotations int64 `json:"rotations"`
+
+	// startTime is when the grant began: the sign-in, not the last renewal.
+	// +optional
+	StartTime *metav1.Time `json:"startTime,omitempty"`
+}

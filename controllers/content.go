@@ -1,0 +1,101 @@
+package controllers
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+)
+
+// content is what the published Secret is to hold.
+type content struct {
+	data        map[string][]byte
+	labels      map[string]string
+	annotations map[string]string
+}
+
+// contentOf renders the published Secret from the state alone: nothing here asks
+// the service or reads an input.
+func contentOf(credential *v1alpha1.SpacesCredential, token *tokenRecord, environment spacesauth.Environment) content {
+	expiresAt := token.ExpirationTime.UTC().Format(time.RFC3339)
+	authorization := token.TokenType + " " + token.AccessToken.Reveal()
+	values := map[string]string{
+		v1alpha1.KeyAccessToken:     token.AccessToken.Reveal(),
+		v1alpha1.KeyTokenType:       token.TokenType,
+		v1alpha1.KeyAuthorization:   authorization,
+		v1alpha1.KeyExpiresAt:       expiresAt,
+		v1alpha1.KeyScope:           token.Scope,
+		v1alpha1.KeyAPIURL:          environment.APIURL,
+		v1alpha1.KeySocketURL:       environment.SocketURL,
+		v1alpha1.KeySocketTokenType: v1alpha1.SocketTokenOAuth,
+		v1alpha1.KeyType:            v1alpha1.BindingType,
+		v1alpha1.KeyProvider:        v1alpha1.BindingProvider,
+	}
+	c := content{
+		data:        map[string][]byte{},
+		labels:      map[string]string{},
+		annotations: map[string]string{},
+	}
+	for key, value := range values {
+		c.data[key] = []byte(value)
+	}
+	maps.Copy(c.data, formatsOf(credential, values))
+	maps.Copy(c.labels, credential.SecretLabels())
+	maps.Copy(c.annotations, credential.SecretAnnotations())
+	c.labels[v1alpha1.LabelManagedBy] = v1alpha1.ManagedByValue
+	c.labels[v1alpha1.LabelSecret] = v1alpha1.SecretPublished
+	c.annotations[v1alpha1.AnnotationCredential] = credential.Name
+	c.annotations[v1alpha1.AnnotationCredentialUID] = string(credential.UID)
+	c.annotations[v1alpha1.AnnotationFingerprint] = token.AccessToken.Fingerprint()
+	c.annotations[v1alpha1.AnnotationExpiresAt] = expiresAt
+	return c
+}
+
+// keys returns the keys of the data in order.
+func (c content) keys() []string { return slices.Sorted(maps.Keys(c.data)) }
+
+// digest identifies the content.
+func (c content) digest() string {
+	// Maps are marshalled in the order of their keys, so equal content is equal here.
+	raw, _ := json.Marshal([]any{c.data, c.labels, c.annotations})
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// formatsOf renders the ready-made keys that spec.secretTemplate.formats asks for.
+func formatsOf(credential *v1alpha1.SpacesCredential, values map[string]string) map[string][]byte {
+	formatted := map[string][]byte{}
+	if credential.Spec.SecretTemplate == nil {
+		return formatted
+	}
+	for _, format := range credential.Spec.SecretTemplate.Formats {
+		switch format {
+		case v1alpha1.SecretFormatJSON:
+			formatted[v1alpha1.KeyTokenJSON], _ = json.Marshal(values)
+		case v1alpha1.SecretFormatDotenv:
+			formatted[v1alpha1.KeyTokenEnv] = dotenv(values)
+		case v1alpha1.SecretFormatCurl:
+			formatted[v1alpha1.KeyCurlConf] = fmt.Appendf(nil, "header = %q\n", "Authorization: "+values[v1alpha1.KeyAuthorization])
+		}
+	}
+	return formatted
+}
+
+// dotenv writes values as variables that a POSIX shell and the usual dotenv readers
+// take alike.
+func dotenv(values map[string]string) []byte {
+	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`")
+	var text bytes.Buffer
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		fmt.Fprintf(&text, "SPACES_%s=\"%s\"\n", strings.ToUpper(key), escape.Replace(values[key]))
+	}
+	return text.Bytes()
+}

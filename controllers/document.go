@@ -1,0 +1,214 @@
+package controllers
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+)
+
+// documentVersion is the newest version of the state document this code reads.
+const documentVersion = 1
+
+// kept is a secret that may stand in the state document: it is the only place
+// where a secret is written as it is. It still prints as redacted.
+type kept struct{ spacesauth.Secret }
+
+// MarshalJSON implements [json.Marshaler] and reveals the value.
+func (k kept) MarshalJSON() ([]byte, error) { return json.Marshal(k.Reveal()) }
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (k *kept) UnmarshalJSON(raw []byte) error {
+	var value string
+	if err := json.Unmarshal(raw, &value); err != nil {
+		return fmt.Errorf("a kept secret is not a string")
+	}
+	k.Secret = spacesauth.NewSecret(value)
+	return nil
+}
+
+// document is the content of a state Secret: all that is needed to renew, to
+// publish again and to revoke, without any other object.
+type document struct {
+	Version int `json:"version"`
+	// CredentialUID is the credential the document belongs to.
+	CredentialUID types.UID `json:"credentialUID"`
+	// SecretUID is the Secret that holds the document; known from the first save on.
+	// Another UID there means that this is a copy.
+	SecretUID types.UID `json:"secretUID,omitempty"`
+	// Claims counts the claims ever made. It orders answers.
+	Claims int64 `json:"claims"`
+	// Claim is the spend under way, or one whose outcome nobody recorded.
+	Claim *claim `json:"claim,omitempty"`
+	// Grant is the living grant.
+	Grant *grant `json:"grant,omitempty"`
+	// Inputs remembers what was used and what was refused.
+	Inputs inputMemory `json:"inputs"`
+	// Failure is the last failed spend, until one succeeds.
+	Failure *failure `json:"failure,omitempty"`
+	// PublishedKeys are the keys of the published Secret that are ours.
+	PublishedKeys []string `json:"publishedKeys,omitempty"`
+	// Revocation repeats the policy for when the credential is gone.
+	Revocation revocationTerms `json:"revocation"`
+	// Pending are grants that wait to be revoked.
+	Pending []pendingRevocation `json:"pending,omitempty"`
+
+	// abandoned counts entries that a full list gave up since the last write.
+	abandoned int
+}
+
+// claim announces a spend before it is sent.
+type claim struct {
+	// Number is the value of Claims at this claim.
+	Number int64 `json:"number"`
+	// Holder names one life of one process.
+	Holder string `json:"holder"`
+	// Time is when it was made, by the holder's clock.
+	Time time.Time `json:"time"`
+	// GrantID is the grant that is spent, or the one a sign-in will make.
+	GrantID string `json:"grantID"`
+	// SignIn tells a new sign-in from the refresh of Grant.
+	SignIn bool `json:"signIn,omitempty"`
+}
+
+// grantCondition tells what is known of a grant.
+type grantCondition string
+
+const (
+	grantValid     grantCondition = ""
+	grantRefused   grantCondition = "Refused"
+	grantAmbiguous grantCondition = "Ambiguous"
+)
+
+// grant is one authorization at the service. Its ID is ours and outlives every
+// rotation of its refresh token.
+type grant struct {
+	ID string `json:"id"`
+	// Type is how the grant was made.
+	Type v1alpha1.GrantType `json:"type"`
+	// Environment and AccountsURL say where it lives.
+	Environment string `json:"environment"`
+	AccountsURL string `json:"accountsURL"`
+	ClientID    string `json:"clientID"`
+	// RefreshToken is the newest refresh token; a seed that was never sent, too.
+	RefreshToken kept `json:"refreshToken"`
+	// Answered is the number of the claim whose answer gave RefreshToken.
+	Answered int64 `json:"answered,omitempty"`
+	// Rotations counts the answers after the first.
+	Rotations int64     `json:"rotations"`
+	StartTime time.Time `json:"startTime"`
+	// Token is the newest token answer; absent until the first one.
+	Token     *tokenRecord   `json:"token,omitempty"`
+	Condition grantCondition `json:"condition,omitempty"`
+}
+
+// tokenRecord is a token answer with the times computed from it, in whole seconds.
+type tokenRecord struct {
+	AccessToken    kept               `json:"accessToken"`
+	IDToken        kept               `json:"idToken"`
+	TokenType      string             `json:"tokenType"`
+	Scope          string             `json:"scope,omitempty"`
+	ObtainedBy     v1alpha1.GrantType `json:"obtainedBy"`
+	IssueTime      time.Time          `json:"issueTime"`
+	RenewalTime    time.Time          `json:"renewalTime"`
+	ExpirationTime time.Time          `json:"expirationTime"`
+}
+
+// failure is a spend that failed.
+type failure struct {
+	Kind   spacesauth.Kind `json:"kind"`
+	SignIn bool            `json:"signIn,omitempty"`
+	// Detail is spacesauth's own text.
+	Detail string `json:"detail"`
+	// GrantRefused tells that the service called the grant itself refused.
+	GrantRefused bool `json:"grantRefused,omitempty"`
+	// Count counts failures in a row.
+	Count int32 `json:"count"`
+	// NextAttemptTime is when the next call may be made.
+	NextAttemptTime time.Time `json:"nextAttemptTime"`
+}
+
+// revocationTerms repeats spec.revocation.
+type revocationTerms struct {
+	Policy          v1alpha1.RevocationPolicy `json:"policy"`
+	DeadlineSeconds int32                     `json:"deadlineSeconds"`
+}
+
+func (t revocationTerms) never() bool { return t.Policy == v1alpha1.RevocationNever }
+
+func (t revocationTerms) deadline(deletion time.Time) time.Time {
+	return deletion.Add(time.Duration(t.DeadlineSeconds) * time.Second)
+}
+
+// pendingRevocation is a grant that waits to be revoked.
+type pendingRevocation struct {
+	GrantID      string `json:"grantID"`
+	Environment  string `json:"environment"`
+	AccountsURL  string `json:"accountsURL"`
+	ClientID     string `json:"clientID"`
+	RefreshToken kept   `json:"refreshToken"`
+	// NotBefore lets workloads change over to the successor's token, once that is
+	// published. At TokenExpirationTime nobody can use the grant's own any more.
+	NotBefore           time.Time `json:"notBefore"`
+	TokenExpirationTime time.Time `json:"tokenExpirationTime"`
+	// Attempts counts the calls made; GiveUpTime ends them.
+	Attempts        int32     `json:"attempts,omitempty"`
+	NextAttemptTime time.Time `json:"nextAttemptTime,omitzero"`
+	GiveUpTime      time.Time `json:"giveUpTime"`
+}
+
+// String keeps the document out of logs: even redacted it is nobody's reading.
+func (d document) String() string { return fmt.Sprintf("state document of %s", d.CredentialUID) }
+
+// MarshalLog implements logr's Marshaler.
+func (d document) MarshalLog() any { return d.String() }
+
+// clone returns a copy whose parts can be changed without changing d.
+func (d document) clone() document {
+	d.Claim = clonePointer(d.Claim)
+	d.Failure = clonePointer(d.Failure)
+	if d.Grant = clonePointer(d.Grant); d.Grant != nil {
+		d.Grant.Token = clonePointer(d.Grant.Token)
+	}
+	d.PublishedKeys = slices.Clone(d.PublishedKeys)
+	d.Pending = slices.Clone(d.Pending)
+	return d
+}
+
+func clonePointer[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	value := *p
+	return &value
+}
+
+// readDocument parses the content of a state Secret. Its errors never repeat what
+// they read.
+func readDocument(content []byte) (document, error) {
+	var version struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(content, &version); err != nil {
+		return document{}, fmt.Errorf("it is not a JSON document")
+	}
+	if version.Version > documentVersion {
+		return document{}, fmt.Errorf("its version is %d and this operator reads up to %d", version.Version, documentVersion)
+	}
+	var d document
+	if err := json.Unmarshal(content, &d); err != nil {
+		return document{}, fmt.Errorf("a field of it has an unexpected form")
+	}
+	if d.Version < 1 || d.CredentialUID == "" {
+		return document{}, fmt.Errorf("its version or its credential is missing")
+	}
+	return d, nil
+}
+
+// bytes returns the content for the state Secret.
+func (d document) bytes() ([]byte, error) { return json.Marshal(d) }

@@ -1,0 +1,48 @@
+package controllers
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+)
+
+// clientFor returns the client of the environment that a credential names.
+func (r *Reconciler) clientFor(credential *v1alpha1.SpacesCredential) (*spacesauth.Client, *finding) {
+	name := credential.EffectiveEnvironment()
+	client := r.Environments[name]
+	if client == nil {
+		known := strings.Join(slices.Sorted(maps.Keys(r.Environments)), ", ")
+		return nil, blocked(v1alpha1.ReasonUnknownEnvironment,
+			"Environment %q is not known to the operator. Known are: %s. Correct spec.environment, or have it added to the operator's environments file.", name, known)
+	}
+	if !client.Environment().Allows(credential.Namespace) {
+		return nil, blocked(v1alpha1.ReasonUnknownEnvironment,
+			"Environment %q may not be used in namespace %q. Have the namespace added to it in the operator's environments file.", name, credential.Namespace)
+	}
+	return client, nil
+}
+
+// clientForURL returns the client of the environment that a grant was made in, or
+// nil when it is not listed any more.
+func (r *Reconciler) clientForURL(accountsURL string) *spacesauth.Client {
+	for _, name := range slices.Sorted(maps.Keys(r.Environments)) {
+		if client := r.Environments[name]; client.Environment().AccountsURL == accountsURL {
+			return client
+		}
+	}
+	return nil
+}
+
+// rival finds out, before anything is spent, that the published Secret's name is
+// taken by somebody else.
+func (r *Reconciler) rival(ctx context.Context, p *pass) (*finding, error) {
+	seen, err := r.secretMetadata(ctx, p.publishedName())
+	if err != nil || seen == nil || isPublishedBy(seen, p.credential) {
+		return nil, err
+	}
+	return conflict(p), nil
+}

@@ -1,0 +1,62 @@
+package controllers
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+)
+
+// announce tells a change of Ready as an event. A renewal is no change.
+func (r *Reconciler) announce(before, after *v1alpha1.SpacesCredential) {
+	old := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionReady)
+	now := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionReady)
+	if now == nil || old != nil && story(*old) == story(*now) {
+		return
+	}
+	kind := corev1.EventTypeWarning
+	if now.Status == metav1.ConditionTrue && now.Reason != v1alpha1.ReasonRenewalFailing || now.Reason == v1alpha1.ReasonDeleting {
+		kind = corev1.EventTypeNormal
+	}
+	r.Events.Eventf(after, nil, kind, now.Reason, "Reconcile", "%s", now.Message)
+}
+
+// story is what has to change for an event: not the message, whose wording may
+// carry a count or a time, and not one renewal after another.
+func story(c metav1.Condition) string {
+	if c.Status == metav1.ConditionTrue && (c.Reason == v1alpha1.ReasonIssued || c.Reason == v1alpha1.ReasonRenewed) {
+		return "valid"
+	}
+	return string(c.Status) + c.Reason
+}
+
+// abandoned says loudly that grants were given up: by event, counter and log. The
+// log is what remains in a terminating namespace, where events are refused.
+func (r *Reconciler) abandoned(_ context.Context, key types.NamespacedName, count int, why string) {
+	if count == 0 {
+		return
+	}
+	r.Metrics.abandoned(count)
+	r.Log.Info("Gave up revoking grants; they live on at the service until they end there", "spacescredential", key, "count", count, "why", why)
+	r.Events.Eventf(reference(key), nil, corev1.EventTypeWarning, v1alpha1.ReasonRevocationAbandoned, "Revoke",
+		"Gave up revoking %d grant(s): %s. They live on at the service until they end there.", count, why)
+}
+
+// copyReleased warns that a state Secret was a copy.
+func (r *Reconciler) copyReleased(_ context.Context, key types.NamespacedName) {
+	r.Log.Info("Released a copied state Secret without revoking its grants", "spacescredential", key)
+	r.Events.Eventf(reference(key), nil, corev1.EventTypeWarning, v1alpha1.ReasonStateUnreadable, "Release",
+		"The state Secret was a copy of another one, from a backup or a second cluster. It was released; its grants belong to the original and were neither used nor revoked.")
+}
+
+// reference names a credential that may be gone.
+func reference(key types.NamespacedName) *v1alpha1.SpacesCredential {
+	return &v1alpha1.SpacesCredential{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "SpacesCredential"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name},
+	}
+}

@@ -1,0 +1,118 @@
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+)
+
+// recheckUnclear is how long an unclear refusal of a refresh is left alone.
+const recheckUnclear = time.Hour
+
+// settle turns a failed call into what the document remembers: a failure, which is
+// tried again at its time, or a refusal of these inputs, which is not.
+func settle(uid types.UID, s spend, previous *failure, failed error, now time.Time) (*failure, *refusal) {
+	f := &failure{Kind: spacesauth.KindOf(failed), SignIn: s.signIn, Detail: failed.Error(), Count: 1}
+	if previous != nil && previous.SignIn == s.signIn {
+		f.Count = previous.Count + 1
+	}
+	f.NextAttemptTime = now.Add(backoff(uid, f.Count, s.lifeLeft(now)))
+	refused := &refusal{Hash: s.inputsHash, Kind: f.Kind, Detail: f.Detail, SignIn: s.signIn}
+
+	switch f.Kind {
+	case spacesauth.KindRejectedGrant:
+		if s.signIn {
+			return nil, refused
+		}
+		f.GrantRefused = true
+		f.NextAttemptTime = now.Add(minBackoff)
+	case spacesauth.KindRejectedClient, spacesauth.KindRejectedRequest:
+		return nil, refused
+	case spacesauth.KindUnclear:
+		if s.signIn {
+			return nil, refused
+		}
+		agreed := previous != nil && previous.Kind == spacesauth.KindUnclear && !previous.SignIn
+		if s.passwordIsLeft && agreed && s.lifeLeft(now) <= 0 {
+			f.GrantRefused = true
+			f.NextAttemptTime = now.Add(minBackoff)
+			break
+		}
+		f.NextAttemptTime = now.Add(recheckUnclear)
+	case spacesauth.KindThrottled:
+		var answered *spacesauth.Error
+		if errors.As(failed, &answered) && answered.RetryAfter > 0 {
+			f.NextAttemptTime = now.Add(answered.RetryAfter)
+		}
+	case spacesauth.KindUnavailable, spacesauth.KindAmbiguous:
+		// The backoff begins with one second: a quick replay comes first.
+	}
+	return f, nil
+}
+
+// leaves gives what the failure says of the grant that was sent.
+func (f failure) leaves(before grantCondition) grantCondition {
+	switch {
+	case f.GrantRefused:
+		return grantRefused
+	case f.Kind == spacesauth.KindAmbiguous:
+		return grantAmbiguous
+	}
+	return before
+}
+
+// reason is the condition reason of a failure.
+func (f failure) reason() string { return reasonOf(f.Kind) }
+
+// message is the condition message of a failure.
+func (f failure) message() string {
+	what := "Refreshing the grant"
+	if f.SignIn {
+		what = "Signing in"
+	}
+	return fmt.Sprintf("%s failed: %s. The operator tries again by itself.", what, f.Detail)
+}
+
+// finding is the condition of a refusal that stands.
+func (r refusal) finding() *finding {
+	what := "refresh"
+	if r.SignIn {
+		what = "sign-in"
+	}
+	todo := "Change the inputs to try again."
+	switch {
+	case r.Kind == spacesauth.KindRejectedGrant:
+		todo = "Correct user name and password in the Secret that spec.password names."
+	case r.Kind == spacesauth.KindRejectedClient:
+		todo = "Correct client ID and secret in the Secret that spec.clientSecretRef names, or have the client allowed this grant type."
+	case r.Kind == spacesauth.KindRejectedRequest:
+		todo = "Correct spec.scopes, or have the client allowed this grant type."
+	}
+	return blocked(reasonOf(r.Kind), "The service refused the %s: %s. It is not asked again until an input changes. %s", what, r.Detail, todo)
+}
+
+// reasonOf names the condition reason of each kind of failure.
+func reasonOf(kind spacesauth.Kind) string {
+	switch kind {
+	case spacesauth.KindRejectedGrant:
+		return v1alpha1.ReasonGrantRejected
+	case spacesauth.KindRejectedClient:
+		return v1alpha1.ReasonClientRejected
+	case spacesauth.KindRejectedRequest:
+		return v1alpha1.ReasonRequestRejected
+	case spacesauth.KindUnclear:
+		return v1alpha1.ReasonResponseUnclear
+	case spacesauth.KindThrottled:
+		return v1alpha1.ReasonThrottled
+	case spacesauth.KindUnavailable:
+		return v1alpha1.ReasonServiceUnavailable
+	case spacesauth.KindAmbiguous:
+		return v1alpha1.ReasonAmbiguousResult
+	}
+	return v1alpha1.ReasonServiceUnavailable
+}

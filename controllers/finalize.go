@@ -1,0 +1,101 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+)
+
+// finalize takes a deleted credential to its end: the published Secret goes first,
+// then the grants, then the state, then the credential itself. It returns what it
+// waits for, or nil when the credential is released.
+func (r *Reconciler) finalize(ctx context.Context, p *pass) (*finding, error) {
+	if !controllerutil.ContainsFinalizer(p.credential, v1alpha1.FinalizerRevoke) {
+		return nil, nil
+	}
+	if err := r.deletePublished(ctx, p); err != nil {
+		return nil, err
+	}
+	f, err := r.retireState(ctx, p)
+	if f != nil || err != nil {
+		return f, err
+	}
+	return nil, r.removeFinalizer(ctx, p.credential, v1alpha1.FinalizerRevoke)
+}
+
+// retireState ends the state Secret of a deleted credential, whatever is in it.
+func (r *Reconciler) retireState(ctx context.Context, p *pass) (*finding, error) {
+	found, err := r.observeState(ctx, p.key, p.credential.UID)
+	if err != nil || found == nil {
+		return nil, err
+	}
+	deletion := p.credential.DeletionTimestamp.Time
+	terms := termsOf(p.credential)
+	switch found.problem {
+	case stateForeign:
+		return nil, nil
+	case stateCopied:
+		return nil, r.releaseCopy(ctx, p.key, found)
+	case stateUnreadable:
+		return r.awaitReader(ctx, p.key, found, terms.deadline(deletion))
+	case stateOrphaned:
+		_, f, err := r.retire(ctx, p.key, found, retirement{})
+		return f, err
+	}
+	_, f, err := r.retire(ctx, p.key, found, retirement{terms: &terms, since: deletion})
+	return f, err
+}
+
+// awaitReader waits with an unreadable document: a newer operator may come back and
+// revoke what it holds. At the deadline it is released as it is.
+func (r *Reconciler) awaitReader(ctx context.Context, key types.NamespacedName, found *state, deadline time.Time) (*finding, error) {
+	if r.Clock.Now().Before(deadline) {
+		return unreadable(found).at(deadline), nil
+	}
+	found, err := r.markDeleted(ctx, key, found)
+	if err != nil || found == nil {
+		return nil, err
+	}
+	if err := r.releaseState(ctx, key, found); err != nil {
+		return nil, err
+	}
+	r.abandoned(ctx, key, 1, "the state document could not be read")
+	return nil, nil
+}
+
+// releaseCopy lets a copied state go without touching its grants: they belong to
+// the original, and revoking them would log it out.
+func (r *Reconciler) releaseCopy(ctx context.Context, key types.NamespacedName, found *state) error {
+	copied, err := r.markDeleted(ctx, key, found)
+	if err != nil || copied == nil {
+		return err
+	}
+	if err := r.releaseState(ctx, key, copied); err != nil {
+		return err
+	}
+	r.copyReleased(ctx, key)
+	return nil
+}
+
+// removeFinalizer patches a finalizer away under the version that was judged.
+func (r *Reconciler) removeFinalizer(ctx context.Context, object client.Object, finalizer string) error {
+	before := object.DeepCopyObject().(client.Object)
+	if !controllerutil.RemoveFinalizer(object, finalizer) {
+		return nil
+	}
+	return r.patchFinalizers(ctx, object, before)
+}
+
+// addFinalizer makes sure that the credential outlives its grants.
+func (r *Reconciler) addFinalizer(ctx context.Context, credential *v1alpha1.SpacesCredential) error {
+	before := credential.DeepCopy()
+	if !controllerutil.AddFinalizer(credential, v1alpha1.FinalizerRevoke) {
+		return nil
+	}
+	return r.patchFinalizers(ctx, credential, before)
+}

@@ -1,0 +1,82 @@
+package controllers
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"slices"
+
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+)
+
+// maxRefusals bounds what is remembered of refused inputs.
+const maxRefusals = 8
+
+// inputMemory remembers inputs by keyed hash: enough to notice a change, useless
+// for guessing a password.
+type inputMemory struct {
+	// Key is the key of the hashes, made with the document.
+	Key []byte `json:"key"`
+	// Used are the inputs the living grant was made with.
+	Used usedInputs `json:"used"`
+	// Refused are inputs that the service refused for good.
+	Refused []refusal `json:"refused,omitempty"`
+}
+
+// usedInputs are the hashes that tell whether a grant is still the wanted one. A
+// password and a client secret are not among them: changing one alone does not
+// throw a working grant away.
+type usedInputs struct {
+	// Client covers the accounts URL, the client ID and the scopes.
+	Client string `json:"client,omitempty"`
+	// Login covers the user name.
+	Login string `json:"login,omitempty"`
+	// Seed covers the refresh token a person put in.
+	Seed string `json:"seed,omitempty"`
+}
+
+// refusal is a combination of inputs that is not sent again.
+type refusal struct {
+	// Hash covers everything that was sent but a rotated refresh token.
+	Hash string `json:"hash"`
+	// Kind is why; Detail is spacesauth's own text.
+	Kind   spacesauth.Kind `json:"kind"`
+	Detail string          `json:"detail"`
+	// SignIn tells whether a sign-in or a refresh was refused.
+	SignIn bool `json:"signIn,omitempty"`
+}
+
+// hash covers values so that no two different lists collide.
+func (m inputMemory) hash(values ...string) string {
+	mac := hmac.New(sha256.New, m.Key)
+	for _, value := range values {
+		sum := sha256.Sum256([]byte(value))
+		mac.Write(sum[:])
+	}
+	return base64.RawStdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// refused returns the refusal of hash, or nil.
+func (m inputMemory) refused(hash string) *refusal {
+	i := slices.IndexFunc(m.Refused, func(r refusal) bool { return r.Hash == hash })
+	if i < 0 {
+		return nil
+	}
+	return &m.Refused[i]
+}
+
+// refuse remembers r, forgetting the oldest refusal when there are too many.
+func (m *inputMemory) refuse(r refusal) {
+	kept := slices.DeleteFunc(slices.Clone(m.Refused), func(old refusal) bool { return old.Hash == r.Hash })
+	m.Refused = append(kept, r)
+	if extra := len(m.Refused) - maxRefusals; extra > 0 {
+		m.Refused = m.Refused[extra:]
+	}
+}
+
+// changed tells whether now differs from what the grant was made with. A hash that
+// could not be taken, because its input is gone, is no change.
+func (u usedInputs) changed(now usedInputs) bool {
+	differs := func(used, now string) bool { return used != "" && now != "" && used != now }
+	return differs(u.Client, now.Client) || differs(u.Login, now.Login) || differs(u.Seed, now.Seed)
+}

@@ -1,0 +1,184 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+)
+
+// inputs are the values a credential's Secrets hold. Each may be missing: its
+// problem says why, and matters only to a spend that needs it.
+type inputs struct {
+	app      spacesauth.Application
+	username string
+	password spacesauth.Secret
+	seed     spacesauth.Secret
+
+	clientProblem *finding
+	grantProblem  *finding
+	// versions are the resourceVersions that were read.
+	versions map[string]string
+}
+
+// readInputs reads the client Secret, and the grant's own Secret if wanted. Its
+// error is the API server's; what is wrong with a Secret is a finding.
+func (r *Reconciler) readInputs(ctx context.Context, credential *v1alpha1.SpacesCredential, withGrant bool) (inputs, error) {
+	in := inputs{versions: map[string]string{}}
+	if ref := credential.Spec.ClientSecretRef; ref != nil {
+		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, in.versions)
+		if err != nil {
+			return in, err
+		}
+		in.app.ID = reading.value(ref.ClientIDKey).Reveal()
+		in.app.Secret = reading.value(ref.ClientSecretKey)
+		in.clientProblem = reading.problem
+	}
+	if !withGrant {
+		return in, nil
+	}
+	switch spec := credential.Spec; {
+	case spec.Password != nil:
+		ref := spec.Password.SecretRef
+		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, in.versions)
+		if err != nil {
+			return in, err
+		}
+		in.username = reading.value(ref.UsernameKey).Reveal()
+		in.password = reading.value(ref.PasswordKey)
+		in.grantProblem = reading.problem
+	case spec.RefreshToken != nil:
+		ref := spec.RefreshToken.SecretRef
+		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, in.versions)
+		if err != nil {
+			return in, err
+		}
+		in.seed = reading.value(ref.Key)
+		in.grantProblem = reading.problem
+	}
+	return in, nil
+}
+
+// observeInputs returns the hashes of the inputs as they are. They are read again
+// only when the informer shows another version than was read last.
+func (r *Reconciler) observeInputs(ctx context.Context, p *pass) (usedInputs, error) {
+	known := r.memory.of(p.key).inputs
+	fresh := known.versions != nil
+	for _, name := range p.credential.InputSecretNames() {
+		seen, err := r.secretMetadata(ctx, types.NamespacedName{Namespace: p.key.Namespace, Name: name})
+		if err != nil {
+			return usedInputs{}, err
+		}
+		if seen != nil && seen.ResourceVersion != known.versions[name] || seen == nil && known.versions[name] != "" {
+			fresh = false
+		}
+	}
+	if fresh {
+		return known.used, nil
+	}
+	in, err := r.readInputs(ctx, p.credential, true)
+	if err != nil {
+		return usedInputs{}, err
+	}
+	used := in.used(p.state.document.Inputs, p.client.Environment().AccountsURL, p.credential.EffectiveScopes())
+	r.rememberInputs(p.key, in, used)
+	return used, nil
+}
+
+func (r *Reconciler) rememberInputs(key types.NamespacedName, in inputs, used usedInputs) {
+	r.memory.change(key, func(known *recollection) { known.inputs = inputsMemory{versions: in.versions, used: used} })
+}
+
+// inputReading is one input Secret and the first thing that is wrong with it.
+type inputReading struct {
+	name    string
+	data    map[string][]byte
+	problem *finding
+}
+
+func (r *Reconciler) readInput(ctx context.Context, namespace, name string, versions map[string]string) (*inputReading, error) {
+	reading := &inputReading{name: name}
+	var secret corev1.Secret
+	err := r.Live.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		reading.problem = waiting(v1alpha1.ReasonWaitingForInput, "Secret %q does not exist in this namespace. Create it; the operator goes on by itself.", name)
+		return reading, nil
+	case apierrors.IsForbidden(err):
+		reading.problem = waiting(v1alpha1.ReasonSecretForbidden, "The operator may not read Secret %q. Grant its service account get on Secrets in this namespace.", name)
+		return reading, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading the input Secret %s/%s: %w", namespace, name, err)
+	}
+	versions[name] = secret.ResourceVersion
+	if !isInputType(secret.Type) {
+		reading.problem = blocked(v1alpha1.ReasonInputInvalid, "Secret %q has a type that is no input. Use type Opaque or kubernetes.io/basic-auth.", name)
+		return reading, nil
+	}
+	reading.data = secret.Data
+	return reading, nil
+}
+
+// isInputType keeps a credential from reading state Secrets, service account tokens
+// and whatever else was never meant as an input.
+func isInputType(t corev1.SecretType) bool {
+	return t == corev1.SecretTypeOpaque || t == corev1.SecretTypeBasicAuth || t == ""
+}
+
+// value returns the value of key without one trailing newline, which
+// --from-file leaves. It names the missing key, never those that exist.
+func (i *inputReading) value(key string) spacesauth.Secret {
+	if i.problem != nil {
+		return spacesauth.Secret{}
+	}
+	raw, found := i.data[key]
+	value := string(raw)
+	if strings.HasSuffix(value, "\n") {
+		value = strings.TrimSuffix(strings.TrimSuffix(value, "\n"), "\r")
+	}
+	switch {
+	case !found:
+		i.problem = waiting(v1alpha1.ReasonInputInvalid, "Secret %q has no key %q. Add it; the operator goes on by itself.", i.name, key)
+	case value == "":
+		i.problem = blocked(v1alpha1.ReasonInputInvalid, "Key %q of Secret %q is empty. Give it a value.", key, i.name)
+	case strings.ContainsFunc(value, isUnprintable):
+		i.problem = blocked(v1alpha1.ReasonInputInvalid, "Key %q of Secret %q holds control characters or binary data. Was it encoded twice?", key, i.name)
+	}
+	if i.problem != nil {
+		return spacesauth.Secret{}
+	}
+	return spacesauth.NewSecret(value)
+}
+
+func isUnprintable(r rune) bool { return r < ' ' || r == 0x7f || r == '�' }
+
+// used are the hashes that tell whether a grant is made with these inputs.
+func (in inputs) used(m inputMemory, accountsURL string, scopes []string) usedInputs {
+	var used usedInputs
+	if in.clientProblem == nil {
+		used.Client = m.hash("client", accountsURL, in.app.ID, strings.Join(scopes, " "))
+	}
+	if in.username != "" {
+		used.Login = m.hash("login", in.username)
+	}
+	if !in.seed.Empty() {
+		used.Seed = m.hash("seed", in.seed.Reveal())
+	}
+	return used
+}
+
+// signInHash covers all that a sign-in sends.
+func (in inputs) signInHash(m inputMemory, accountsURL string, scopes []string) string {
+	return m.hash("sign-in", accountsURL, in.app.ID, in.app.Secret.Reveal(), in.username, in.password.Reveal(), strings.Join(scopes, " "))
+}
+
+// refreshHash covers what a refresh sends beside the refresh token.
+func (in inputs) refreshHash(m inputMemory, accountsURL string) string {
+	return m.hash("refresh", accountsURL, in.app.ID, in.app.Secret.Reveal())
+}

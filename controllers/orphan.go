@@ -1,0 +1,64 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+)
+
+// bury looks after what a credential that is gone left behind: its state Secret,
+// whose grants are to be revoked, and answers that were under way.
+func (r *Reconciler) bury(ctx context.Context, key types.NamespacedName) (*finding, error) {
+	if err := r.saveAnswers(ctx, key); err != nil {
+		return nil, err
+	}
+	found, err := r.observeState(ctx, key, "")
+	if err != nil {
+		return nil, err
+	}
+	if found == nil || found.problem == stateForeign {
+		r.memory.forget(key)
+		return nil, nil
+	}
+	living, err := r.livingUID(ctx, key)
+	if err != nil || living != "" {
+		return nil, err
+	}
+	return r.retireOrphan(ctx, key, found)
+}
+
+// retireOrphan ends a state whose credential is gone or has another UID. It is
+// deleted first, so that its own deletion starts the recorded deadline.
+func (r *Reconciler) retireOrphan(ctx context.Context, key types.NamespacedName, found *state) (*finding, error) {
+	switch found.problem {
+	case stateCopied:
+		return nil, r.releaseCopy(ctx, key, found)
+	case stateUnreadable:
+		marked, err := r.markDeleted(ctx, key, found)
+		if err != nil || marked == nil {
+			return nil, err
+		}
+		return r.awaitReader(ctx, key, marked, marked.deletion.Add(v1alpha1.DefaultRevocationDeadline))
+	}
+	_, f, err := r.retire(ctx, key, found, retirement{})
+	return f, err
+}
+
+// livingUID asks the API server itself, just before acting, for the UID of a
+// credential; it is empty when there is none. An informer may lag behind one that
+// was just made.
+func (r *Reconciler) livingUID(ctx context.Context, key types.NamespacedName) (types.UID, error) {
+	var credential v1alpha1.SpacesCredential
+	err := r.Live.Get(ctx, key, &credential)
+	if apierrors.IsNotFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading the SpacesCredential %s: %w", key, err)
+	}
+	return credential.UID, nil
+}

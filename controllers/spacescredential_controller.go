@@ -1,0 +1,299 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+)
+
+// afterConflict is when a pass that met somebody else's write begins anew.
+const afterConflict = time.Second
+
+// Reconciler keeps one SpacesCredential at a time as its spec wants it. All its
+// fields are set before the first pass.
+type Reconciler struct {
+	// Client reads SpacesCredentials and the metadata of Secrets, from a cache.
+	Client client.Client
+	// Live reads Secrets and writes everything, past any cache. It must outlive the
+	// manager, see [Reconciler.Drain].
+	Live client.Client
+	// Environments are the clients of the known environments by name.
+	Environments map[string]*spacesauth.Client
+	// Clock and Random are the only sources of time and randomness.
+	Clock  clock.WithTicker
+	Random io.Reader
+	// Holder names this life of this process in claims; no two lives share one.
+	Holder  string
+	Events  events.EventRecorder
+	Metrics *Metrics
+	Log     logr.Logger
+
+	memory   memory
+	inFlight sync.WaitGroup
+}
+
+// pass is one look at one credential.
+type pass struct {
+	key        types.NamespacedName
+	credential *v1alpha1.SpacesCredential
+	now        time.Time
+	// client is nil while the environment is not usable.
+	client *spacesauth.Client
+	// state is nil before the first claim.
+	state             *state
+	revocationProblem *finding
+}
+
+// Reconcile makes one pass. Its errors are the Kubernetes API's alone: with an error
+// the queue retries within milliseconds, which the service must never see. Every
+// pass of a living credential returns when to look again.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	p := &pass{key: request.NamespacedName, credential: &v1alpha1.SpacesCredential{}, now: r.Clock.Now()}
+	err := r.Client.Get(ctx, p.key, p.credential)
+	if apierrors.IsNotFound(err) {
+		f, err := r.bury(ctx, p.key)
+		return r.later(p.now, f), retriable(err)
+	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("reading the SpacesCredential %s: %w", p.key, err)
+	}
+	// An answer in memory is the only copy of a grant: it is saved before anything
+	// else is looked at.
+	if err := r.saveAnswers(ctx, p.key); err != nil {
+		return ctrl.Result{}, err
+	}
+	before := p.credential.DeepCopy()
+	var wake time.Duration
+	if p.credential.DeletionTimestamp.IsZero() {
+		wake, err = r.keep(ctx, p)
+	} else {
+		wake, err = r.end(ctx, p)
+	}
+	if errors.Is(err, errConflict) {
+		return ctrl.Result{RequeueAfter: afterConflict}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.writeStatus(ctx, before, p.credential); err != nil {
+		return ctrl.Result{}, err
+	}
+	r.announce(before, p.credential)
+	return ctrl.Result{RequeueAfter: wake}, nil
+}
+
+// keep looks after a living credential and says when to look again.
+func (r *Reconciler) keep(ctx context.Context, p *pass) (time.Duration, error) {
+	c, err := r.realise(ctx, p)
+	if err != nil {
+		return 0, err
+	}
+	c.revocation = p.revocationProblem
+	p.now = r.Clock.Now()
+	p.conclude(c)
+	return p.wake(c), nil
+}
+
+// end looks after a deleted credential.
+func (r *Reconciler) end(ctx context.Context, p *pass) (time.Duration, error) {
+	f, err := r.finalize(ctx, p)
+	if err != nil {
+		return 0, err
+	}
+	if f == nil {
+		r.memory.forget(p.key)
+		return 0, nil
+	}
+	p.concludeDeletion(f)
+	return r.later(p.now, f).RequeueAfter, nil
+}
+
+// realise makes the cluster and the service as spec wants them: observe, decide,
+// obtain, save, publish.
+func (r *Reconciler) realise(ctx context.Context, p *pass) (conclusion, error) {
+	found, err := r.observeState(ctx, p.key, p.credential.UID)
+	if err != nil {
+		return conclusion{}, err
+	}
+	if found != nil && (found.problem != stateUsable || !found.deletion.IsZero()) {
+		return r.mendState(ctx, p, found)
+	}
+	p.state = found
+	held, err := r.renew(ctx, p)
+	if err != nil {
+		return conclusion{}, err
+	}
+	if p.credential.Spec.Suspend {
+		return conclusion{finding: held}, nil
+	}
+	published, refused, err := r.publish(ctx, p)
+	if err != nil {
+		return conclusion{}, err
+	}
+	if refused != nil {
+		held = refused
+	}
+	if err := r.revokeSuperseded(ctx, p, published); err != nil {
+		return conclusion{}, err
+	}
+	return conclusion{finding: held, published: published}, nil
+}
+
+// renew brings the state up to date: it decides whether a call is due and makes it.
+// It returns what holds the credential up, if anything does.
+func (r *Reconciler) renew(ctx context.Context, p *pass) (*finding, error) {
+	if p.credential.Spec.Suspend {
+		return waiting(v1alpha1.ReasonSuspended, "spec.suspend is true: nothing is renewed or published."), nil
+	}
+	var problem *finding
+	if p.client, problem = r.clientFor(p.credential); problem != nil {
+		return problem, nil
+	}
+	if problem, err := r.rival(ctx, p); problem != nil || err != nil {
+		return problem, err
+	}
+	o := observation{credential: p.credential, now: p.now}
+	if p.state != nil {
+		if wait := r.openClaim(p.key, p.state); wait != nil {
+			return wait, nil
+		}
+		o.document = &p.state.document
+		used, err := r.observeInputs(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		o.used = used
+	}
+	next := decide(o)
+	if next.action == actionNone {
+		return next.finding, nil
+	}
+	return r.perform(ctx, p, next.action)
+}
+
+// perform reads what the call needs, claims it and makes it. The document is read
+// again afterwards: what the call left there says what holds the credential up.
+func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*finding, error) {
+	in, err := r.readInputs(ctx, p.credential, what != actionRefresh)
+	if err != nil {
+		return nil, err
+	}
+	if problem := firstFinding(in.clientProblem, in.grantProblem); problem != nil {
+		return problem, nil
+	}
+	document, err := r.documentFor(p)
+	if err != nil {
+		return nil, err
+	}
+	s, err := p.prepare(what, in, document.Inputs, r.Random)
+	if err != nil {
+		return nil, err
+	}
+	if refusal := document.Inputs.refused(s.inputsHash); refusal != nil {
+		return refusal.finding(), nil
+	}
+	if err := r.addFinalizer(ctx, p.credential); err != nil {
+		return nil, err
+	}
+	claimed := r.Clock.Now()
+	if err := r.claim(ctx, p, s, document); err != nil {
+		if f := refusedWrite(err); f != nil {
+			return f, nil
+		}
+		return nil, err
+	}
+	if what != actionRefresh {
+		r.rememberInputs(p.key, in, s.used)
+	}
+	if err := r.obtain(ctx, p, s, claimed); err != nil {
+		return nil, err
+	}
+	return r.afterCall(ctx, p, s)
+}
+
+// afterCall tells from the document what the call led to.
+func (r *Reconciler) afterCall(ctx context.Context, p *pass, s spend) (*finding, error) {
+	var err error
+	if p.state, err = r.observeState(ctx, p.key, p.credential.UID); err != nil {
+		return nil, err
+	}
+	if p.state == nil || p.state.problem != stateUsable {
+		return nil, errConflict
+	}
+	if refusal := p.state.document.Inputs.refused(s.inputsHash); refusal != nil {
+		return refusal.finding(), nil
+	}
+	p.now = r.Clock.Now()
+	return decide(observation{credential: p.credential, now: p.now, document: &p.state.document}).finding, nil
+}
+
+// writeStatus sends the status once, if it differs.
+func (r *Reconciler) writeStatus(ctx context.Context, before, after *v1alpha1.SpacesCredential) error {
+	if equality.Semantic.DeepEqual(before.Status, after.Status) {
+		return nil
+	}
+	base := after.DeepCopy()
+	base.Status = before.Status
+	err := r.Live.Status().Patch(ctx, after, client.MergeFrom(base), client.FieldOwner(v1alpha1.FieldManagerStatus))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("writing the status of SpacesCredential %s: %w", client.ObjectKeyFromObject(after), err)
+	}
+	return nil
+}
+
+// patchFinalizers writes changed finalizers, unless the object changed meanwhile.
+func (r *Reconciler) patchFinalizers(ctx context.Context, object, before client.Object) error {
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	err := r.Live.Patch(ctx, object, patch, client.FieldOwner(v1alpha1.FieldManager))
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return errConflict
+	}
+	if err != nil {
+		return fmt.Errorf("writing the finalizers of %s: %w", client.ObjectKeyFromObject(object), err)
+	}
+	return nil
+}
+
+// later turns what a pass waits for into its result.
+func (r *Reconciler) later(now time.Time, f *finding) ctrl.Result {
+	if f == nil {
+		return ctrl.Result{}
+	}
+	wait := slowRecheck
+	if !f.wake.IsZero() {
+		wait = min(max(f.wake.Sub(now), time.Second), slowRecheck)
+	}
+	return ctrl.Result{RequeueAfter: wait}
+}
+
+// retriable hides the conflicts that only end a pass.
+func retriable(err error) error {
+	if errors.Is(err, errConflict) {
+		return nil
+	}
+	return err
+}
+
+func firstFinding(findings ...*finding) *finding {
+	for _, f := range findings {
+		if f != nil {
+			return f
+		}
+	}
+	return nil
+}

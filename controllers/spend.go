@@ -1,0 +1,214 @@
+package controllers
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+)
+
+// saveMargin is the time after a call's deadline in which its answer is saved. It
+// is less than watchMargin: when a claim counts as old, its holder is silent.
+const saveMargin = 10 * time.Second
+
+// spend is one call that spends a grant, ready to be claimed.
+type spend struct {
+	signIn bool
+	client *spacesauth.Client
+	app    spacesauth.Application
+	// sends is what is presented to the service.
+	sends spacesauth.Grant
+	// grant is the grant as it stands when the call is claimed.
+	grant grant
+	// replaces tells that grant is not the living one yet.
+	replaces bool
+	used     usedInputs
+	// inputsHash is remembered if the inputs are refused for good.
+	inputsHash string
+	// passwordIsLeft tells that a refused grant can be replaced by signing in.
+	passwordIsLeft bool
+}
+
+// lifeLeft is how long the newest token of the grant lives on.
+func (s spend) lifeLeft(now time.Time) time.Duration {
+	if s.grant.Token == nil {
+		return 0
+	}
+	return s.grant.Token.ExpirationTime.Sub(now)
+}
+
+// prepare makes the spend that the plan asks for.
+func (p *pass) prepare(what action, in inputs, memory inputMemory, random io.Reader) (spend, error) {
+	environment, credential := p.client.Environment(), p.credential
+	s := spend{
+		client:         p.client,
+		app:            in.app,
+		used:           in.used(memory, environment.AccountsURL, credential.EffectiveScopes()),
+		passwordIsLeft: credential.Spec.GrantType == v1alpha1.GrantTypePassword,
+		inputsHash:     in.refreshHash(memory, environment.AccountsURL),
+	}
+	if what == actionRefresh {
+		s.grant = *p.state.document.Grant
+		s.sends = spacesauth.RefreshTokenGrant{RefreshToken: s.grant.RefreshToken.Secret}
+		return s, nil
+	}
+	id, err := randomID(random)
+	if err != nil {
+		return spend{}, err
+	}
+	s.replaces = true
+	s.grant = grant{
+		ID: id, Type: credential.Spec.GrantType, Environment: environment.Name, AccountsURL: environment.AccountsURL,
+		ClientID: in.app.ID, StartTime: p.now.UTC().Truncate(time.Second),
+	}
+	if what == actionSeed {
+		s.grant.RefreshToken = kept{in.seed}
+		s.sends = spacesauth.RefreshTokenGrant{RefreshToken: in.seed}
+		return s, nil
+	}
+	s.signIn = true
+	s.inputsHash = in.signInHash(memory, environment.AccountsURL, credential.EffectiveScopes())
+	s.sends = spacesauth.PasswordGrant{Username: in.username, Password: in.password, Scopes: credential.EffectiveScopes()}
+	return s, nil
+}
+
+// claim writes down what is about to be sent. Nothing has left the process while
+// it can fail.
+func (r *Reconciler) claim(ctx context.Context, p *pass, s spend, document document) error {
+	d := document.clone()
+	d.Claims++
+	d.Claim = &claim{Number: d.Claims, Holder: r.Holder, Time: r.Clock.Now().UTC(), GrantID: s.grant.ID, SignIn: s.signIn}
+	d.Revocation = termsOf(p.credential)
+	d.announce(contentOf(p.credential, &tokenRecord{}, s.client.Environment()))
+	if s.replaces && !s.signIn {
+		// A seed is a refresh token: from the claim on it is the living grant's.
+		d.supersede(p.now)
+		seeded := s.grant
+		d.Grant, d.Inputs.Used = &seeded, s.used
+	}
+	var err error
+	if p.state == nil {
+		p.state, err = r.createState(ctx, p.credential, d)
+	} else {
+		p.state, err = r.writeState(ctx, p.key, p.state, d)
+	}
+	return err
+}
+
+// obtain sends the claimed spend and saves its answer. From here on nothing that
+// ends the pass may end the work: it has a context of its own, with a deadline that
+// counts from the claim.
+func (r *Reconciler) obtain(ctx context.Context, p *pass, s spend, claimed time.Time) error {
+	r.inFlight.Add(1)
+	defer r.inFlight.Done()
+	timeout := s.client.Environment().Timeout()
+	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout+saveMargin)
+	defer cancel()
+	call, cancelCall := context.WithTimeout(work, timeout)
+	defer cancelCall()
+
+	got, err := s.client.Token(call, s.app, s.sends, func() error { return r.notTooLate(claimed, timeout) })
+	r.memory.keep(r.judgeAnswer(p, s, got, err))
+	r.Metrics.called(s, err)
+	return r.saveAnswers(work, p.key)
+}
+
+// notTooLate keeps a process that slept from sending: by then another may have
+// taken the claim over. A clock that stands still in a suspended machine and one
+// that was set are each caught by the other.
+func (r *Reconciler) notTooLate(claimed time.Time, timeout time.Duration) error {
+	now := r.Clock.Now()
+	monotonic, wall := now.Sub(claimed), now.Round(0).Sub(claimed.Round(0))
+	if monotonic > timeout || wall > timeout || wall < -clockJump {
+		return errors.New("too much time passed since the claim")
+	}
+	return nil
+}
+
+// judgeAnswer turns the outcome of a call into what is to be recorded.
+func (r *Reconciler) judgeAnswer(p *pass, s spend, got spacesauth.Answer, failed error) answer {
+	now := r.Clock.Now()
+	a := answer{
+		credential: p.key, credentialUID: p.credential.UID, claim: *p.state.document.Claim,
+		terms: termsOf(p.credential), inputs: s.used,
+	}
+	if failed != nil {
+		a.failure, a.refusal = settle(p.credential.UID, s, p.state.document.Failure, failed, now)
+		if got.RefreshToken.Empty() {
+			return a
+		}
+	}
+	next := s.grant
+	if !got.RefreshToken.Empty() {
+		next.RefreshToken = kept{got.RefreshToken}
+	}
+	next.Answered, next.Condition = a.claim.Number, grantValid
+	if failed == nil {
+		if next.Token != nil {
+			next.Rotations++
+		}
+		next.Token = p.tokenRecord(s, got)
+	}
+	a.grant = &next
+	return a
+}
+
+// tokenRecord computes the times of a token answer.
+func (p *pass) tokenRecord(s spend, got spacesauth.Answer) *tokenRecord {
+	obtainedBy := v1alpha1.GrantTypeRefreshToken
+	if s.signIn {
+		obtainedBy = v1alpha1.GrantTypePassword
+	}
+	issue, renew, expire := schedule(p.credential.UID, p.credential.Spec.Renewal, got.IssueTime, got.Lifetime)
+	return &tokenRecord{
+		AccessToken: kept{got.AccessToken}, IDToken: kept{got.IDToken}, TokenType: got.TokenType, Scope: got.Scope,
+		ObtainedBy: obtainedBy, IssueTime: issue, RenewalTime: renew, ExpirationTime: expire,
+	}
+}
+
+// refusedWrite tells whether the API server refuses to keep a state Secret: a
+// quota, a terminating namespace, a missing right. It is a finding, not an error,
+// because trying again at once cannot help.
+func refusedWrite(err error) *finding {
+	if !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) {
+		return nil
+	}
+	return blocked(v1alpha1.ReasonSecretForbidden,
+		"The state Secret cannot be written, so nothing was sent to the service: %s. Look at the quota of the namespace and the rights of the operator.", statusReason(err))
+}
+
+// statusReason gives the API server's own word for a refusal, never its text, which
+// may repeat what was sent.
+func statusReason(err error) string {
+	if apierrors.HasStatusCause(err, "NamespaceTerminating") {
+		return "the namespace is terminating"
+	}
+	return fmt.Sprintf("the API server answered %s", apierrors.ReasonForError(err))
+}
+
+// randomID names a grant or a process. It is no secret.
+func randomID(random io.Reader) (string, error) {
+	if random == nil {
+		random = rand.Reader
+	}
+	var id [12]byte
+	if _, err := io.ReadFull(random, id[:]); err != nil {
+		return "", fmt.Errorf("reading random bytes: %w", err)
+	}
+	return hex.EncodeToString(id[:]), nil
+}
+
+func termsOf(credential *v1alpha1.SpacesCredential) revocationTerms {
+	return revocationTerms{
+		Policy:          credential.EffectiveRevocationPolicy(),
+		DeadlineSeconds: int32(credential.EffectiveRevocationDeadline() / time.Second),
+	}
+}

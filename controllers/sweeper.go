@@ -1,0 +1,82 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+)
+
+const (
+	// sweepInterval is how often the sweeper looks.
+	sweepInterval = time.Minute
+	// sweepMargin is how late a renewal may be before it counts as overdue: the
+	// queue may be busy.
+	sweepMargin = 5 * time.Second
+)
+
+// sweeper looks for credentials whose timer was lost and enqueues them. Timers are
+// not trusted alone.
+type sweeper struct {
+	client  client.Reader
+	clock   clock.WithTicker
+	metrics *Metrics
+	queue   chan event.TypedGenericEvent[*v1alpha1.SpacesCredential]
+}
+
+// Start implements manager.Runnable.
+func (s *sweeper) Start(ctx context.Context) error {
+	ticker := s.clock.NewTicker(sweepInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C():
+		}
+		found, err := s.overdue(ctx)
+		if err != nil {
+			return err
+		}
+		s.metrics.overdue.Set(float64(len(found)))
+		for i := range found {
+			select {
+			case s.queue <- event.TypedGenericEvent[*v1alpha1.SpacesCredential]{Object: &found[i]}:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
+// overdue lists the credentials that should have been renewed and wait for nothing.
+func (s *sweeper) overdue(ctx context.Context) ([]v1alpha1.SpacesCredential, error) {
+	var all v1alpha1.SpacesCredentialList
+	if err := s.client.List(ctx, &all); err != nil {
+		return nil, fmt.Errorf("listing SpacesCredentials: %w", err)
+	}
+	now := s.clock.Now()
+	var found []v1alpha1.SpacesCredential
+	for _, credential := range all.Items {
+		if isOverdue(&credential, now) {
+			found = append(found, credential)
+		}
+	}
+	return found, nil
+}
+
+func isOverdue(credential *v1alpha1.SpacesCredential, now time.Time) bool {
+	token, next := credential.Status.Token, credential.Status.NextAttemptTime
+	switch {
+	case credential.Spec.Suspend, !credential.DeletionTimestamp.IsZero(), token == nil, token.RenewalTime == nil:
+		return false
+	case next != nil && next.After(now):
+		return false
+	}
+	return now.After(token.RenewalTime.Add(sweepMargin))
+}

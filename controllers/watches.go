@@ -1,0 +1,115 @@
+package controllers
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+)
+
+// secretIndex finds the credentials that name a Secret, as an input or as the one
+// to publish.
+const secretIndex = "spec.secretNames"
+
+// SetupWithManager adds the loop, its watches and the sweeper to a manager.
+func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager, concurrency int) error {
+	err := manager.GetFieldIndexer().IndexField(ctx, &v1alpha1.SpacesCredential{}, secretIndex, func(object client.Object) []string {
+		return secretNames(object.(*v1alpha1.SpacesCredential))
+	})
+	if err != nil {
+		return err
+	}
+	swept := make(chan event.TypedGenericEvent[*v1alpha1.SpacesCredential])
+	if err := manager.Add(&sweeper{client: manager.GetClient(), clock: r.Clock, metrics: r.Metrics, queue: swept}); err != nil {
+		return err
+	}
+	return ctrl.NewControllerManagedBy(manager).
+		Named("spacescredential").
+		For(&v1alpha1.SpacesCredential{}, builder.WithPredicates(predicate.Or[client.Object](
+			predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.concerned)).
+		WatchesRawSource(source.Channel(swept, &handler.TypedEnqueueRequestForObject[*v1alpha1.SpacesCredential]{})).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: concurrency,
+			// In the priority queue a watch event can consume a pending timer.
+			UsePriorityQueue: ptr.To(false),
+		}).
+		Complete(r)
+}
+
+// secretNames are the Secrets a credential has to hear of, but its state, whose name
+// tells its owner.
+func secretNames(credential *v1alpha1.SpacesCredential) []string {
+	return append(credential.InputSecretNames(), credential.EffectiveSecretName())
+}
+
+// concerned lists the credentials that have to look at a changed Secret: its owner,
+// which may be gone, and all that name it.
+func (r *Reconciler) concerned(ctx context.Context, secret client.Object) []reconcile.Request {
+	var names []string
+	if name := secret.GetAnnotations()[v1alpha1.AnnotationCredential]; name != "" {
+		names = append(names, name)
+	}
+	if name, isState := strings.CutSuffix(secret.GetName(), v1alpha1.GrantSecretSuffix); isState {
+		names = append(names, name)
+	}
+	var naming v1alpha1.SpacesCredentialList
+	if err := r.Client.List(ctx, &naming, client.InNamespace(secret.GetNamespace()), client.MatchingFields{secretIndex: secret.GetName()}); err != nil {
+		r.Log.Error(err, "Listing the SpacesCredentials that name a Secret failed", "namespace", secret.GetNamespace(), "secret", secret.GetName())
+	}
+	for _, credential := range naming.Items {
+		names = append(names, credential.Name)
+	}
+	slices.Sort(names)
+	var requests []reconcile.Request
+	for _, name := range slices.Compact(names) {
+		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: secret.GetNamespace(), Name: name}})
+	}
+	return requests
+}
+
+// StripSecretMetadata is the transform of the Secret informer: it keeps what the
+// loop looks at and drops the rest, since last-applied-configuration would repeat
+// the data of a Secret.
+func StripSecretMetadata(object any) (any, error) {
+	secret, ok := object.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return object, nil
+	}
+	stripped := &metav1.PartialObjectMetadata{TypeMeta: secret.TypeMeta}
+	stripped.Name, stripped.Namespace = secret.Name, secret.Namespace
+	stripped.UID, stripped.ResourceVersion = secret.UID, secret.ResourceVersion
+	stripped.DeletionTimestamp = secret.DeletionTimestamp
+	stripped.OwnerReferences, stripped.Finalizers = secret.OwnerReferences, secret.Finalizers
+	stripped.Labels, stripped.Annotations = ours(secret.Labels), ours(secret.Annotations)
+	return stripped, nil
+}
+
+// ours keeps the entries under our group.
+func ours(values map[string]string) map[string]string {
+	var kept map[string]string
+	for key, value := range values {
+		if strings.HasPrefix(key, v1alpha1.GroupName+"/") {
+			if kept == nil {
+				kept = map[string]string{}
+			}
+			kept[key] = value
+		}
+	}
+	return kept
+}

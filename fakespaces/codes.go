@@ -1,0 +1,75 @@
+package fakespaces
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// codeLifetime is the longest that RFC 6749 section 4.1.2 recommends; the
+// vendor gives none.
+const codeLifetime = 10 * time.Minute
+
+// code is what the browser brings back from a sign-in.
+type code struct {
+	client, user, redirectURI, challenge string
+	scopes                               []string
+	expiresAt                            time.Time
+	made                                 *grant // once it is spent
+}
+
+// IssueCode gives an authorization code as if the person had just signed in
+// with a browser and been sent back to redirectURI. It can be exchanged once,
+// within ten minutes, with the same redirect_uri. A challenge that is not
+// empty is an S256 code challenge (RFC 7636 section 4.2), and the exchange then
+// needs its verifier. Without scopes the grant will have all three.
+func (s *Service) IssueCode(clientID, username, redirectURI, challenge string, scopes ...string) string {
+	if len(scopes) == 0 {
+		scopes = allScopes()
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	value := s.randomHex()
+	s.codes[value] = &code{
+		client:      clientID,
+		user:        username,
+		redirectURI: redirectURI,
+		challenge:   challenge,
+		scopes:      slices.Clone(scopes),
+		expiresAt:   s.now().Add(codeLifetime),
+	}
+	s.secrets.note(value)
+	return value
+}
+
+// exchange serves grant_type=authorization_code (RFC 6749 section 4.1.3).
+func (s *Service) exchange(call *Call) *answer {
+	if call.Form.Get("code") == "" {
+		return refuse(http.StatusBadRequest, codeInvalidRequest, "code is missing")
+	}
+	sent := s.codes[call.Form.Get("code")]
+	switch {
+	case sent == nil || sent.client != call.ClientID:
+		return refuse(http.StatusBadRequest, codeInvalidGrant, "unknown code")
+	case sent.made != nil:
+		if s.settings.reuseDetection {
+			s.end(sent.made, GrantDead, ReasonCodeReused)
+		}
+		return refuse(http.StatusBadRequest, codeInvalidGrant, "spent code")
+	case !s.now().Before(sent.expiresAt):
+		return refuse(http.StatusBadRequest, codeInvalidGrant, "expired code")
+	case sent.redirectURI != call.Form.Get("redirect_uri"):
+		return refuse(http.StatusBadRequest, codeInvalidGrant, "another redirect_uri")
+	case sent.challenge != "" && sent.challenge != challengeOf(call.Form.Get("code_verifier")):
+		return refuse(http.StatusBadRequest, codeInvalidGrant, "wrong code_verifier")
+	}
+	sent.made = s.newGrant(sent.client, sent.user, originCode, sent.scopes)
+	return s.grantTokens(sent.made, sent.scopes)
+}
+
+func challengeOf(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}

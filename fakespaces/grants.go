@@ -1,0 +1,166 @@
+package fakespaces
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// GrantState tells where a grant stands.
+type GrantState string
+
+const (
+	// GrantLive can be renewed.
+	GrantLive GrantState = "live"
+	// GrantRevoked was ended by the client, at the revocation endpoint.
+	GrantRevoked GrantState = "revoked"
+	// GrantDead was ended by the service; the record says why.
+	GrantDead GrantState = "dead"
+)
+
+// The reasons for which a grant dies, as Ledger.DeadReasons counts them.
+const (
+	// ReasonReuseDetected: a spent refresh token was sent again.
+	ReasonReuseDetected = "reuse detected"
+	// ReasonCodeReused: a spent authorization code was sent again (RFC 6749
+	// section 4.1.2).
+	ReasonCodeReused = "code sent again"
+	// ReasonKilled: see [Service.RevokeGrantOf].
+	ReasonKilled = "killed by administrator"
+)
+
+// grant is one sign-in and all tokens that came of it.
+type grant struct {
+	id           string
+	client, user string
+	origin       string // how it began: password, authorization_code, seed
+	scopes       []string
+
+	state                          GrantState
+	reason                         string
+	issuedAt, refreshedAt, endedAt time.Time
+	refreshes, minted              int
+	current                        *refreshToken
+	flights                        map[*flight]struct{} // its refreshes that are in flight
+}
+
+// refreshToken is one refresh token ever given for a grant. It is spent once a
+// renewal has replaced it.
+type refreshToken struct {
+	value   string
+	grant   *grant
+	spent   bool
+	spentAt time.Time
+
+	// replacement tells what became of the answer that replaced this token,
+	// and waiting counts the replays that came before that was known.
+	replacement delivery
+	waiting     int
+}
+
+type accessToken struct {
+	grant     *grant
+	expiresAt time.Time
+}
+
+// IssueGrant makes a grant as if the person had just signed in with a browser,
+// and gives its refresh token. The client and the user need not be known
+// (yet). Without scopes the grant has all three.
+func (s *Service) IssueGrant(clientID, username string, scopes ...string) (refreshToken string) {
+	if len(scopes) == 0 {
+		scopes = allScopes()
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.newGrant(clientID, username, originSeed, slices.Clone(scopes)).current.value
+}
+
+// RevokeGrantOf kills the grant to which a refresh token, current or spent,
+// belongs, as an administrator or the user can at the service. Its tokens stop
+// working at once; the reason is [ReasonKilled]. An unknown token, or one of a
+// grant that has ended already, changes nothing.
+func (s *Service) RevokeGrantOf(refreshToken string) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if known := s.refreshTokens[refreshToken]; known != nil {
+		s.end(known.grant, GrantDead, ReasonKilled)
+	}
+}
+
+// TokenWorks tells whether the service would accept an access token now, by
+// its own clock. It is not a call: nothing is counted.
+func (s *Service) TokenWorks(accessToken string) bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.working(accessToken) != nil
+}
+
+const (
+	originPassword = "password"
+	originCode     = "authorization_code"
+	originSeed     = "seed"
+)
+
+func (s *Service) newGrant(client, user, origin string, scopes []string) *grant {
+	made := &grant{
+		id:       fmt.Sprintf("grant-%d", len(s.grants)+1),
+		client:   client,
+		user:     user,
+		origin:   origin,
+		scopes:   scopes,
+		state:    GrantLive,
+		issuedAt: s.now(),
+		flights:  map[*flight]struct{}{},
+	}
+	s.grants = append(s.grants, made)
+	s.rotate(made)
+	return made
+}
+
+// rotate gives the grant a new refresh token.
+func (s *Service) rotate(g *grant) {
+	g.current = &refreshToken{value: s.randomHex(), grant: g}
+	s.refreshTokens[g.current.value] = g.current
+	s.secrets.note(g.current.value)
+}
+
+// spend replaces a current refresh token by a new one.
+func (s *Service) spend(sent *refreshToken) {
+	sent.spent, sent.spentAt = true, s.now()
+	s.rotate(sent.grant)
+}
+
+// mint gives the grant a new access token.
+func (s *Service) mint(g *grant) string {
+	value := s.randomHex()
+	s.accessTokens[value] = &accessToken{grant: g, expiresAt: s.now().Add(s.settings.tokenLifetime)}
+	s.secrets.note(value)
+	s.counts.tokensIssued++
+	g.minted++
+	return value
+}
+
+// end ends a live grant; one that has ended keeps its first reason.
+func (s *Service) end(g *grant, state GrantState, reason string) {
+	if g.state != GrantLive {
+		return
+	}
+	g.state, g.reason, g.endedAt = state, reason, s.now()
+}
+
+// working is the access token if it is good now, else nil.
+func (s *Service) working(value string) *accessToken {
+	known := s.accessTokens[value]
+	if known == nil || !s.now().Before(known.expiresAt) {
+		return nil
+	}
+	switch known.grant.state {
+	case GrantLive:
+		return known
+	case GrantRevoked:
+		if s.settings.tokensOutliveRevocation {
+			return known
+		}
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package fakespaces
+
+import (
+	"io"
+	"time"
+)
+
+// Option is given to [New].
+type Option func(*Service)
+
+// WithNow gives the clock by which tokens live and die; the default is
+// time.Now. It is called with the Service's lock held, so it must not call the
+// Service.
+func WithNow(now func() time.Time) Option {
+	return func(s *Service) { s.now = now }
+}
+
+// WithRandom gives the source of tokens, IDs and chance; the default is
+// crypto/rand. It must not end. A seeded source makes a run repeatable. It is
+// read with the Service's lock held.
+func WithRandom(random io.Reader) Option {
+	return func(s *Service) { s.random = random }
+}
+
+// WithClient registers an application: its client ID and client secret (vendor
+// page register). May be given often.
+func WithClient(id, secret string) Option {
+	return func(s *Service) { s.AddClient(id, secret) }
+}
+
+// WithUser makes a person, or a bot, who can sign in. May be given often.
+func WithUser(username, password string) Option {
+	return func(s *Service) { s.AddUser(username, password) }
+}
+
+// WithTokenLifetime sets how long access tokens live; the default is one hour
+// (vendor page authorizingrequests). Answers tell it in whole seconds, rounded
+// down, as expires_in.
+func WithTokenLifetime(lifetime time.Duration) Option {
+	return func(s *Service) { s.SetTokenLifetime(lifetime) }
+}
+
+// WithRotation sets what a renewal does with the refresh token; the default is
+// [RotateAlways].
+func WithRotation(rotation Rotation) Option {
+	return func(s *Service) { s.SetRotation(rotation) }
+}
+
+// WithReuseDetection sets whether a spent refresh token that comes again kills
+// the whole grant with all its access tokens (RFC 9700 section 4.14.2); the
+// default is true. When false it is merely refused.
+func WithReuseDetection(detect bool) Option {
+	return func(s *Service) { s.SetReuseDetection(detect) }
+}
+
+// WithGracePeriod sets for how long a replaced refresh token may be sent
+// again. A replay within the period mints a new access token and gives the
+// grant's current refresh token. The default, 0, allows none.
+func WithGracePeriod(period time.Duration) Option {
+	return func(s *Service) { s.SetGracePeriod(period) }
+}
+
+// WithFaultRate makes a share of the calls of an operation go wrong: 0.1 is
+// one in ten. See [Service.SetFaultRate].
+func WithFaultRate(op Operation, fault Fault, rate float64) Option {
+	return func(s *Service) { s.SetFaultRate(op, fault, rate) }
+}
+
+// WithUnknownTokenStatus sets what the revocation of a token that is unknown,
+// revoked already or of a dead grant answers: 200 (the default, as in RFC 7009
+// section 2.2) or 400 with the code invalid_token. The vendor's pages do not
+// say.
+func WithUnknownTokenStatus(status int) Option {
+	return func(s *Service) { s.SetUnknownTokenStatus(status) }
+}
+
+// WithTokensOutliveRevocation sets whether the access tokens of a revoked
+// grant work until they expire; the default is false, they die at once. The
+// vendor's pages do not say. A grant killed in another way always takes its
+// tokens with it.
+func WithTokensOutliveRevocation(outlive bool) Option {
+	return func(s *Service) { s.SetTokensOutliveRevocation(outlive) }
+}
+
+// WithRetryAfter sets the wait that the throttling faults ask for; the default
+// is 30 seconds. It is told in whole seconds.
+func WithRetryAfter(wait time.Duration) Option {
+	return func(s *Service) { s.SetRetryAfter(wait) }
+}
+
+// WithStall bounds how long [FaultSlowBody] keeps a client waiting, by the
+// wall clock; the default is 30 seconds. It ends early when the client leaves.
+func WithStall(limit time.Duration) Option {
+	return func(s *Service) { s.stall = limit }
+}

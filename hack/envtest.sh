@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Builds the control plane that `make test` and `make demo` run: kube-apiserver,
+# kube-controller-manager, kubectl and etcd, from the Go modules in hack/envtest.
+#
+# It builds once, into the folder where setup-envtest keeps its own downloads, so
+# later clones and editors find the result. Progress goes to standard error; the
+# only line on standard output is the folder. KUBEBUILDER_ASSETS wins when set.
+set -euo pipefail
+
+if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then
+  echo "$KUBEBUILDER_ASSETS"
+  exit 0
+fi
+
+cd "$(dirname "$0")/envtest"
+say() { echo "envtest: $*" >&2; }
+
+# The folder of setup-envtest (sigs.k8s.io/controller-runtime/tools/setup-envtest/store).
+data="${XDG_DATA_HOME:-}"
+case "$(go env GOHOSTOS)" in
+  darwin) store="${data:-$HOME/Library/Application Support}/io.kubebuilder.envtest" ;;
+  *) store="${data:-$HOME/.local/share}/kubebuilder-envtest" ;;
+esac
+kubernetes=$(awk '$1 == "k8s.io/kubernetes" { print $2; exit }' go.mod)
+version=${kubernetes#v}
+assets="$store/k8s/$version-$(go env GOHOSTOS)-$(go env GOHOSTARCH)"
+programs="etcd kube-apiserver kube-controller-manager kubectl"
+
+complete() {
+  local program
+  for program in $programs; do [ -x "$assets/$program" ] || return 1; done
+}
+
+if complete; then
+  echo "$assets"
+  exit 0
+fi
+
+# One build at a time. A lock is stale when the process that wrote it is gone.
+mkdir -p "$store/k8s"
+lock="$assets.lock"
+until (set -o noclobber; echo $$ >"$lock") 2>/dev/null; do
+  owner=$(cat "$lock" 2>/dev/null || true)
+  if [ -n "$owner" ] && ! kill -0 "$owner" 2>/dev/null; then
+    say "removing the lock of process $owner, which is gone: $lock"
+    rm -f "$lock"
+    continue
+  fi
+  say "waiting for process ${owner:-unknown}, which is building the control plane"
+  sleep 5
+done
+aside="$assets.building"
+trap 'rm -rf "$aside" "$lock"' EXIT
+if complete; then # built while this one waited
+  echo "$assets"
+  exit 0
+fi
+
+rm -rf "$aside"
+mkdir -p "$aside"
+minor=${version#*.}
+stamp=""
+for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+  stamp+=" -X $package.gitVersion=$kubernetes -X $package.gitMajor=${version%%.*}"
+  stamp+=" -X $package.gitMinor=${minor%%.*} -X $package.gitTreeState=clean"
+done
+
+# build NAME MODULE-FOLDER PACKAGE [LDFLAGS]
+build() {
+  local name=$1 folder=$2 package=$3 ldflags=${4:-} began=$SECONDS
+  say "building $name ..."
+  (cd "$folder" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w $ldflags" -o "$aside/$name" "$package") >&2 &
+  local pid=$!
+  while kill -0 "$pid" 2>/dev/null; do
+    sleep 1
+    [ $(((SECONDS - began) % 20)) -ne 0 ] || say "  ... $name, $((SECONDS - began)) s"
+  done
+  wait "$pid" || { say "building $name failed; the lines above say why"; exit 1; }
+  say "built $name in $((SECONDS - began)) s"
+}
+
+say "building Kubernetes $version and etcd into $assets"
+say "this happens once and takes about eight minutes on two cores"
+build kube-apiserver . k8s.io/kubernetes/cmd/kube-apiserver "$stamp"
+build kube-controller-manager . k8s.io/kubernetes/cmd/kube-controller-manager "$stamp"
+build kubectl . k8s.io/kubernetes/cmd/kubectl "$stamp"
+build etcd etcd go.etcd.io/etcd/server/v3
+
+# A folder that setup-envtest left without one of the programs is completed, never replaced.
+mkdir -p "$assets"
+for program in $programs; do
+  [ -x "$assets/$program" ] || mv "$aside/$program" "$assets/$program"
+done
+say "done in $SECONDS s"
+echo "$assets"

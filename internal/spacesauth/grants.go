@@ -1,0 +1,52 @@
+package spacesauth
+
+import (
+	"net/url"
+	"strings"
+)
+
+// Application is a registered OAuth client: its public ID and its secret, both
+// sent in the form body (RFC 6749 §2.3.1; the vendor documents no other way).
+type Application struct {
+	ID     string
+	Secret Secret
+}
+
+// Grant is what is presented to the token endpoint.
+type Grant interface {
+	// form returns the members of the request body beside the application's.
+	form() url.Values
+}
+
+// PasswordGrant is the resource owner password credentials grant, RFC 6749 §4.3.
+type PasswordGrant struct {
+	Username string
+	Password Secret
+	Scopes   []string
+}
+
+func (g PasswordGrant) form() url.Values {
+	form := url.Values{
+		"grant_type": {"password"},
+		"username":   {g.Username},
+		"password":   {g.Password.Reveal()},
+	}
+	// A scope without a word in it is not a scope (RFC 6749 §3.3).
+	if len(g.Scopes) > 0 {
+		form.Set("scope", strings.Join(g.Scopes, " "))
+	}
+	return form
+}
+
+// RefreshTokenGrant is the refresh of an access token, RFC 6749 §6. The scope is
+// left out: the service keeps what was granted.
+type RefreshTokenGrant struct {
+	RefreshToken Secret
+}
+
+func (g RefreshTokenGrant) form() url.Values {
+	return url.Values{
+		"grant_type":    {"refresh_token"},
+		"refresh_token": {g.RefreshToken.Reveal()},
+	}
+}

@@ -1,0 +1,46 @@
+package spacesauth
+
+import (
+	"context"
+	"net/url"
+)
+
+// Revoke revokes the grant that refreshToken belongs to, once. The vendor's form
+// differs from RFC 7009: the field is refresh_token, grant_type is revoke_token,
+// and the client ID stands without its secret.
+//
+// A service that no longer knows the token has nothing left to revoke: such an
+// answer is a success. A failed call is an [*Error]; of those, one that blames the
+// client or the request may succeed once the input is mended.
+func (c *Client) Revoke(ctx context.Context, clientID string, refreshToken Secret) error {
+	form := url.Values{
+		"client_id":     {clientID},
+		"refresh_token": {refreshToken.Reveal()},
+		"grant_type":    {"revoke_token"},
+	}
+	reply, failure := c.post(ctx, revokePath, form, nil)
+	if failure != nil {
+		return failure
+	}
+	if refused := judgeRevocation(reply); refused != nil {
+		return refused
+	}
+	return nil
+}
+
+// judgeRevocation decides what an answer of the revocation endpoint means. The
+// vendor documents 200 for success and no body.
+func judgeRevocation(r reply) *Error {
+	fields, _ := readFields(r.body)
+	code := text(fields["error"])
+	if r.status >= 200 && r.status <= 299 && code == "" {
+		return nil
+	}
+	refused := judgeRefusal(r)
+	// Where the status speaks of passing trouble, the code is not listened to.
+	passing := refused.Kind == KindUnavailable || refused.Kind == KindThrottled
+	if !passing && (code == "invalid_grant" || code == "invalid_token") {
+		return nil
+	}
+	return refused
+}

@@ -1,0 +1,209 @@
+package spacesauth
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+const (
+	// maxLifetime bounds what is believed of an access token's lifetime.
+	maxLifetime = 10 * 365 * 24 * time.Hour
+	// maxText bounds the scope and the token type of an answer.
+	maxText = 2048
+)
+
+// Answer is what the token endpoint gave, RFC 6749 §5.1.
+type Answer struct {
+	AccessToken  Secret
+	RefreshToken Secret
+	// IDToken is the OpenID Connect ID token; often absent.
+	IDToken Secret
+	// TokenType is the scheme of the Authorization header, "Bearer" when the answer
+	// tells none: the vendor's documented answer has no token_type.
+	TokenType string
+	// Scope is what was granted, in the service's words, which need not be those of
+	// the request.
+	Scope string
+	// IssueTime is when the request was sent, by our clock.
+	IssueTime time.Time
+	// Lifetime counts from IssueTime.
+	Lifetime time.Duration
+}
+
+// judgeToken decides what an answer of the token endpoint means.
+func (c *Client) judgeToken(r reply, issueTime time.Time) (Answer, error) {
+	if r.status < 200 || r.status > 299 {
+		return Answer{}, judgeRefusal(r)
+	}
+	fields, whole := readFields(r.body)
+	answer := Answer{
+		AccessToken:  NewSecret(headerSafe(text(fields["access_token"]))),
+		RefreshToken: NewSecret(text(fields["refresh_token"])),
+		IDToken:      NewSecret(text(fields["id_token"])),
+		TokenType:    tokenType(text(fields["token_type"])),
+		Scope:        clean(scopeText(fields["scope"])),
+		IssueTime:    issueTime,
+	}
+	answer.Lifetime = c.lifetimeOf(fields["expires_in"], answer)
+	whole = whole && r.whole
+
+	if code := text(fields["error"]); code != "" && answer.AccessToken.Empty() {
+		failure := judgeRefusal(reply{status: r.status, body: r.body, retryAfter: r.retryAfter})
+		return answer, failure
+	}
+	switch {
+	case !answer.AccessToken.Empty() && (whole || !answer.RefreshToken.Empty()):
+		return answer, nil
+	case !answer.RefreshToken.Empty():
+		// The grant moved on; the new refresh token can be used for another try.
+		return answer, &Error{Kind: KindUnavailable, StatusCode: r.status, Detail: "the answer holds a refresh token but no usable access token"}
+	}
+	// An access token may have been read, but a refresh token behind it was cut off.
+	return Answer{}, &Error{Kind: KindAmbiguous, StatusCode: r.status, Detail: "the answer could not be read"}
+}
+
+// judgeRefusal classifies an answer that grants nothing: by its status first, then
+// by its error code where that is a known one.
+func judgeRefusal(r reply) *Error {
+	failure := &Error{StatusCode: r.status, RetryAfter: r.retryAfter, Detail: "no known error code"}
+	if fields, _ := readFields(r.body); fields != nil {
+		if code := text(fields["error"]); kindsByCode[code] != "" {
+			failure.Code = code
+		}
+	}
+	switch status := r.status; {
+	case status == 429, status == 503 && r.retryAfter > 0:
+		failure.Kind = KindThrottled
+	case status >= 300 && status <= 399:
+		failure.Kind, failure.Detail = KindUnavailable, "a redirect, which is not followed"
+	case status == 408, status == 425, status >= 500:
+		failure.Kind = KindUnavailable
+	case failure.Code != "":
+		failure.Kind = kindsByCode[failure.Code]
+	default:
+		failure.Kind = KindUnclear
+	}
+	return failure
+}
+
+// readFields reads the members of a JSON object up to the first damage, whatever
+// the content type said. whole tells whether it came to the object's end.
+func readFields(body []byte) (fields map[string]json.RawMessage, whole bool) {
+	// RFC 8259 §8.1 lets a reader ignore a byte order mark.
+	decoder := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))))
+	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
+		return nil, false
+	}
+	fields = map[string]json.RawMessage{}
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return fields, false
+		}
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return fields, false
+		}
+		if name, ok := name.(string); ok {
+			fields[name] = value
+		}
+	}
+	_, err := decoder.Token()
+	return fields, err == nil
+}
+
+// text reads a JSON string, and gives "" for anything else.
+func text(raw json.RawMessage) string {
+	var value string
+	if json.Unmarshal(raw, &value) != nil {
+		return ""
+	}
+	return value
+}
+
+// scopeText reads the scope as RFC 6749 §3.3 has it, or as a list of strings.
+func scopeText(raw json.RawMessage) string {
+	var list []string
+	if json.Unmarshal(raw, &list) == nil {
+		return strings.Join(list, " ")
+	}
+	return text(raw)
+}
+
+// tokenType returns the scheme for an Authorization header. Schemes are compared
+// without case (RFC 9110 §11.1), and the documents write both "Bearer" and
+// "bearer".
+func tokenType(value string) string {
+	value = headerSafe(clean(value))
+	if value == "" || strings.EqualFold(value, "bearer") {
+		return "Bearer"
+	}
+	return value
+}
+
+// clean strips control characters and bounds the length.
+func clean(value string) string {
+	value = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == unicode.ReplacementChar {
+			return -1
+		}
+		return r
+	}, value)
+	if len(value) > maxText {
+		value = strings.ToValidUTF8(value[:maxText], "")
+	}
+	return value
+}
+
+// headerSafe returns value, or "" when it has characters that a header cannot
+// carry: such a token could not be used, and could smuggle a header of its own.
+func headerSafe(value string) string {
+	for _, r := range value {
+		if r <= ' ' || r > '~' {
+			return ""
+		}
+	}
+	return value
+}
+
+// lifetimeOf reads expires_in as a number, numeric text or a fraction. Without a
+// usable one the token's own exp claim counts, then the default.
+func (c *Client) lifetimeOf(raw json.RawMessage, answer Answer) time.Duration {
+	number := strings.TrimSpace(string(raw))
+	if quoted := text(raw); quoted != "" {
+		number = strings.TrimSpace(quoted)
+	}
+	if seconds, err := strconv.ParseFloat(number, 64); err == nil && seconds >= 1 && !math.IsInf(seconds, 0) {
+		return time.Duration(math.Min(math.Floor(seconds), maxLifetime.Seconds())) * time.Second
+	}
+	if expiry := expiryClaim(answer.AccessToken); expiry.After(answer.IssueTime) {
+		return min(expiry.Sub(answer.IssueTime).Truncate(time.Second), maxLifetime)
+	}
+	return c.lifetime
+}
+
+// expiryClaim reads exp of a JSON Web Token (RFC 7519 §4.1.4) without verifying
+// it, and gives the zero time for anything else.
+func expiryClaim(token Secret) time.Time {
+	parts := strings.Split(token.Reveal(), ".")
+	if len(parts) != 3 {
+		return time.Time{}
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	if err != nil {
+		return time.Time{}
+	}
+	var claims struct {
+		Expiry float64 `json:"exp"`
+	}
+	if json.Unmarshal(payload, &claims) != nil || claims.Expiry < 1 || claims.Expiry > math.MaxInt32*100 {
+		return time.Time{}
+	}
+	return time.Unix(int64(claims.Expiry), 0)
+}

@@ -1,0 +1,281 @@
+// Command spaces-credential-operator keeps Avaya Spaces access tokens fresh in
+// Kubernetes Secrets.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/controllers"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// namespaceFile tells a Pod its own namespace.
+const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// graceMargin is what must be left of the shutdown time beside the longest call.
+const graceMargin = 5 * time.Second
+
+func main() {
+	err := run(ctrl.SetupSignalHandler(), os.Args[1:], os.Stdout)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "spaces-credential-operator: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// settings are the flags.
+type settings struct {
+	environmentsFile        string
+	watchNamespaces         string
+	concurrency             int
+	qps                     float64
+	burst                   int
+	leaderElect             bool
+	leaderElectionNamespace string
+	leaderElectionID        string
+	metricsAddress          string
+	metricsSecure           bool
+	healthAddress           string
+	defaultTokenLifetime    time.Duration
+	gracefulShutdownTimeout time.Duration
+	zap                     zap.Options
+}
+
+// parse reads the flags. It returns nil settings when the flags asked for a text.
+func parse(arguments []string, out io.Writer) (*settings, error) {
+	s := &settings{}
+	flags := flag.NewFlagSet("spaces-credential-operator", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&s.environmentsFile, "environments-file", "", "YAML `file` of environments beside or instead of production and staging")
+	flags.StringVar(&s.watchNamespaces, "watch-namespaces", "", "comma-separated `list` of namespaces to look after; empty means all")
+	flags.IntVar(&s.concurrency, "max-concurrent-reconciles", 10, "SpacesCredentials looked at side by side")
+	flags.Float64Var(&s.qps, "kube-api-qps", 200, "requests per second to the API server")
+	flags.IntVar(&s.burst, "kube-api-burst", 400, "burst of requests to the API server")
+	flags.BoolVar(&s.leaderElect, "leader-elect", true, "work only while holding the lease")
+	flags.StringVar(&s.leaderElectionNamespace, "leader-election-namespace", "", "`namespace` of the lease; empty means the operator's own, or default outside a cluster")
+	flags.StringVar(&s.leaderElectionID, "leader-election-id", v1alpha1.LeaseName, "`name` of the lease")
+	flags.StringVar(&s.metricsAddress, "metrics-bind-address", ":8443", "`address` of the metrics endpoint; 0 switches it off")
+	flags.BoolVar(&s.metricsSecure, "metrics-secure", true, "serve metrics by HTTPS, to authorized clients only")
+	flags.StringVar(&s.healthAddress, "health-probe-bind-address", ":8081", "`address` of /healthz and /readyz; 0 switches them off")
+	flags.DurationVar(&s.defaultTokenLifetime, "default-token-lifetime", time.Hour, "lifetime of a token whose answer tells none")
+	flags.DurationVar(&s.gracefulShutdownTimeout, "graceful-shutdown-timeout", 25*time.Second, "time to finish and save calls when stopping")
+	showVersion := flags.Bool("version", false, "print the version and stop")
+	config.RegisterFlags(flags)
+	s.zap.BindFlags(flags)
+
+	err := flags.Parse(arguments)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		flags.SetOutput(out)
+		flags.Usage()
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("%w; --help lists the flags", err)
+	case flags.NArg() > 0:
+		return nil, fmt.Errorf("unexpected argument %q; --help lists the flags", flags.Arg(0))
+	case *showVersion:
+		_, _ = fmt.Fprintln(out, version)
+		return nil, nil
+	case s.concurrency < 1, s.qps <= 0, s.burst < 1, s.defaultTokenLifetime < time.Second:
+		return nil, fmt.Errorf("--max-concurrent-reconciles, --kube-api-qps and --kube-api-burst must be greater than 0, --default-token-lifetime at least 1s")
+	}
+	return s, nil
+}
+
+// run starts the operator and returns when ctx ends or the lease is lost, after the
+// last answer of the service was saved.
+func run(ctx context.Context, arguments []string, out io.Writer) error {
+	s, err := parse(arguments, out)
+	if err != nil || s == nil {
+		return err
+	}
+	logger := zap.New(zap.UseFlagOptions(&s.zap))
+	ctrl.SetLogger(logger)
+	klog.SetLogger(logger)
+
+	environments, err := s.environments()
+	if err != nil {
+		return err
+	}
+	if err := addressesFree(s.metricsAddress, s.healthAddress); err != nil {
+		return err
+	}
+	kubernetes, err := config.GetConfig()
+	if err != nil {
+		return fmt.Errorf("no way to the API server; set --kubeconfig or KUBECONFIG: %w", err)
+	}
+	kubernetes.QPS, kubernetes.Burst = float32(s.qps), s.burst
+	manager, reconciler, err := s.assemble(ctx, kubernetes, environments)
+	if err != nil {
+		return err
+	}
+	logger.Info("Starting", "version", version, "holder", reconciler.Holder)
+	failed := manager.Start(ctx)
+
+	// With a lost lease the manager leaves its workers no time at all. What the
+	// service has answered must reach the state all the same.
+	rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.gracefulShutdownTimeout)
+	defer cancel()
+	return errors.Join(failed, reconciler.Drain(rest))
+}
+
+// environments makes a client for each environment.
+func (s *settings) environments() (map[string]*spacesauth.Client, error) {
+	known, err := spacesauth.LoadEnvironments(s.environmentsFile)
+	if err != nil {
+		return nil, err
+	}
+	clients := map[string]*spacesauth.Client{}
+	for _, name := range known.Names() {
+		environment := known[name]
+		if needed := environment.Timeout() + graceMargin; needed > s.gracefulShutdownTimeout {
+			return nil, fmt.Errorf("environment %q: timeoutSeconds plus 5 s is more than --graceful-shutdown-timeout %s", name, s.gracefulShutdownTimeout)
+		}
+		clients[name], err = spacesauth.New(environment, spacesauth.WithDefaultLifetime(s.defaultTokenLifetime))
+		if err != nil {
+			return nil, fmt.Errorf("environment %q: %w", name, err)
+		}
+	}
+	return clients, nil
+}
+
+// assemble makes the manager and adds the loop to it.
+func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, environments map[string]*spacesauth.Client) (ctrl.Manager, *controllers.Reconciler, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, nil, err
+	}
+	manager, err := ctrl.NewManager(kubernetes, s.managerOptions(scheme))
+	if err != nil {
+		return nil, nil, err
+	}
+	// A client of its own, so that answers can be saved when the manager is gone.
+	live, err := client.New(kubernetes, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, nil, err
+	}
+	holder, err := holderName()
+	if err != nil {
+		return nil, nil, err
+	}
+	reconciler := &controllers.Reconciler{
+		Client:       manager.GetClient(),
+		Live:         live,
+		Environments: environments,
+		Clock:        clock.RealClock{},
+		Random:       rand.Reader,
+		Holder:       holder,
+		Events:       manager.GetEventRecorder(v1alpha1.FieldManager),
+		Metrics:      controllers.NewMetrics(metrics.Registry),
+		Log:          ctrl.Log.WithName("spacescredential"),
+	}
+	err = errors.Join(
+		reconciler.SetupWithManager(ctx, manager, s.concurrency),
+		manager.AddHealthzCheck("ping", healthz.Ping),
+		manager.AddReadyzCheck("ping", healthz.Ping),
+	)
+	return manager, reconciler, err
+}
+
+func (s *settings) managerOptions(scheme *runtime.Scheme) ctrl.Options {
+	secrets := &metav1.PartialObjectMetadata{}
+	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	options := ctrl.Options{
+		Scheme:                        scheme,
+		LeaderElection:                s.leaderElect,
+		LeaderElectionID:              s.leaderElectionID,
+		LeaderElectionNamespace:       s.leaseNamespace(),
+		LeaderElectionReleaseOnCancel: true,
+		HealthProbeBindAddress:        s.healthAddress,
+		GracefulShutdownTimeout:       &s.gracefulShutdownTimeout,
+		Metrics:                       metricsserver.Options{BindAddress: s.metricsAddress, SecureServing: s.metricsSecure},
+		Cache: cache.Options{
+			ByObject: map[client.Object]cache.ByObject{secrets: {Transform: controllers.StripSecretMetadata}},
+		},
+	}
+	if s.metricsSecure {
+		options.Metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+	for namespace := range strings.SplitSeq(s.watchNamespaces, ",") {
+		if namespace = strings.TrimSpace(namespace); namespace != "" {
+			if options.Cache.DefaultNamespaces == nil {
+				options.Cache.DefaultNamespaces = map[string]cache.Config{}
+			}
+			options.Cache.DefaultNamespaces[namespace] = cache.Config{}
+		}
+	}
+	return options
+}
+
+// leaseNamespace is the flag's, else the Pod's own, else default.
+func (s *settings) leaseNamespace() string {
+	if s.leaderElectionNamespace != "" {
+		return s.leaderElectionNamespace
+	}
+	if own, err := os.ReadFile(namespaceFile); err == nil && len(own) > 0 {
+		return strings.TrimSpace(string(own))
+	}
+	return metav1.NamespaceDefault
+}
+
+// holderName names this life of this process.
+func holderName() (string, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	var life [8]byte
+	if _, err := rand.Read(life[:]); err != nil {
+		return "", err
+	}
+	return host + "/" + hex.EncodeToString(life[:]), nil
+}
+
+// addressesFree finds out before anything starts whether the addresses can be
+// listened on.
+func addressesFree(addresses ...string) error {
+	for _, address := range addresses {
+		if address == "" || address == "0" {
+			continue
+		}
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			return fmt.Errorf("address %s cannot be used: %w", address, err)
+		}
+		if err := listener.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
