@@ -10,9 +10,13 @@ import (
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 )
 
-// slowRecheck is the longest a living credential sleeps: watches and timers can be
-// lost.
-const slowRecheck = 10 * time.Minute
+const (
+	// slowRecheck is how often something that holds a credential up is looked at
+	// without any other cause: a watch event can be lost.
+	slowRecheck = 10 * time.Minute
+	// longSleep bounds the sleep of a healthy credential; its sweeper watches too.
+	longSleep = 24 * time.Hour
+)
 
 // conclusion is what a pass found, for conclude to tell.
 type conclusion struct {
@@ -175,7 +179,7 @@ func condition(kind string, status metav1.ConditionStatus, reason, message strin
 // wake is when a living credential is looked at again, from stored times alone.
 func (p *pass) wake(c conclusion) time.Duration {
 	document := p.document()
-	next := p.now.Add(slowRecheck)
+	next := p.now.Add(longSleep)
 	sooner := func(at time.Time) {
 		if !at.IsZero() && at.After(p.now) && at.Before(next) {
 			next = at
@@ -186,6 +190,7 @@ func (p *pass) wake(c conclusion) time.Duration {
 		sooner(token.RenewalTime)
 	}
 	if c.finding != nil {
+		sooner(p.now.Add(slowRecheck))
 		sooner(c.finding.wake)
 	}
 	if document.Failure != nil {

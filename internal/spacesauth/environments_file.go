@@ -1,9 +1,11 @@
 package spacesauth
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -67,7 +69,7 @@ func LoadEnvironments(path string) (Environments, error) {
 func ParseEnvironments(content []byte) (Environments, error) {
 	var file environmentsFile
 	if err := yaml.UnmarshalStrict(content, &file); err != nil {
-		return nil, firstLine(err)
+		return nil, oneLine(err)
 	}
 	environments := builtIn()
 	if file.BuiltIn != nil && !*file.BuiltIn {
@@ -130,8 +132,18 @@ func withDefaults(e Environment) Environment {
 	return e
 }
 
-// firstLine keeps a YAML error to one line.
-func firstLine(err error) error {
-	line, _, _ := strings.Cut(strings.ReplaceAll(err.Error(), "error unmarshaling JSON: while decoding JSON: ", ""), "\n")
-	return fmt.Errorf("%s", line)
+// userInfo is what stands before the host of a URL.
+var userInfo = regexp.MustCompile(`//[^/\s]*@`)
+
+// oneLine puts what a YAML error says about the file on one line, without the names
+// of the parsers and without what may be the user info of a misplaced proxy URL.
+func oneLine(err error) error {
+	said := strings.Join(strings.Fields(err.Error()), " ")
+	for _, parser := range []string{
+		"error converting YAML to JSON: ", "error unmarshaling JSON: ", "while decoding JSON: ",
+		"yaml: ", "json: ", "unmarshal errors: ",
+	} {
+		said = strings.TrimPrefix(said, parser)
+	}
+	return errors.New(userInfo.ReplaceAllString(said, "//"))
 }

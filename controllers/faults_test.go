@@ -1,0 +1,171 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+)
+
+// request names a call of the operator to the API server as stories know it:
+// "claim" and "save" both are "write state".
+type request string
+
+const (
+	createState     request = "create state"
+	writeState      request = "write state"
+	deleteState     request = "delete state"
+	createPublished request = "create published"
+	writePublished  request = "write published"
+	readSecret      request = "read Secret"
+	writeCredential request = "write credential"
+	readCredential  request = "read credential"
+	writeStatus     request = "write status"
+	otherRequest    request = "other"
+)
+
+var errRefused = errors.New("the API server is away (a fault of the story)")
+
+// faults is what stands between one operator and the API server. It counts and
+// records the requests and lets chosen ones fail.
+type faults struct {
+	mu      sync.Mutex
+	log     []request
+	planned map[request][]plannedFault
+	// at is called with the number of each request, counted from 1.
+	at func(number int, what request) plannedFault
+	// after is called when the request with that number took effect.
+	after func(number int, what request)
+}
+
+// plannedFault is what happens to one request.
+type plannedFault struct {
+	// before fails the request without effect.
+	before error
+	// after loses the answer of a request that took effect.
+	after error
+	// meanwhile runs before the request reaches the API server.
+	meanwhile func()
+}
+
+// on plans faults for the next requests of a kind, in order. An empty one lets a
+// request pass.
+func (f *faults) on(what request, planned ...plannedFault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.planned == nil {
+		f.planned = map[request][]plannedFault{}
+	}
+	f.planned[what] = append(f.planned[what], planned...)
+}
+
+// requests returns what was asked so far.
+func (f *faults) requests() []request {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]request(nil), f.log...)
+}
+
+// forget empties the record.
+func (f *faults) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log = nil
+}
+
+func (f *faults) next(what request) (plannedFault, int) {
+	f.mu.Lock()
+	f.log = append(f.log, what)
+	number := len(f.log)
+	var fault plannedFault
+	if queue := f.planned[what]; len(queue) > 0 {
+		fault, f.planned[what] = queue[0], queue[1:]
+	}
+	at := f.at
+	f.mu.Unlock()
+	if at != nil {
+		fault = at(number, what)
+	}
+	return fault, number
+}
+
+// pass sends a request through its fault.
+func (f *faults) pass(what request, send func() error) error {
+	fault, number := f.next(what)
+	if fault.meanwhile != nil {
+		fault.meanwhile()
+	}
+	if fault.before != nil {
+		return fault.before
+	}
+	if err := send(); err != nil {
+		return err
+	}
+	if f.after != nil {
+		f.after(number, what)
+	}
+	return fault.after
+}
+
+// client wraps the real client.
+func (f *faults) client(real client.WithWatch) client.WithWatch {
+	return interceptor.NewClient(real, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			if _, metadataOnly := object.(*metav1.PartialObjectMetadata); metadataOnly {
+				return c.Get(ctx, key, object, options...) // the informer's cache, not a request
+			}
+			return f.pass(kindOfRead(object), func() error { return c.Get(ctx, key, object, options...) })
+		},
+		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
+			return f.pass(kindOfSecret("create", object), func() error { return c.Create(ctx, object, options...) })
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			return f.pass(kindOfSecret("write", object), func() error { return c.Patch(ctx, object, patch, options...) })
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.DeleteOption) error {
+			return f.pass(kindOfSecret("delete", object), func() error { return c.Delete(ctx, object, options...) })
+		},
+		SubResourcePatch: func(ctx context.Context, c client.Client, name string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+			return f.pass(writeStatus, func() error { return c.SubResource(name).Patch(ctx, object, patch, options...) })
+		},
+	})
+}
+
+func kindOfRead(object client.Object) request {
+	switch object.(type) {
+	case *corev1.Secret:
+		return readSecret
+	case *v1alpha1.SpacesCredential:
+		return readCredential
+	}
+	return otherRequest
+}
+
+func kindOfSecret(verb string, object client.Object) request {
+	if _, credential := object.(*v1alpha1.SpacesCredential); credential {
+		return writeCredential
+	}
+	if strings.HasSuffix(object.GetName(), v1alpha1.GrantSecretSuffix) {
+		return request(verb + " state")
+	}
+	return request(verb + " published")
+}
+
+// forbidden is what a quota, an admission webhook or missing rights answer.
+func forbidden() error {
+	return apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "some", errors.New("exceeded quota"))
+}
+
+// conflictError is what the API server answers to a write of an old version.
+func conflictError() error {
+	return apierrors.NewConflict(schema.GroupResource{Resource: "some"}, "some", errors.New("the object has been modified"))
+}

@@ -1,0 +1,363 @@
+package controllers
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"maps"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	testclock "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+)
+
+const (
+	clientID     = "story-client"
+	clientSecret = "story-client-secret-8d1f"
+	username     = "bot@example.test"
+	password     = "story-password-77b2"
+	lifetime     = time.Hour
+)
+
+// world is what one story happens in: a namespace on the real API server, a fake
+// service behind a real socket, and a clock that moves only when the story says so.
+type world struct {
+	ctx       context.Context
+	namespace string
+	clock     *testclock.FakeClock
+	spaces    *fakespaces.Service
+	server    *httptest.Server
+	events    *eventLog
+	logs      *lockedBuffer
+	metrics   *prometheus.Registry
+	operators int
+	// secrets are values a story made up, which must not leak either.
+	secrets []string
+}
+
+// newWorld makes a world and the two watchers that look on until the story ends.
+func newWorld(options ...fakespaces.Option) *world {
+	w := &world{
+		ctx:     context.Background(),
+		clock:   testclock.NewFakeClock(time.Now().Truncate(time.Second)),
+		events:  &eventLog{},
+		logs:    &lockedBuffer{},
+		metrics: prometheus.NewRegistry(),
+	}
+	options = append([]fakespaces.Option{
+		fakespaces.WithNow(w.clock.Now),
+		fakespaces.WithClient(clientID, clientSecret),
+		fakespaces.WithUser(username, password),
+		fakespaces.WithTokenLifetime(lifetime),
+	}, options...)
+	w.spaces = fakespaces.New(options...)
+	w.server = httptest.NewServer(w.spaces)
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "story-"}}
+	Expect(admin.Create(w.ctx, namespace)).To(Succeed())
+	w.namespace = namespace.Name
+	DeferCleanup(func() {
+		w.expectNoLeak()
+		w.spaces.Intercept(nil)
+		w.spaces.InterceptAnswer(nil)
+		w.server.CloseClientConnections()
+		w.server.Close()
+	})
+	return w
+}
+
+// operator is one life of one operator process.
+type operator struct {
+	*Reconciler
+	*faults
+	world *world
+}
+
+// operator starts a process: it has a memory and a name of its own.
+func (w *world) operator() *operator {
+	w.operators++
+	environment := spacesauth.Environment{
+		Name: "staging", AccountsURL: w.server.URL, APIURL: w.server.URL, RequestsPerSecond: 20, Burst: 40, TimeoutSeconds: 15,
+	}
+	service, err := spacesauth.New(environment, spacesauth.WithClock(w.clock))
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(service.CloseIdleConnections)
+	o := &operator{faults: &faults{}, world: w}
+	o.Reconciler = &Reconciler{
+		Client:       admin,
+		Live:         o.faults.client(admin),
+		Environments: map[string]*spacesauth.Client{"staging": service},
+		Clock:        w.clock,
+		Random:       rand.Reader,
+		Holder:       fmt.Sprintf("operator-%d", w.operators),
+		Events:       w.events,
+		Metrics:      NewMetrics(prometheus.WrapRegistererWith(prometheus.Labels{"operator": fmt.Sprint(w.operators)}, w.metrics)),
+		Log:          zap.New(zap.WriteTo(w.logs), zap.UseDevMode(true)),
+	}
+	return o
+}
+
+// step moves the clock.
+func (w *world) step(d time.Duration) { w.clock.Step(d) }
+
+// key names an object of the story's namespace.
+func (w *world) key(name string) types.NamespacedName {
+	return types.NamespacedName{Namespace: w.namespace, Name: name}
+}
+
+// apply creates objects in the story's namespace.
+func (w *world) apply(objects ...client.Object) {
+	GinkgoHelper()
+	for _, object := range objects {
+		object.SetNamespace(w.namespace)
+		Expect(admin.Create(w.ctx, object)).To(Succeed())
+	}
+}
+
+// reconcile makes one pass that must not fail, and lets the watcher judge what it
+// left.
+func (o *operator) reconcile(name string) ctrl.Result {
+	GinkgoHelper()
+	result, err := o.pass(name)
+	Expect(err).NotTo(HaveOccurred())
+	return result
+}
+
+// pass makes one pass that may fail.
+func (o *operator) pass(name string) (ctrl.Result, error) {
+	GinkgoHelper()
+	return o.passUntil(o.world.ctx, name)
+}
+
+// passUntil makes one pass whose context the story may end.
+func (o *operator) passUntil(ctx context.Context, name string) (ctrl.Result, error) {
+	GinkgoHelper()
+	result, err := o.Reconcile(ctx, ctrl.Request{NamespacedName: o.world.key(name)})
+	o.world.expectLegal(name, result, err)
+	return result, err
+}
+
+// settle makes passes, stepping the clock to each wake-up within the given time,
+// and returns how many it made.
+func (o *operator) settle(name string, within time.Duration) int {
+	GinkgoHelper()
+	end, passes := o.world.clock.Now().Add(within), 0
+	for {
+		result, _ := o.pass(name)
+		passes++
+		wait := max(result.RequeueAfter, time.Second)
+		if o.world.clock.Now().Add(wait).After(end) || !o.world.exists(name) && !o.world.stateExists(name) {
+			return passes
+		}
+		o.world.step(wait)
+	}
+}
+
+// credential reads a SpacesCredential.
+func (w *world) credential(name string) *v1alpha1.SpacesCredential {
+	GinkgoHelper()
+	var credential v1alpha1.SpacesCredential
+	Expect(admin.Get(w.ctx, w.key(name), &credential)).To(Succeed())
+	return &credential
+}
+
+func (w *world) exists(name string) bool {
+	GinkgoHelper()
+	err := admin.Get(w.ctx, w.key(name), &v1alpha1.SpacesCredential{})
+	Expect(client.IgnoreNotFound(err)).To(Succeed())
+	return err == nil
+}
+
+// secret reads a Secret, or returns nil.
+func (w *world) secret(name string) *corev1.Secret {
+	GinkgoHelper()
+	var secret corev1.Secret
+	err := admin.Get(w.ctx, w.key(name), &secret)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	Expect(err).NotTo(HaveOccurred())
+	return &secret
+}
+
+func (w *world) stateExists(name string) bool {
+	GinkgoHelper()
+	return w.secret(name+v1alpha1.GrantSecretSuffix) != nil
+}
+
+// document reads the state document.
+func (w *world) document(name string) document {
+	GinkgoHelper()
+	secret := w.secret(name + v1alpha1.GrantSecretSuffix)
+	Expect(secret).NotTo(BeNil(), "no state Secret")
+	d, err := readDocument(secret.Data[v1alpha1.StateKey])
+	Expect(err).NotTo(HaveOccurred())
+	return d
+}
+
+// token is the published access token, or "".
+func (w *world) token(name string) string {
+	GinkgoHelper()
+	secret := w.secret(w.credential(name).EffectiveSecretName())
+	if secret == nil {
+		return ""
+	}
+	return string(secret.Data[v1alpha1.KeyAccessToken])
+}
+
+// expectReady says that the published token works now, and returns it.
+func (w *world) expectReady(name string) string {
+	GinkgoHelper()
+	w.expectCondition(name, v1alpha1.ConditionReady, metav1.ConditionTrue)
+	token := w.token(name)
+	Expect(token).NotTo(BeEmpty())
+	Expect(w.spaces.TokenWorks(token)).To(BeTrue(), "the published token does not work")
+	return token
+}
+
+// expectCondition compares one condition's status, and its reason if one is given.
+func (w *world) expectCondition(name, kind string, status metav1.ConditionStatus, reason ...string) {
+	GinkgoHelper()
+	condition := meta.FindStatusCondition(w.credential(name).Status.Conditions, kind)
+	Expect(condition).NotTo(BeNil(), "no condition "+kind)
+	Expect(condition.Status).To(Equal(status), "%s: %s: %s", kind, condition.Reason, condition.Message)
+	if len(reason) > 0 {
+		Expect(condition.Reason).To(Equal(reason[0]), condition.Message)
+	}
+}
+
+// calls counts what the service was asked.
+func (w *world) calls(operation fakespaces.Operation) int { return w.spaces.Ledger().Calls[operation] }
+
+// expectNothingLost is the judgement most stories end with: no refresh token was
+// sent again after its answer was delivered, and none at the same time as itself.
+func (w *world) expectNothingLost() {
+	GinkgoHelper()
+	ledger := w.spaces.Ledger()
+	Expect(ledger.SentAgainAfterDelivery).To(BeZero(), "refresh tokens sent again after their answer was delivered")
+	Expect(ledger.GrantsDead).To(BeZero(), "grants dead: %v", ledger.DeadReasons)
+}
+
+// delete deletes an object of the story.
+func (w *world) delete(object client.Object) {
+	GinkgoHelper()
+	Expect(admin.Delete(w.ctx, object)).To(Succeed())
+}
+
+// The objects of the stories.
+
+func clientInput() *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "spaces-client"},
+		StringData: map[string]string{"client_id": clientID, "client_secret": clientSecret}}
+}
+
+func loginInput() *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "bot-login"}, Type: corev1.SecretTypeBasicAuth,
+		StringData: map[string]string{"username": username, "password": password}}
+}
+
+func (w *world) seedInput() *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "seed"},
+		StringData: map[string]string{"refresh_token": w.spaces.IssueGrant(clientID, username, "email", "spaces")}}
+}
+
+func byPassword(name string, change ...func(*v1alpha1.SpacesCredential)) *v1alpha1.SpacesCredential {
+	credential := &v1alpha1.SpacesCredential{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1alpha1.SpacesCredentialSpec{
+			Environment:     "staging",
+			ClientSecretRef: &v1alpha1.ClientSecretReference{Name: "spaces-client"},
+			GrantType:       v1alpha1.GrantTypePassword,
+			Password:        &v1alpha1.PasswordGrant{SecretRef: v1alpha1.PasswordSecretReference{Name: "bot-login"}},
+		},
+	}
+	for _, f := range change {
+		f(credential)
+	}
+	return credential
+}
+
+func bySeed(name string, change ...func(*v1alpha1.SpacesCredential)) *v1alpha1.SpacesCredential {
+	credential := &v1alpha1.SpacesCredential{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1alpha1.SpacesCredentialSpec{
+			Environment:     "staging",
+			ClientSecretRef: &v1alpha1.ClientSecretReference{Name: "spaces-client"},
+			GrantType:       v1alpha1.GrantTypeRefreshToken,
+			RefreshToken:    &v1alpha1.RefreshTokenGrant{SecretRef: v1alpha1.SecretKeyReference{Name: "seed"}},
+		},
+	}
+	for _, f := range change {
+		f(credential)
+	}
+	return credential
+}
+
+// eventLog records events as the API would get them.
+type eventLog struct {
+	mu     sync.Mutex
+	events []toldEvent
+}
+
+type toldEvent struct{ object, kind, reason, note string }
+
+// Eventf implements events.EventRecorder.
+func (l *eventLog) Eventf(regarding, _ runtime.Object, kind, reason, _, note string, arguments ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := ""
+	if object, err := meta.Accessor(regarding); err == nil {
+		name = object.GetName()
+	}
+	l.events = append(l.events, toldEvent{object: name, kind: kind, reason: reason, note: fmt.Sprintf(note, arguments...)})
+}
+
+// reasons lists the reasons of the events so far.
+func (l *eventLog) reasons() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var reasons []string
+	for _, e := range l.events {
+		reasons = append(reasons, e.reason)
+	}
+	return reasons
+}
+
+// lockedBuffer collects logs of passes that run side by side.
+type lockedBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
+}
+
+func (b *lockedBuffer) text() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.String()
+}
+
+// sorted keys make failures readable.
+func keysOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

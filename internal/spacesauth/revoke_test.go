@@ -1,0 +1,96 @@
+package spacesauth_test
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"reflect"
+	"testing"
+
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+)
+
+func TestRevocationIsSentWithoutTheClientSecret(t *testing.T) {
+	w := newWorld(t)
+	token := w.IssueGrant(appID, bot)
+	seen := w.watch()
+
+	if err := w.client.Revoke(context.Background(), appID, spacesauth.NewSecret(token)); err != nil {
+		t.Fatal(err)
+	}
+
+	calls := seen()
+	if len(calls) != 1 || calls[0].Operation != fakespaces.OperationRevoke {
+		t.Fatalf("the service saw %d calls, want one revocation", len(calls))
+	}
+	want := url.Values{"client_id": {appID}, "refresh_token": {token}, "grant_type": {"revoke_token"}}
+	if !reflect.DeepEqual(calls[0].Form, want) {
+		t.Errorf("the form had the members %v, want %v", calls[0].Form, want)
+	}
+	expectPlainForm(t, calls[0].Header)
+	if ledger := w.Ledger(); ledger.GrantsRevoked != 1 || ledger.GrantsLive != 0 {
+		t.Errorf("%d grants revoked and %d left, want 1 and 0", ledger.GrantsRevoked, ledger.GrantsLive)
+	}
+}
+
+func TestRevocationOfWhatIsGone(t *testing.T) {
+	for sentence, status := range map[string]int{
+		"a service that says 200 to it": http.StatusOK,
+		"a service that says 400 to it": http.StatusBadRequest,
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			w := newWorld(t, fakespaces.WithUnknownTokenStatus(status))
+			revoked := spacesauth.NewSecret(w.IssueGrant(appID, bot))
+			for _, token := range []spacesauth.Secret{revoked, revoked, spacesauth.NewSecret("never heard of")} {
+				if err := w.client.Revoke(context.Background(), appID, token); err != nil {
+					t.Errorf("nothing is left to revoke, and it failed: %v", err)
+				}
+			}
+		})
+	}
+}
+
+func TestRevocationWithAnUnknownClientIsNotDone(t *testing.T) {
+	w := newWorld(t)
+	err := w.client.Revoke(context.Background(), "nobody", spacesauth.NewSecret(w.IssueGrant(appID, bot)))
+	if kind(t, err) != spacesauth.KindRejectedClient || w.Ledger().GrantsLive != 1 {
+		t.Errorf("the error was %v with %d grants left", err, w.Ledger().GrantsLive)
+	}
+}
+
+func TestAnswersOfTheRevocationEndpoint(t *testing.T) {
+	for sentence, given := range map[string]struct {
+		answer answer
+		want   spacesauth.Kind
+	}{
+		"200 without a body is done":                       {answer{status: 200}, ""},
+		"204 is done":                                      {answer{status: 204}, ""},
+		"200 with a web page is done":                      {answer{status: 200, body: "<html>"}, ""},
+		"400 invalid_token: nothing left to revoke":        {answer{status: 400, body: `{"error":"invalid_token"}`}, ""},
+		"400 invalid_grant: nothing left to revoke":        {answer{status: 400, body: `{"error":"invalid_grant"}`}, ""},
+		"200 invalid_token: nothing left to revoke":        {answer{status: 200, body: `{"error":"invalid_token"}`}, ""},
+		"401 invalid_client is not done":                   {answer{status: 401, body: `{"error":"invalid_client"}`}, spacesauth.KindRejectedClient},
+		"400 invalid_request is not done":                  {answer{status: 400, body: `{"error":"invalid_request"}`}, spacesauth.KindRejectedRequest},
+		"400 unsupported_token_type is not done":           {answer{status: 400, body: `{"error":"unsupported_token_type"}`}, spacesauth.KindRejectedRequest},
+		"200 with another error is not done":               {answer{status: 200, body: `{"error":"invalid_client"}`}, spacesauth.KindRejectedClient},
+		"400 with a web page is not done":                  {answer{status: 400, body: "<html>"}, spacesauth.KindUnclear},
+		"404 is not done":                                  {answer{status: 404}, spacesauth.KindUnclear},
+		"429 is not done, whatever its body says":          {answer{status: 429, body: `{"error":"invalid_token"}`}, spacesauth.KindThrottled},
+		"a redirect is not done, whatever its body says":   {answer{status: 302, body: `{"error":"invalid_token"}`}, spacesauth.KindUnavailable},
+		"500 is not done, whatever its body says":          {answer{status: 500, body: `{"error":"invalid_grant"}`}, spacesauth.KindUnavailable},
+		"503 with Retry-After asks for patience":           {answer{status: 503, retryAfter: "9"}, spacesauth.KindThrottled},
+		"400 temporarily_unavailable is passing trouble":   {answer{status: 400, body: `{"error":"temporarily_unavailable"}`}, spacesauth.KindUnavailable},
+		"a service that is not there is passing trouble":   {answer{}, spacesauth.KindUnavailable},
+		"a connection cut before the answer is ambiguous ": {answer{cut: true}, spacesauth.KindAmbiguous},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			client := clientOf(t, environmentAt(given.answer.serve(t)))
+			err := client.Revoke(context.Background(), appID, spacesauth.NewSecret("token-1"))
+			if kind(t, err) != given.want {
+				t.Errorf("the error was %v, want %q", err, given.want)
+			}
+			expectNoSecret(t, err, "token-1")
+		})
+	}
+}
