@@ -58,9 +58,12 @@ func (r *Reconciler) announceKeys(ctx context.Context, p *pass, want content) er
 	if !d.announce(want) {
 		return nil
 	}
-	var err error
-	p.state, err = r.writeState(ctx, p.key, p.state, d)
-	return err
+	written, err := r.writeState(ctx, p.key, p.state, d)
+	if err != nil {
+		return err
+	}
+	p.state = written
+	return nil
 }
 
 // announce adds the keys of c to those that are ours, and tells whether any is new.

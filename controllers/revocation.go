@@ -91,10 +91,11 @@ func (r *Reconciler) revokeSuperseded(ctx context.Context, p *pass, published bo
 	}
 	d := p.state.document.clone()
 	d.Pending = round.left
-	var err error
-	if p.state, err = r.writeState(ctx, p.key, p.state, d); err != nil {
+	written, err := r.writeState(ctx, p.key, p.state, d)
+	if err != nil {
 		return err
 	}
+	p.state = written
 	r.abandoned(ctx, p.key, round.abandoned, "the service did not confirm it in time")
 	return nil
 }

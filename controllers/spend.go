@@ -94,13 +94,18 @@ func (r *Reconciler) claim(ctx context.Context, p *pass, s spend, document docum
 		seeded := s.grant
 		d.Grant, d.Inputs.Used = &seeded, s.used
 	}
+	var claimed *state
 	var err error
 	if p.state == nil {
-		p.state, err = r.createState(ctx, p.credential, d)
+		claimed, err = r.createState(ctx, p.credential, d)
 	} else {
-		p.state, err = r.writeState(ctx, p.key, p.state, d)
+		claimed, err = r.writeState(ctx, p.key, p.state, d)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	p.state = claimed
+	return nil
 }
 
 // obtain sends the claimed spend and saves its answer. From here on nothing that

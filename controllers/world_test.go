@@ -155,19 +155,18 @@ func (o *operator) passUntil(ctx context.Context, name string) (ctrl.Result, err
 	return result, err
 }
 
-// settle makes passes, stepping the clock to each wake-up within the given time,
-// and returns how many it made.
-func (o *operator) settle(name string, within time.Duration) int {
+// settle lets the given time go by, making a pass at each wake-up.
+func (o *operator) settle(name string, during time.Duration) {
 	GinkgoHelper()
-	end, passes := o.world.clock.Now().Add(within), 0
+	end := o.world.clock.Now().Add(during)
 	for {
 		result, _ := o.pass(name)
-		passes++
-		wait := max(result.RequeueAfter, time.Second)
-		if o.world.clock.Now().Add(wait).After(end) || !o.world.exists(name) && !o.world.stateExists(name) {
-			return passes
+		wake := o.world.clock.Now().Add(max(result.RequeueAfter, time.Second))
+		if wake.After(end) || !o.world.exists(name) && !o.world.stateExists(name) {
+			o.world.clock.SetTime(end)
+			return
 		}
-		o.world.step(wait)
+		o.world.clock.SetTime(wake)
 	}
 }
 

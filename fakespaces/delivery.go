@@ -29,6 +29,7 @@ func (s *Service) deliver(w http.ResponseWriter, r *http.Request, f *flight, a *
 	s.settle(f, outcome) // the first outcome stands
 
 	switch a.ending {
+	case endsWhole, endsUnread:
 	case endsUnsent, endsCut, endsStalled:
 		// The way to close a connection that works in every version of HTTP.
 		panic(http.ErrAbortHandler)

@@ -100,11 +100,11 @@ func (s *Service) drawFault(op Operation) Fault {
 	}
 	drawn := float64(binary.BigEndian.Uint64(s.randomBytes(8))) / math.MaxUint64
 	for _, fault := range Faults() {
-		if rate := s.rates[op][fault]; drawn < rate {
+		rate := s.rates[op][fault]
+		if drawn < rate {
 			return fault
-		} else {
-			drawn -= rate
 		}
+		drawn -= rate
 	}
 	return NoFault
 }

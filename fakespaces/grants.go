@@ -161,6 +161,7 @@ func (s *Service) working(value string) *accessToken {
 		if s.settings.tokensOutliveRevocation {
 			return known
 		}
+	case GrantDead: // its tokens died with it
 	}
 	return nil
 }

@@ -108,17 +108,21 @@ func (s *Service) work(call *Call, wanted Fault) *answer {
 // do does the work of a call as the service does on a good day.
 func (s *Service) do(call *Call) *answer {
 	switch call.Operation {
-	case OperationPassword, OperationRefresh, OperationAuthorizationCode:
-		return s.token(call)
+	case OperationPassword:
+		return s.token(call, s.signIn)
+	case OperationRefresh:
+		return s.token(call, s.refresh)
+	case OperationAuthorizationCode:
+		return s.token(call, s.exchange)
 	case OperationRevoke:
 		return s.revoke(call)
 	case OperationProfile:
 		return s.profile(call)
 	case OperationConfiguration:
 		return s.configuration(call)
-	default:
-		return s.other(call)
+	case OperationOther, OperationAny: // no call is of the latter
 	}
+	return s.other(call)
 }
 
 // other answers the calls that are no operation of the service.

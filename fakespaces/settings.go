@@ -103,10 +103,10 @@ func (s *Service) SetRetryAfter(wait time.Duration) {
 	s.change(func() { s.settings.retryAfter = wait })
 }
 
-// Down(true) makes the whole service unreachable: every call is cut off before
-// any work, as with [FaultLostBefore]. Calls that have done their work already
-// still get their answer; calls are counted, and interceptors see them, all the
-// same. Down(false) ends it.
+// Down makes the whole service unreachable when given true: every call is cut
+// off before any work, as with [FaultLostBefore]. Calls that have done their
+// work already still get their answer; calls are counted, and interceptors see
+// them, all the same. Given false, it ends that.
 func (s *Service) Down(down bool) {
 	s.change(func() { s.settings.down = down })
 }

@@ -8,19 +8,13 @@ import (
 
 // token serves POST /oauth2/access_token. The vendor's pages
 // (accounts_accesstoken, authorizingrequests) give the form and the good
-// answer; the refusals are RFC 6749 section 5.2.
-func (s *Service) token(call *Call) *answer {
+// answer; the refusals are RFC 6749 section 5.2. What follows the check of the
+// client depends on the grant.
+func (s *Service) token(call *Call, serve func(*Call) *answer) *answer {
 	if refused := s.checkClient(call); refused != nil {
 		return refused
 	}
-	switch call.Operation {
-	case OperationPassword:
-		return s.signIn(call)
-	case OperationAuthorizationCode:
-		return s.exchange(call)
-	default:
-		return s.refresh(call)
-	}
+	return serve(call)
 }
 
 // checkClient wants the client's ID and secret in the form: the vendor

@@ -126,7 +126,6 @@ func (c *Client) Token(ctx context.Context, app Application, grant Grant, before
 type reply struct {
 	status     int
 	body       []byte
-	whole      bool
 	retryAfter time.Duration
 }
 
@@ -157,11 +156,11 @@ func (c *Client) post(ctx context.Context, path string, form url.Values, beforeS
 		return reply{}, &Error{Kind: KindAmbiguous, Detail: "the request was sent and no answer came: " + reason(err)}
 	}
 	defer func() { _ = response.Body.Close() }()
-	read, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	// What arrived before a body broke off may hold a refresh token.
+	read, _ := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	return reply{
 		status:     response.StatusCode,
 		body:       read,
-		whole:      err == nil && len(read) < maxBody,
 		retryAfter: retryAfter(response.Header.Get("Retry-After"), c.clock.Now()),
 	}, nil
 }
@@ -199,7 +198,7 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 
 // Close implements [io.Closer].
 func (b *guardedBody) Close() error {
-	b.shut()
+	_, _ = b.shut()
 	return nil
 }
 

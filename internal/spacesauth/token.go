@@ -51,7 +51,6 @@ func (c *Client) judgeToken(r reply, issueTime time.Time) (Answer, error) {
 		IssueTime:    issueTime,
 	}
 	answer.Lifetime = c.lifetimeOf(fields["expires_in"], answer)
-	whole = whole && r.whole
 
 	if code := text(fields["error"]); code != "" && answer.AccessToken.Empty() {
 		failure := judgeRefusal(reply{status: r.status, body: r.body, retryAfter: r.retryAfter})
@@ -96,7 +95,8 @@ func judgeRefusal(r reply) *Error {
 // the content type said. whole tells whether it came to the object's end.
 func readFields(body []byte) (fields map[string]json.RawMessage, whole bool) {
 	// RFC 8259 §8.1 lets a reader ignore a byte order mark.
-	decoder := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))))
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+	decoder := json.NewDecoder(bytes.NewReader(body))
 	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
 		return nil, false
 	}
@@ -108,6 +108,10 @@ func readFields(body []byte) (fields map[string]json.RawMessage, whole bool) {
 		}
 		var value json.RawMessage
 		if err := decoder.Decode(&value); err != nil {
+			return fields, false
+		}
+		// A number at the very end may have lost digits; text has its closing quote.
+		if decoder.InputOffset() == int64(len(body)) && strings.ContainsRune("-0123456789", rune(value[0])) {
 			return fields, false
 		}
 		if name, ok := name.(string); ok {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -41,7 +42,7 @@ func parseOrder(arguments []string, stderr io.Writer) (*order, error) {
 
 	anyAddress := flags.Bool("any-address", false, "allow --listen on an address other than loopback, where others can read tokens and turn switches")
 	if err := flags.Parse(arguments); err != nil {
-		if err == flag.ErrHelp {
+		if errors.Is(err, flag.ErrHelp) {
 			flags.SetOutput(stderr)
 			flags.Usage()
 		}

@@ -1,0 +1,160 @@
+package controllers
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+)
+
+var _ = Describe("Rule 8: deletion", func() {
+	var w *world
+	var o *operator
+	start := func(credential *v1alpha1.SpacesCredential) {
+		w.apply(clientInput(), loginInput(), credential)
+		o.reconcile("bot")
+		w.expectReady("bot")
+	}
+	terms := func(policy v1alpha1.RevocationPolicy, deadline int32) func(*v1alpha1.SpacesCredential) {
+		return func(c *v1alpha1.SpacesCredential) {
+			c.Spec.Revocation = &v1alpha1.Revocation{Policy: policy, DeadlineSeconds: &deadline}
+		}
+	}
+	expectGone := func() {
+		GinkgoHelper()
+		Expect(w.exists("bot")).To(BeFalse())
+		Expect(w.stateExists("bot")).To(BeFalse())
+	}
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+	})
+
+	It("revokes the grant and leaves nothing", func() {
+		start(byPassword("bot"))
+		w.delete(w.credential("bot"))
+		o.reconcile("bot")
+		expectGone()
+		Expect(w.secret("bot")).To(BeNil())
+		ledger := w.spaces.Ledger()
+		Expect([]int{ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{0, 1}))
+		Expect(o.memory.byCredential).To(BeEmpty(), "the process remembers a credential that is gone")
+	})
+
+	It("revokes when every input is gone", func() {
+		start(byPassword("bot"))
+		w.delete(w.secret("spaces-client"))
+		w.delete(w.secret("bot-login"))
+		w.delete(w.credential("bot"))
+		w.operator().reconcile("bot")
+		expectGone()
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+	})
+
+	It("of a credential that never got anything ends at once", func() {
+		w.apply(byPassword("bot"))
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonWaitingForInput)
+		w.delete(w.credential("bot"))
+		expectGone()
+	})
+
+	It("while the service is down deletes the published Secret at once and ends at the deadline", func() {
+		start(byPassword("bot", terms(v1alpha1.RevocationOnDelete, 120)))
+		w.spaces.Down(true)
+		w.delete(w.credential("bot"))
+		o.reconcile("bot")
+		Expect(w.secret("bot")).To(BeNil())
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting)
+		o.settle("bot", 100*time.Second)
+		Expect(w.exists("bot")).To(BeTrue())
+		Expect(w.calls(fakespaces.OperationRevoke)).To(BeNumerically(">", 3))
+		o.settle("bot", 30*time.Second)
+		expectGone()
+		Expect(w.events.reasons()).To(ContainElement(v1alpha1.ReasonRevocationAbandoned))
+		Expect(w.logs.text()).To(ContainSubstring("Gave up revoking"))
+	})
+
+	It("succeeds when the service comes back before the deadline", func() {
+		start(byPassword("bot"))
+		w.spaces.Down(true)
+		w.delete(w.credential("bot"))
+		o.settle("bot", time.Minute)
+		w.spaces.Down(false)
+		o.settle("bot", 2*time.Minute)
+		expectGone()
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+		Expect(w.events.reasons()).NotTo(ContainElement(v1alpha1.ReasonRevocationAbandoned))
+	})
+
+	It("makes at least one attempt, however late", func() {
+		start(byPassword("bot", terms(v1alpha1.RevocationOnDelete, 0)))
+		w.delete(w.credential("bot"))
+		w.step(24 * time.Hour)
+		o.reconcile("bot")
+		expectGone()
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+	})
+
+	It("with policy Never makes no call", func() {
+		start(byPassword("bot", terms(v1alpha1.RevocationNever, 300)))
+		w.delete(w.credential("bot"))
+		o.reconcile("bot")
+		expectGone()
+		Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero())
+	})
+
+	It("with policy Retain keeps the published Secret, without our labels and without an owner", func() {
+		start(byPassword("bot", func(c *v1alpha1.SpacesCredential) { c.Spec.SecretDeletionPolicy = v1alpha1.SecretDeletionRetain }))
+		Expect(w.secret("bot").OwnerReferences).To(BeEmpty())
+		w.delete(w.credential("bot"))
+		o.reconcile("bot")
+		expectGone()
+		retained := w.secret("bot")
+		Expect(retained.Labels).NotTo(HaveKey(v1alpha1.LabelManagedBy))
+		Expect(retained.Annotations).To(HaveKeyWithValue(v1alpha1.AnnotationAdoptableBy, "bot"))
+		Expect(retained.Annotations).NotTo(HaveKey(v1alpha1.AnnotationCredentialUID))
+	})
+
+	It("waits for another process's claim, replays nothing, and revokes what the claim held", func() {
+		start(byPassword("bot"))
+		w.step(w.credential("bot").Status.Token.RenewalTime.Sub(w.clock.Now()))
+		Expect(survive(func() { o.dieBeforeSaving("bot") })).To(BeFalse())
+		refreshes := w.calls(fakespaces.OperationRefresh)
+		w.delete(w.credential("bot"))
+		next := w.operator()
+		wait := next.reconcile("bot").RequeueAfter
+		Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero(), "the grant was revoked under another process's call")
+		w.step(wait)
+		next.reconcile("bot")
+		expectGone()
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(refreshes))
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+	})
+
+	It("waits, without an attempt, for an environment that is not listed", func() {
+		start(byPassword("bot"))
+		w.delete(w.credential("bot"))
+		stranger := w.operator()
+		stranger.Environments = nil
+		stranger.settle("bot", 4*time.Minute)
+		Expect(w.exists("bot")).To(BeTrue())
+		Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero())
+		stranger.settle("bot", 2*time.Minute)
+		expectGone()
+		Expect(w.events.reasons()).To(ContainElement(v1alpha1.ReasonRevocationAbandoned))
+	})
+
+	It("takes an unclear refusal for a failure and ends at the deadline", func() {
+		start(byPassword("bot"))
+		w.spaces.SetFaultRate(fakespaces.OperationRevoke, fakespaces.FaultHTML400, 1)
+		w.delete(w.credential("bot"))
+		o.settle("bot", 6*time.Minute)
+		expectGone()
+		Expect(w.events.reasons()).To(ContainElement(v1alpha1.ReasonRevocationAbandoned))
+	})
+})

@@ -1,0 +1,404 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+)
+
+var _ = Describe("Rule 1: nothing is sent before it can be kept", func() {
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+	})
+	expectNothingSent := func() {
+		GinkgoHelper()
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonSecretForbidden)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue)
+		Expect(w.spaces.Ledger().Calls).To(BeEmpty())
+	}
+
+	It("sends nothing when a quota refuses the state Secret, and goes on when it is lifted", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		quota := w.quota(2)
+		o.reconcile("bot")
+		expectNothingSent()
+		w.delete(quota)
+		w.step(slowRecheck)
+		o.reconcile("bot")
+		w.expectReady("bot")
+	})
+
+	It("sends nothing in a terminating namespace", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		w.delete(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}})
+		o.reconcile("bot")
+		expectNothingSent()
+	})
+
+	It("sends nothing when the finalizer cannot be written", func() {
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		o.on(writeCredential, plannedFault{before: errRefused})
+		_, err := o.pass("bot")
+		Expect(err).To(HaveOccurred())
+		Expect(w.spaces.Ledger().Calls).To(BeEmpty())
+		o.reconcile("bot")
+		w.expectReady("bot")
+	})
+
+	It("sends nothing when the claim of a renewal is refused", func() {
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		w.step(o.reconcile("bot").RequeueAfter)
+		o.on(writeState, plannedFault{before: forbidden()})
+		o.reconcile("bot")
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonSecretForbidden)
+	})
+})
+
+var _ = Describe("Rule 2: every spend is claimed", func() {
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+	})
+
+	It("writes the claim before the service hears of it", func() {
+		var claimed *claim
+		w.spaces.Intercept(func(fakespaces.Call) fakespaces.Fault {
+			claimed = w.document("bot").Claim
+			return fakespaces.NoFault
+		})
+		o.reconcile("bot")
+		Expect(claimed).NotTo(BeNil())
+		Expect(claimed.Holder).To(Equal(o.Holder))
+		Expect(w.document("bot").Claim).To(BeNil())
+	})
+
+	It("ends the pass without a call when somebody else wrote the state", func() {
+		w.step(o.reconcile("bot").RequeueAfter)
+		other := w.operator()
+		o.on(writeState, plannedFault{meanwhile: func() { other.reconcile("bot") }})
+		o.reconcile("bot")
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(2), "the seed and one renewal")
+		w.expectReady("bot")
+		w.expectNothingLost()
+	})
+
+	It("finishes and saves the call when the process is told to stop in the middle of it", func() {
+		ctx, stop := context.WithCancel(w.ctx)
+		w.spaces.Intercept(func(fakespaces.Call) fakespaces.Fault {
+			stop()
+			return fakespaces.NoFault
+		})
+		_, err := o.passUntil(ctx, "bot")
+		Expect(err).To(MatchError(context.Canceled), "the pass went on after its context ended")
+		w.spaces.Intercept(nil)
+		Expect(w.document("bot").Grant.Token).NotTo(BeNil(), "the answer was not saved")
+		w.operator().reconcile("bot")
+		w.expectReady("bot")
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
+		w.expectNothingLost()
+	})
+
+	It("sends nothing when the process slept between the claim and the call", func() {
+		o.on(createState, plannedFault{meanwhile: func() { w.step(time.Minute) }})
+		o.reconcile("bot")
+		Expect(w.spaces.Ledger().Calls[fakespaces.OperationRefresh]).To(BeZero())
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonServiceUnavailable)
+		o.settle("bot", 10*time.Second)
+		w.expectReady("bot")
+	})
+
+	It("sends nothing when the wall clock was set back between the claim and the call", func() {
+		o.on(createState, plannedFault{meanwhile: func() { w.step(-2 * clockJump) }})
+		o.reconcile("bot")
+		Expect(w.spaces.Ledger().Calls[fakespaces.OperationRefresh]).To(BeZero())
+	})
+
+	It("leaves another process's claim alone, then takes it over and replays", func() {
+		w.spaces.SetGracePeriod(time.Minute)
+		w.step(o.reconcile("bot").RequeueAfter)
+		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultLostAfter)
+		Expect(survive(func() { o.dieBeforeSaving("bot") })).To(BeFalse())
+
+		next := w.operator()
+		wait := next.reconcile("bot").RequeueAfter
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(2), "the new process called while the old one might")
+		Expect(wait).To(BeNumerically(">=", 30*time.Second), "the timeout of a call and fifteen seconds")
+		w.step(wait - time.Second)
+		next.reconcile("bot")
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(2))
+		w.step(time.Second)
+		next.reconcile("bot")
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(3))
+		w.expectReady("bot")
+		Expect(w.spaces.Ledger().ReplaysOfLostAnswers).To(Equal(1))
+		w.expectNothingLost()
+	})
+
+	It("does not believe the times in a claim: its holder's clock may be wrong", func() {
+		w.step(o.reconcile("bot").RequeueAfter)
+		w.editDocument("bot", func(d *document) {
+			d.Claims++
+			d.Claim = &claim{Number: d.Claims, Holder: "somebody", Time: w.clock.Now().Add(-24 * time.Hour), GrantID: d.Grant.ID}
+		})
+		next := w.operator()
+		next.reconcile("bot")
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
+	})
+
+	It("replays an unanswered refresh quickly, then more slowly, and believes the answer", func() {
+		w.spaces.SetGracePeriod(lifetime)
+		w.step(o.reconcile("bot").RequeueAfter)
+		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultLostAfter, fakespaces.FaultLostAfter, fakespaces.FaultLostBefore)
+		first := o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionGrantValid, metav1.ConditionUnknown, v1alpha1.ReasonAmbiguousResult)
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing)
+		Expect(first.RequeueAfter).To(BeNumerically("<=", 2*time.Second))
+		o.settle("bot", 30*time.Second)
+		w.expectReady("bot")
+		w.expectCondition("bot", v1alpha1.ConditionGrantValid, metav1.ConditionTrue)
+		w.expectNothingLost()
+	})
+
+	It("believes a refusal of a replayed seed and says what to do", func() {
+		w.step(o.reconcile("bot").RequeueAfter)
+		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultLostAfter)
+		o.settle("bot", time.Minute)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
+		calls := w.calls(fakespaces.OperationRefresh)
+		o.settle("bot", 2*lifetime)
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(calls), "a refused grant was sent again")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonReauthorizationRequired)
+	})
+})
+
+var _ = Describe("Rule 3: a newer refresh token is durable before its access token is published", func() {
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+	})
+
+	It("saves before it publishes", func() {
+		var saved bool
+		o.on(createPublished, plannedFault{meanwhile: func() { saved = w.document("bot").Grant.Token != nil }})
+		o.reconcile("bot")
+		Expect(saved).To(BeTrue())
+	})
+
+	It("keeps the answer in memory while the save fails, and repeats the write alone", func() {
+		w.step(o.reconcile("bot").RequeueAfter)
+		o.on(writeState, plannedFault{}, plannedFault{before: errRefused}, plannedFault{before: errRefused}, plannedFault{before: forbidden()})
+		for range 3 {
+			_, err := o.pass("bot")
+			Expect(err).To(MatchError(ContainSubstring("kept in memory")))
+			Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(2))
+			w.step(time.Second)
+		}
+		o.reconcile("bot")
+		w.expectReady("bot")
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(2), "the grant was spent again instead of the save")
+		w.expectNothingLost()
+	})
+
+	It("publishes from the state when the process ended between save and publish", func() {
+		w.step(o.reconcile("bot").RequeueAfter)
+		o.on(writePublished, plannedFault{before: errRefused})
+		_, err := o.pass("bot")
+		Expect(err).To(HaveOccurred())
+		w.operator().reconcile("bot")
+		w.expectReady("bot")
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(2))
+		w.expectNothingLost()
+	})
+
+	It("keeps a refresh token that came without an access token", func() {
+		w.step(o.reconcile("bot").RequeueAfter)
+		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultEmptyAccessToken)
+		before := w.document("bot").Grant.RefreshToken.Reveal()
+		o.reconcile("bot")
+		Expect(w.document("bot").Grant.RefreshToken.Reveal()).NotTo(Equal(before))
+		o.settle("bot", 10*time.Second)
+		w.expectReady("bot")
+		w.expectNothingLost()
+	})
+
+	It("saves an answer after the lease was lost, with a client of its own", func() {
+		w.step(o.reconcile("bot").RequeueAfter)
+		ctx, lose := context.WithCancel(w.ctx)
+		w.spaces.Intercept(func(fakespaces.Call) fakespaces.Fault {
+			lose()
+			return fakespaces.NoFault
+		})
+		o.on(writeState, plannedFault{}, plannedFault{before: errRefused})
+		_, err := o.passUntil(ctx, "bot")
+		Expect(err).To(HaveOccurred())
+		w.spaces.Intercept(nil)
+		Expect(w.document("bot").Claim).NotTo(BeNil(), "the answer was saved, the story proves nothing")
+
+		Expect(o.Drain(w.ctx)).To(Succeed())
+		Expect(w.document("bot").Claim).To(BeNil())
+		w.operator().reconcile("bot")
+		w.expectReady("bot")
+		w.expectNothingLost()
+	})
+
+	It("gives up draining when the Pod's grace ends, and says so", func() {
+		w.step(o.reconcile("bot").RequeueAfter)
+		grace, end := context.WithCancel(w.ctx)
+		o.on(writeState, plannedFault{}, plannedFault{before: errRefused}, plannedFault{before: errRefused, meanwhile: end})
+		_, err := o.pass("bot")
+		Expect(err).To(HaveOccurred())
+		Expect(o.Drain(grace)).To(MatchError(ContainSubstring("kept in memory")))
+	})
+
+	It("drops a late answer when the state has a newer token of the same grant", func() {
+		w.spaces.SetGracePeriod(lifetime)
+		w.step(o.reconcile("bot").RequeueAfter)
+		next := w.operator()
+		o.on(writeState, plannedFault{}, plannedFault{meanwhile: func() { w.takeOver(next, "bot") }})
+		o.reconcile("bot")
+		d := w.document("bot")
+		Expect(d.Grant.Answered).To(Equal(int64(3)), "the old process's answer replaced the newer one")
+		Expect(d.Pending).To(BeEmpty(), "two tokens of one grant stand in two places")
+		next.reconcile("bot")
+		w.expectReady("bot")
+	})
+
+	It("takes a late answer when the state calls the grant refused", func() {
+		w.step(o.reconcile("bot").RequeueAfter)
+		next := w.operator()
+		w.spaces.SetReuseDetection(false)
+		o.on(writeState, plannedFault{}, plannedFault{meanwhile: func() { w.takeOver(next, "bot") }})
+		o.reconcile("bot")
+		d := w.document("bot")
+		Expect(d.Grant.Condition).To(Equal(grantValid))
+		Expect(d.Grant.Answered).To(Equal(int64(2)))
+		w.expectReady("bot")
+	})
+})
+
+var _ = Describe("A late answer", func() {
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+	})
+
+	It("of a sign-in that another process made meanwhile is revoked", func() {
+		next := w.operator()
+		o.on(writeState, plannedFault{meanwhile: func() { w.takeOver(next, "bot") }})
+		o.reconcile("bot")
+		w.expectReady("bot")
+		ledger := w.spaces.Ledger()
+		Expect([]int{ledger.GrantsIssued, ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{2, 1, 1}))
+	})
+
+	It("is revoked from memory when the credential and its state are gone", func() {
+		o.on(writeState, plannedFault{meanwhile: func() {
+			w.delete(w.credential("bot"))
+			w.tearOffFinalizers("bot")
+		}})
+		_, err := o.pass("bot")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+	})
+
+	It("is revoked from memory until the deadline while the service is down, then given up loudly", func() {
+		o.on(writeState, plannedFault{meanwhile: func() {
+			w.delete(w.credential("bot"))
+			w.tearOffFinalizers("bot")
+			w.spaces.Down(true)
+		}})
+		_, err := o.pass("bot")
+		Expect(err).To(HaveOccurred())
+		w.step(v1alpha1.DefaultRevocationDeadline)
+		_, err = o.pass("bot")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(w.events.reasons()).To(ContainElement(v1alpha1.ReasonRevocationAbandoned))
+	})
+
+	It("of a deleted credential joins its revocation", func() {
+		w.step(o.reconcile("bot").RequeueAfter)
+		o.on(writeState, plannedFault{}, plannedFault{meanwhile: func() { w.delete(w.credential("bot")) }})
+		_, err := o.pass("bot")
+		Expect(err).NotTo(HaveOccurred())
+		o.settle("bot", time.Minute)
+		Expect(w.exists("bot")).To(BeFalse())
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+	})
+})
+
+// quota forbids more Secrets than the given number in the story's namespace. No
+// controller counts here, so the story tells the quota its use.
+func (w *world) quota(secrets int64) *corev1.ResourceQuota {
+	GinkgoHelper()
+	limit := corev1.ResourceList{corev1.ResourceSecrets: *resource.NewQuantity(secrets, resource.DecimalSI)}
+	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "few-secrets"}, Spec: corev1.ResourceQuotaSpec{Hard: limit}}
+	w.apply(quota)
+	quota.Status = corev1.ResourceQuotaStatus{Hard: limit, Used: limit}
+	Expect(admin.Status().Update(w.ctx, quota)).To(Succeed())
+	return quota
+}
+
+// editDocument changes the state document behind the operator's back.
+func (w *world) editDocument(name string, change func(*document)) {
+	GinkgoHelper()
+	d := w.document(name)
+	change(&d)
+	content, err := d.bytes()
+	Expect(err).NotTo(HaveOccurred())
+	secret := w.secret(name + v1alpha1.GrantSecretSuffix)
+	secret.Data[v1alpha1.StateKey] = content
+	Expect(admin.Update(w.ctx, secret)).To(Succeed())
+}
+
+// tearOffFinalizers removes every finalizer of a credential and its state.
+func (w *world) tearOffFinalizers(name string) {
+	GinkgoHelper()
+	if w.exists(name) {
+		credential := w.credential(name)
+		credential.Finalizers = nil
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+	}
+	if secret := w.secret(name + v1alpha1.GrantSecretSuffix); secret != nil {
+		secret.Finalizers = nil
+		Expect(admin.Update(w.ctx, secret)).To(Succeed())
+		if secret.DeletionTimestamp == nil {
+			w.delete(secret)
+		}
+	}
+}
+
+// takeOver lets another process watch the open claim until it is old, and act.
+func (w *world) takeOver(next *operator, name string) {
+	GinkgoHelper()
+	w.step(next.reconcile(name).RequeueAfter)
+	next.reconcile(name)
+}
+
+// dieBeforeSaving makes a pass whose process ends when it is about to save.
+func (o *operator) dieBeforeSaving(name string) {
+	o.on(writeState, plannedFault{}, plannedFault{meanwhile: func() { panic(death{}) }})
+	_, _ = o.pass(name)
+}

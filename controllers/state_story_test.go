@@ -1,0 +1,298 @@
+package controllers
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+)
+
+var _ = Describe("Rule 4: publishing and repair never call the service", func() {
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+		w.apply(clientInput(), loginInput(), byPassword("bot", func(c *v1alpha1.SpacesCredential) {
+			c.Spec.SecretTemplate = &v1alpha1.SecretTemplate{
+				Labels:      map[string]v1alpha1.LabelValue{"team": "a"},
+				Annotations: map[string]v1alpha1.AnnotationValue{"example.test/note": "mount me"},
+				Formats:     []v1alpha1.SecretFormat{v1alpha1.SecretFormatJSON, v1alpha1.SecretFormatDotenv, v1alpha1.SecretFormatCurl},
+			}
+		}))
+		o.reconcile("bot")
+		w.expectReady("bot")
+	})
+
+	It("restores a deleted Secret, by the same process or another", func() {
+		for _, by := range []*operator{o, w.operator()} {
+			token := w.token("bot")
+			w.delete(w.secret("bot"))
+			by.reconcile("bot")
+			Expect(w.token("bot")).To(Equal(token))
+		}
+		Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
+	})
+
+	DescribeTable("restores an edited Secret and leaves what is not ours",
+		func(edit func(*corev1.Secret)) {
+			before := w.secret("bot")
+			changed := before.DeepCopy()
+			changed.Data["somebody.else"] = []byte("kept")
+			edit(changed)
+			Expect(admin.Update(w.ctx, changed)).To(Succeed())
+			o.reconcile("bot")
+			after := w.secret("bot")
+			Expect(string(after.Data["somebody.else"])).To(Equal("kept"))
+			delete(after.Data, "somebody.else")
+			Expect(after.Data).To(Equal(before.Data))
+			Expect(after.Labels).To(Equal(before.Labels))
+			Expect(after.Annotations).To(Equal(before.Annotations))
+			Expect(after.OwnerReferences).To(Equal(before.OwnerReferences))
+			Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
+		},
+		Entry("whose token was changed", func(s *corev1.Secret) { s.Data["access_token"] = []byte("wrong") }),
+		Entry("which lost a key", func(s *corev1.Secret) { delete(s.Data, "authorization") }),
+		Entry("which lost a format", func(s *corev1.Secret) { delete(s.Data, "token.json") }),
+		Entry("which lost its label", func(s *corev1.Secret) { delete(s.Labels, v1alpha1.LabelManagedBy) }),
+		Entry("whose annotation was changed", func(s *corev1.Secret) { s.Annotations["example.test/note"] = "wrong" }),
+		Entry("which lost its owner", func(s *corev1.Secret) { s.OwnerReferences = nil }),
+	)
+
+	It("removes a key it no longer publishes, at once and without a call", func() {
+		credential := w.credential("bot")
+		credential.Spec.SecretTemplate.Formats = nil
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		o.reconcile("bot")
+		Expect(w.secret("bot").Data).NotTo(HaveKey("token.json"))
+		Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
+	})
+
+	It("lives in harmony with its own writes: the informer may lag behind them", func() {
+		seen := w.secret("bot").ResourceVersion
+		w.step(w.credential("bot").Status.Token.RenewalTime.Sub(w.clock.Now()))
+		o.reconcile("bot")
+		Expect(w.secret("bot").ResourceVersion).NotTo(Equal(seen))
+		o.forget()
+		o.reconcile("bot")
+		Expect(o.requests()).To(BeEmpty())
+	})
+})
+
+var _ = Describe("Rule 9: somebody else's Secret", func() {
+	It("is not changed, and nothing is sent while it is in the way", func() {
+		w := newWorld()
+		o := w.operator()
+		foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "bot"}, StringData: map[string]string{"access_token": "theirs"}}
+		w.apply(clientInput(), loginInput(), foreign, byPassword("bot"))
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonSecretConflict)
+		Expect(w.secret("bot").ResourceVersion).To(Equal(foreign.ResourceVersion))
+		Expect(w.spaces.Ledger().Calls).To(BeEmpty())
+		w.delete(foreign)
+		o.reconcile("bot")
+		w.expectReady("bot")
+	})
+
+	It("is not changed when it appears between the check and the publication", func() {
+		w := newWorld()
+		o := w.operator()
+		foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "bot"}, StringData: map[string]string{"access_token": "theirs"}}
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.on(createPublished, plannedFault{meanwhile: func() { w.apply(foreign) }})
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonSecretConflict)
+		Expect(w.secret("bot").ResourceVersion).To(Equal(foreign.ResourceVersion))
+	})
+
+	It("of the state's name is not taken for a state", func() {
+		w := newWorld()
+		o := w.operator()
+		foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "bot-grant"}}
+		w.apply(clientInput(), loginInput(), foreign, byPassword("bot"))
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonSecretConflict)
+		w.delete(w.credential("bot"))
+		o.settle("bot", time.Minute)
+		Expect(w.exists("bot")).To(BeFalse())
+		Expect(w.secret("bot-grant").ResourceVersion).To(Equal(foreign.ResourceVersion))
+	})
+})
+
+var _ = Describe("A state Secret", func() {
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+	})
+
+	It("that is a copy is released, neither spent nor revoked, and its seed is not sent again", func() {
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		o.reconcile("bot")
+		w.copyState("bot", "")
+		next := w.operator()
+		next.settle("bot", 10*time.Second)
+		Expect(w.spaces.Ledger().GrantsLive).To(Equal(1), "the original was logged out")
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
+		Expect(w.events.reasons()).To(ContainElement(v1alpha1.ReasonStateUnreadable))
+		w.expectNothingLost()
+	})
+
+	It("that is a copy without a credential is released and not revoked", func() {
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		o.reconcile("bot")
+		w.copyState("bot", "restored")
+		w.operator().settle("restored", 10*time.Second)
+		Expect(w.stateExists("restored")).To(BeFalse())
+		Expect(w.spaces.Ledger().GrantsLive).To(Equal(1))
+	})
+
+	It("whose credential lost its finalizer is revoked and released", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		credential := w.credential("bot")
+		credential.Finalizers = nil
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		w.delete(credential)
+		Expect(w.exists("bot")).To(BeFalse())
+		o.settle("bot", 10*time.Second)
+		Expect(w.stateExists("bot")).To(BeFalse())
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+	})
+
+	It("of a credential that was made anew is revoked before the new one signs in", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		credential := w.credential("bot")
+		credential.Finalizers = nil
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		w.delete(credential)
+		w.delete(w.secret("bot")) // as the garbage collector would
+		w.apply(byPassword("bot"))
+		w.operator().settle("bot", 10*time.Second)
+		w.expectReady("bot")
+		ledger := w.spaces.Ledger()
+		Expect([]int{ledger.GrantsIssued, ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{2, 1, 1}))
+	})
+
+	It("that is an orphan is kept and tried until its recorded deadline while the service is down", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		credential := w.credential("bot")
+		credential.Finalizers = nil
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		w.delete(credential)
+		w.spaces.Down(true)
+		next := w.operator()
+		next.settle("bot", 4*time.Minute)
+		Expect(w.stateExists("bot")).To(BeTrue())
+		Expect(w.document("bot").Pending).To(HaveLen(1))
+		next.settle("bot", 2*time.Minute)
+		Expect(w.stateExists("bot")).To(BeFalse())
+		Expect(w.events.reasons()).To(ContainElement(v1alpha1.ReasonRevocationAbandoned))
+	})
+
+	DescribeTable("that cannot be read is left alone",
+		func(content string) {
+			hour := int32(3600)
+			w.apply(clientInput(), w.seedInput(), bySeed("bot", func(c *v1alpha1.SpacesCredential) {
+				c.Spec.Revocation = &v1alpha1.Revocation{DeadlineSeconds: &hour}
+			}))
+			o.reconcile("bot")
+			token := w.token("bot")
+			secret := w.secret("bot-grant")
+			secret.Data[v1alpha1.StateKey] = []byte(content)
+			Expect(admin.Update(w.ctx, secret)).To(Succeed())
+			w.step(45 * time.Minute)
+			next := w.operator()
+			next.reconcile("bot")
+			w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonStateUnreadable)
+			w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue)
+			Expect(w.token("bot")).To(Equal(token))
+			Expect(w.secret("bot-grant").ResourceVersion).To(Equal(secret.ResourceVersion))
+			Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
+
+			w.delete(w.credential("bot"))
+			next.settle("bot", 14*time.Minute)
+			Expect(w.stateExists("bot")).To(BeTrue(), "a newer operator could have come back")
+			next.settle("bot", 2*time.Minute)
+			Expect(w.exists("bot")).To(BeFalse())
+			Expect(w.stateExists("bot")).To(BeFalse())
+			Expect(w.events.reasons()).To(ContainElement(v1alpha1.ReasonRevocationAbandoned))
+			Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero())
+		},
+		Entry("because a newer operator wrote it", `{"version": 2, "credentialUID": "x", "grant": "of another form"}`),
+		Entry("because it was cut off", `{"version": 1, "credentialUID": "x", "gra`),
+		Entry("because a field has another form", `{"version": 1, "credentialUID": "x", "pending": "none"}`),
+		Entry("because it is empty", ``),
+	)
+
+	It("deleted by hand is the emergency stop: a seed is revoked and asks for a person", func() {
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		o.reconcile("bot")
+		w.delete(w.secret("bot-grant"))
+		o.settle("bot", 10*time.Second)
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1), "the seed was sent again")
+
+		seed := w.secret("seed")
+		fresh := w.spaces.IssueGrant(clientID, username, "spaces")
+		seed.Data["refresh_token"] = []byte(fresh)
+		Expect(admin.Update(w.ctx, seed)).To(Succeed())
+		o.settle("bot", 10*time.Second)
+		w.expectReady("bot")
+		w.expectNothingLost()
+	})
+
+	It("deleted by hand is the emergency stop: a password signs in anew, policy Never or not", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot", func(c *v1alpha1.SpacesCredential) {
+			c.Spec.Revocation = &v1alpha1.Revocation{Policy: v1alpha1.RevocationNever}
+		}))
+		o.reconcile("bot")
+		old := w.expectReady("bot")
+		w.delete(w.secret("bot-grant"))
+		o.settle("bot", 10*time.Second)
+		Expect(w.expectReady("bot")).NotTo(Equal(old))
+		ledger := w.spaces.Ledger()
+		Expect([]int{ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{1, 1}))
+	})
+
+	It("deleted by hand during a call is never spent from; the answer is revoked with the rest", func() {
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		w.step(o.reconcile("bot").RequeueAfter)
+		o.on(writeState, plannedFault{}, plannedFault{meanwhile: func() { w.delete(w.secret("bot-grant")) }})
+		_, err := o.pass("bot")
+		Expect(err).NotTo(HaveOccurred())
+		o.settle("bot", 10*time.Second)
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
+	})
+})
+
+// copyState replaces a state Secret by a copy of itself, as restoring a backup does,
+// or copies it to another name.
+func (w *world) copyState(name, to string) {
+	GinkgoHelper()
+	original := w.secret(name + v1alpha1.GrantSecretSuffix)
+	duplicate := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: original.Name, Labels: original.Labels, Annotations: original.Annotations, Finalizers: original.Finalizers},
+		Type:       original.Type, Data: original.Data,
+	}
+	if to != "" {
+		duplicate.Name = to + v1alpha1.GrantSecretSuffix
+	} else {
+		original.Finalizers = nil
+		Expect(admin.Update(w.ctx, original)).To(Succeed())
+		w.delete(original)
+	}
+	w.apply(duplicate)
+}
