@@ -11,7 +11,7 @@ import (
 // reported as not sent must not be sent then.
 func TestABodyThatWasGivenUpGivesNothing(t *testing.T) {
 	for sentence, giveUp := range map[string]func(*guardedBody){
-		"by the call":      func(b *guardedBody) { b.shut() },
+		"by the call":      func(b *guardedBody) { _, _ = b.shut() },
 		"by the transport": func(b *guardedBody) { _ = b.Close() },
 	} {
 		t.Run(sentence, func(t *testing.T) {

@@ -76,7 +76,7 @@ func New(environment Environment, options ...Option) (*Client, error) {
 	if environment.CAFile != "" {
 		roots, err := rootsWith(environment.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("environment %q: %w", environment.Name, err)
+			return nil, err
 		}
 		transport.TLSClientConfig.RootCAs = roots
 	}

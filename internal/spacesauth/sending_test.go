@@ -304,7 +304,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 			if err == nil {
 				t.Fatal("it was accepted")
 			}
-			if text := err.Error(); !strings.Contains(text, given.tells) || !strings.Contains(text, `"test"`) || strings.Contains(text, "\n") {
+			if text := err.Error(); !strings.Contains(text, given.tells) || strings.Contains(text, "\n") {
 				t.Errorf("the error %q does not tell of %q in one line", text, given.tells)
 			}
 			expectNoSecret(t, err, "dig")
