@@ -148,7 +148,7 @@ func (i *inputReading) value(key string) spacesauth.Secret {
 	case value == "":
 		i.problem = blocked(v1alpha1.ReasonInputInvalid, "Key %q of Secret %q is empty. Give it a value.", key, i.name)
 	case strings.ContainsFunc(value, isUnprintable):
-		i.problem = blocked(v1alpha1.ReasonInputInvalid, "Key %q of Secret %q holds control characters or binary data. Was it encoded twice?", key, i.name)
+		i.problem = blocked(v1alpha1.ReasonInputInvalid, "Key %q of Secret %q holds control characters or binary data. Store it again as plain text; it may have been encoded twice.", key, i.name)
 	}
 	if i.problem != nil {
 		return spacesauth.Secret{}

@@ -1,0 +1,247 @@
+package controllers
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+)
+
+var _ = Describe("A service that refuses", func() {
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+	})
+
+	It("is not asked again with the same password, by no process, until the Secret changes", func() {
+		login := loginInput()
+		login.StringData["password"] = "wrong-password-story"
+		w.apply(clientInput(), login, byPassword("bot"))
+		o.settle("bot", 12*time.Hour)
+		w.operator().settle("bot", 12*time.Hour)
+		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(1))
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGrantRejected)
+		w.expectCondition("bot", v1alpha1.ConditionReconciling, metav1.ConditionFalse)
+
+		corrected := w.secret("bot-login")
+		corrected.Data["password"] = []byte(password)
+		Expect(admin.Update(w.ctx, corrected)).To(Succeed())
+		o.reconcile("bot")
+		w.expectReady("bot")
+	})
+
+	It("is not asked again with the same client, and the grant is kept", func() {
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		w.step(o.reconcile("bot").RequeueAfter)
+		w.spaces.SetClientSecret(clientID, "another-client-secret")
+		o.settle("bot", 15*time.Minute)
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(2))
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonClientRejected)
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing)
+
+		input := w.secret("spaces-client")
+		input.Data["client_secret"] = []byte("another-client-secret")
+		Expect(admin.Update(w.ctx, input)).To(Succeed())
+		o.reconcile("bot")
+		w.expectReady("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
+		w.expectNothingLost()
+	})
+
+	It("refuses the refresh token: the password makes a new grant, the old one is revoked", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		w.step(o.reconcile("bot").RequeueAfter)
+		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant)
+		o.settle("bot", 5*time.Second)
+		w.expectReady("bot")
+		o.settle("bot", superseded)
+		ledger := w.spaces.Ledger()
+		Expect([]int{ledger.GrantsIssued, ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{2, 1, 1}))
+		Expect(w.credential("bot").Status.PendingRevocations).To(BeZero())
+	})
+
+	It("answers a sign-in with a web page: it counts as refused", func() {
+		w.spaces.Next(fakespaces.OperationPassword, fakespaces.FaultHTML400)
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.settle("bot", 5*time.Hour)
+		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(1))
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonResponseUnclear)
+	})
+
+	It("answers a refresh with a web page: it is asked again in an hour, and the grant is kept", func() {
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		w.step(o.reconcile("bot").RequeueAfter)
+		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultHTML400)
+		o.settle("bot", 59*time.Minute)
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(2))
+		o.settle("bot", 2*time.Minute)
+		w.expectReady("bot")
+		w.expectNothingLost()
+	})
+})
+
+var _ = Describe("A service that is away", func() {
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+	})
+
+	It("for less than the life left is not noticed by workloads", func() {
+		w.step(o.reconcile("bot").RequeueAfter)
+		w.spaces.Down(true)
+		o.settle("bot", 10*time.Minute)
+		w.expectReady("bot")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
+		w.spaces.Down(false)
+		o.settle("bot", 6*time.Minute)
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewed)
+		Expect(w.credential("bot").Status.FailedAttempts).To(BeZero())
+	})
+
+	It("is asked less and less often, and never within a second", func() {
+		w.spaces.Down(true)
+		var last time.Time
+		w.spaces.Intercept(func(fakespaces.Call) fakespaces.Fault {
+			now := w.clock.Now()
+			Expect(now.Sub(last)).To(BeNumerically(">=", time.Second))
+			last = now
+			return fakespaces.NoFault
+		})
+		o.settle("bot", 24*time.Hour)
+		Expect(w.calls(fakespaces.OperationPassword)).To(BeNumerically("<", 24*60/5+20))
+		Expect(w.calls(fakespaces.OperationPassword)).To(BeNumerically(">", 24*60/10))
+	})
+
+	It("is not asked earlier because something woke the pass", func() {
+		w.spaces.Down(true)
+		o.settle("bot", time.Minute)
+		calls := w.calls(fakespaces.OperationPassword)
+		for range 5 {
+			o.reconcile("bot")
+			w.operator().reconcile("bot")
+		}
+		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(calls))
+	})
+
+	It("asks for patience: that long nothing is sent", func() {
+		w.spaces.SetRetryAfter(20 * time.Minute)
+		w.spaces.Next(fakespaces.OperationPassword, fakespaces.FaultThrottledSeconds)
+		o.settle("bot", 19*time.Minute)
+		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(1))
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonThrottled)
+		o.settle("bot", 2*time.Minute)
+		w.expectReady("bot")
+	})
+})
+
+var _ = Describe("Bad input", func() {
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+	})
+
+	DescribeTable("gets one clear message, sends nothing and loses nothing",
+		func(spoil func(client, login *corev1.Secret), reason, says string) {
+			client, login := clientInput(), loginInput()
+			spoil(client, login)
+			for _, secret := range []*corev1.Secret{client, login} {
+				if secret.Name != "" {
+					w.apply(secret)
+				}
+			}
+			w.apply(byPassword("bot"))
+			o.reconcile("bot")
+			ready := meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionReady)
+			Expect(ready.Reason).To(Equal(reason), ready.Message)
+			Expect(ready.Message).To(ContainSubstring(says))
+			Expect(w.spaces.Ledger().Calls).To(BeEmpty())
+			Expect(w.stateExists("bot")).To(BeFalse())
+
+			for _, right := range []*corev1.Secret{clientInput(), loginInput()} {
+				if wrong := w.secret(right.Name); wrong != nil {
+					w.delete(wrong)
+				}
+				w.apply(right)
+			}
+			o.reconcile("bot")
+			w.expectReady("bot")
+		},
+		Entry("a missing client Secret", func(c, _ *corev1.Secret) { c.Name = "" }, v1alpha1.ReasonWaitingForInput, `Secret "spaces-client" does not exist`),
+		Entry("a missing login Secret", func(_, l *corev1.Secret) { l.Name = "" }, v1alpha1.ReasonWaitingForInput, `Secret "bot-login" does not exist`),
+		Entry("a missing key", func(c, _ *corev1.Secret) { delete(c.StringData, "client_id") }, v1alpha1.ReasonInputInvalid, `no key "client_id"`),
+		Entry("an empty value", func(c, _ *corev1.Secret) { c.StringData["client_secret"] = "" }, v1alpha1.ReasonInputInvalid, "is empty"),
+		Entry("nothing but a newline", func(c, _ *corev1.Secret) { c.StringData["client_secret"] = "\n" }, v1alpha1.ReasonInputInvalid, "is empty"),
+		Entry("a binary value", func(_, l *corev1.Secret) {
+			l.Data = map[string][]byte{"password": {0xff, 0xfe, 0x00}}
+			delete(l.StringData, "password")
+		}, v1alpha1.ReasonInputInvalid, "binary"),
+		Entry("a Secret of another type", func(_, l *corev1.Secret) { l.Type = "example.test/other" }, v1alpha1.ReasonInputInvalid, "type"),
+	)
+
+	It("with one trailing newline is read without it", func() {
+		client, login := clientInput(), loginInput()
+		client.StringData["client_secret"] += "\n"
+		login.StringData["password"] += "\r\n"
+		w.apply(client, login, byPassword("bot"))
+		o.reconcile("bot")
+		w.expectReady("bot")
+	})
+
+	It("names an unknown environment and those that are known", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot", func(c *v1alpha1.SpacesCredential) { c.Spec.Environment = "nowhere" }))
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonUnknownEnvironment)
+		message := meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionReady).Message
+		Expect(message).To(And(ContainSubstring(`"nowhere"`), ContainSubstring("staging")))
+	})
+
+	It("never names the keys that do exist", func() {
+		client := clientInput()
+		client.StringData["a-key-nobody-should-hear-of"] = "x"
+		delete(client.StringData, "client_id")
+		w.apply(client, loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		said := w.everythingSaid()
+		for _, place := range []string{"SpacesCredential bot", "events", "logs"} {
+			Expect(said[place]).NotTo(ContainSubstring("a-key-nobody-should-hear-of"), place)
+		}
+	})
+
+	It("does not make a state Secret an input", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		stolen := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "stolen"}, Type: v1alpha1.SecretTypeGrantState, Data: w.secret("bot-grant").Data}
+		w.apply(stolen, bySeed("thief", func(c *v1alpha1.SpacesCredential) {
+			c.Spec.RefreshToken.SecretRef = v1alpha1.SecretKeyReference{Name: "stolen", Key: v1alpha1.StateKey}
+		}))
+		o.reconcile("thief")
+		w.expectCondition("thief", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInputInvalid)
+	})
+
+	It("is left alone while suspended, and the token stays", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		credential := w.credential("bot")
+		credential.Spec.Suspend = true
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		o.settle("bot", 50*time.Minute)
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSuspended)
+		o.settle("bot", 20*time.Minute)
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse)
+		Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
+	})
+})
