@@ -44,6 +44,7 @@ func (o *operator) strike(m mishap, number int) (struck *request) {
 			return plannedFault{after: errRefused}
 		case conflictOnce:
 			return plannedFault{before: conflictError()}
+		case goneAfter: // strikes below, when the request took effect
 		}
 		return plannedFault{}
 	}

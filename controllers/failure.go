@@ -84,16 +84,21 @@ func (r refusal) finding() *finding {
 	if r.SignIn {
 		what = "sign-in"
 	}
-	todo := "Change the inputs to try again."
-	switch {
-	case r.Kind == spacesauth.KindRejectedGrant:
-		todo = "Correct user name and password in the Secret that spec.password names."
-	case r.Kind == spacesauth.KindRejectedClient:
-		todo = "Correct client ID and secret in the Secret that spec.clientSecretRef names, or have the client allowed this grant type."
-	case r.Kind == spacesauth.KindRejectedRequest:
-		todo = "Correct spec.scopes, or have the client allowed this grant type."
+	return blocked(reasonOf(r.Kind), "The service refused the %s: %s. It is not asked again until an input changes. %s", what, r.Detail, remedyOf(r.Kind))
+}
+
+// remedyOf says what a person can do about a refusal.
+func remedyOf(kind spacesauth.Kind) string {
+	switch kind {
+	case spacesauth.KindRejectedGrant:
+		return "Correct user name and password in the Secret that spec.password names."
+	case spacesauth.KindRejectedClient:
+		return "Correct client ID and secret in the Secret that spec.clientSecretRef names, or have the client allowed this grant type."
+	case spacesauth.KindRejectedRequest:
+		return "Correct spec.scopes, or have the client allowed this grant type."
+	case spacesauth.KindUnclear, spacesauth.KindThrottled, spacesauth.KindUnavailable, spacesauth.KindAmbiguous:
 	}
-	return blocked(reasonOf(r.Kind), "The service refused the %s: %s. It is not asked again until an input changes. %s", what, r.Detail, todo)
+	return "Change the inputs to try again."
 }
 
 // reasonOf names the condition reason of each kind of failure.

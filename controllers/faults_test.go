@@ -117,8 +117,8 @@ func (f *faults) pass(what request, send func() error) error {
 }
 
 // client wraps the real client.
-func (f *faults) client(real client.WithWatch) client.WithWatch {
-	return interceptor.NewClient(real, interceptor.Funcs{
+func (f *faults) client(server client.WithWatch) client.WithWatch {
+	return interceptor.NewClient(server, interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 			if _, metadataOnly := object.(*metav1.PartialObjectMetadata); metadataOnly {
 				return c.Get(ctx, key, object, options...) // the informer's cache, not a request

@@ -46,6 +46,7 @@ func (r *Reconciler) retireState(ctx context.Context, p *pass) (*finding, error)
 	case stateOrphaned:
 		_, f, err := r.retire(ctx, p.key, found, retirement{})
 		return f, err
+	case stateUsable: // the usual end, below
 	}
 	_, f, err := r.retire(ctx, p.key, found, retirement{terms: &terms, since: deletion})
 	return f, err

@@ -67,8 +67,8 @@ func (m inputMemory) refused(hash string) *refusal {
 
 // refuse remembers r, forgetting the oldest refusal when there are too many.
 func (m *inputMemory) refuse(r refusal) {
-	kept := slices.DeleteFunc(slices.Clone(m.Refused), func(old refusal) bool { return old.Hash == r.Hash })
-	m.Refused = append(kept, r)
+	others := slices.DeleteFunc(slices.Clone(m.Refused), func(old refusal) bool { return old.Hash == r.Hash })
+	m.Refused = slices.Concat(others, []refusal{r})
 	if extra := len(m.Refused) - maxRefusals; extra > 0 {
 		m.Refused = m.Refused[extra:]
 	}

@@ -39,6 +39,7 @@ func (r *Reconciler) mendState(ctx context.Context, p *pass, found *state) (conc
 		}
 		f, err := r.retireOrphan(ctx, p.key, found)
 		return endsPass(f, err)
+	case stateUsable: // and deleted: the emergency stop, below
 	}
 	return r.stop(ctx, p, found)
 }

@@ -34,10 +34,10 @@ func (r *Reconciler) bury(ctx context.Context, key types.NamespacedName) (*findi
 // retireOrphan ends a state whose credential is gone or has another UID. It is
 // deleted first, so that its own deletion starts the recorded deadline.
 func (r *Reconciler) retireOrphan(ctx context.Context, key types.NamespacedName, found *state) (*finding, error) {
-	switch found.problem {
-	case stateCopied:
+	if found.problem == stateCopied {
 		return nil, r.releaseCopy(ctx, key, found)
-	case stateUnreadable:
+	}
+	if found.problem == stateUnreadable {
 		marked, err := r.markDeleted(ctx, key, found)
 		if err != nil || marked == nil {
 			return nil, err

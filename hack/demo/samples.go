@@ -1,0 +1,234 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	apiyaml "k8s.io/apimachinery/pkg/util/yaml"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+)
+
+const (
+	samplesFolder = "config/samples"
+	// namespace is where the samples are applied.
+	namespace = "demo"
+	// environment is the one that the samples name.
+	environment = "staging"
+	// seedUser is who has signed in with a browser, before the demo, for the
+	// credentials that start from a refresh token.
+	seedUser = "presenter@example.com"
+)
+
+// samples are the objects to apply: those of config/samples, and a few credentials
+// made after them that renew at other times.
+type samples struct {
+	secrets     map[string]*corev1.Secret
+	credentials []*v1alpha1.SpacesCredential
+}
+
+// readSamples reads what `kubectl apply -k config/samples` would apply, strictly: an
+// unknown or misspelled field is an error.
+func readSamples() (*samples, error) {
+	content, err := os.ReadFile(filepath.Join(samplesFolder, "kustomization.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	var kustomization struct {
+		Resources []string `json:"resources"`
+	}
+	if err := yaml.Unmarshal(content, &kustomization); err != nil {
+		return nil, fmt.Errorf("%s: %w", samplesFolder, err)
+	}
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	decoder := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
+	s := &samples{secrets: map[string]*corev1.Secret{}}
+	for _, file := range kustomization.Resources {
+		if err := s.read(decoder, filepath.Join(samplesFolder, file)); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	s.vary()
+	return s, nil
+}
+
+func (s *samples) read(decoder runtime.Decoder, path string) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	documents := apiyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(content)))
+	for {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		object, kind, err := decoder.Decode(document, nil, nil)
+		if err != nil {
+			return err
+		}
+		switch object := object.(type) {
+		case *corev1.Secret:
+			s.secrets[object.Name] = object
+		case *v1alpha1.SpacesCredential:
+			s.credentials = append(s.credentials, object)
+		default:
+			return fmt.Errorf("the demo does not know what to do with a %s", kind.Kind)
+		}
+	}
+}
+
+// vary adds credentials that differ from the samples in when they renew.
+func (s *samples) vary() {
+	for _, sample := range s.credentials {
+		switch sample.Spec.GrantType {
+		case v1alpha1.GrantTypePassword:
+			half := s.copyOf(sample, "early-bird")
+			half.Spec.Renewal = &v1alpha1.Renewal{RenewBeforePercent: new(int32(50))}
+			last := s.copyOf(sample, "last-minute")
+			last.Spec.Renewal = &v1alpha1.Renewal{RenewBeforeSeconds: new(int32(5))}
+		case v1alpha1.GrantTypeRefreshToken:
+			seed := s.secrets[sample.Spec.RefreshToken.SecretRef.Name].DeepCopy()
+			seed.Name = "moderator-seed"
+			s.secrets[seed.Name] = seed
+			other := s.copyOf(sample, "moderator")
+			other.Spec.RefreshToken.SecretRef.Name = seed.Name // a refresh token is good for one
+			other.Spec.Renewal = &v1alpha1.Renewal{RenewBeforeSeconds: new(int32(8))}
+		}
+	}
+}
+
+func (s *samples) copyOf(sample *v1alpha1.SpacesCredential, name string) *v1alpha1.SpacesCredential {
+	made := sample.DeepCopy()
+	made.Name, made.Spec.SecretName = name, ""
+	s.credentials = append(s.credentials, made)
+	return made
+}
+
+// introduce makes the samples and the service known to each other: the service
+// learns the client and the user of the Secrets, the seeds become refresh tokens of
+// the service.
+func (s *samples) introduce(to *service) error {
+	for _, credential := range s.credentials {
+		spec := credential.Spec
+		if credential.EffectiveEnvironment() != environment {
+			return fmt.Errorf("the sample %s is for another environment than %s", credential.Name, environment)
+		}
+		app := spec.ClientSecretRef
+		clientID, err := s.value(app.Name, cmp.Or(app.ClientIDKey, "client_id"))
+		if err != nil {
+			return err
+		}
+		clientSecret, err := s.value(app.Name, cmp.Or(app.ClientSecretKey, "client_secret"))
+		if err != nil {
+			return err
+		}
+		to.AddClient(clientID, clientSecret)
+
+		switch spec.GrantType {
+		case v1alpha1.GrantTypePassword:
+			login := spec.Password.SecretRef
+			username, err := s.value(login.Name, cmp.Or(login.UsernameKey, "username"))
+			if err != nil {
+				return err
+			}
+			password, err := s.value(login.Name, cmp.Or(login.PasswordKey, "password"))
+			if err != nil {
+				return err
+			}
+			to.AddUser(username, password)
+		case v1alpha1.GrantTypeRefreshToken:
+			seed := spec.RefreshToken.SecretRef
+			if _, err := s.value(seed.Name, cmp.Or(seed.Key, "refresh_token")); err != nil {
+				return err
+			}
+			s.secrets[seed.Name].StringData[cmp.Or(seed.Key, "refresh_token")] = to.IssueGrant(clientID, seedUser)
+		default:
+			return fmt.Errorf("the demo cannot play the grant type %s of the sample %s yet", spec.GrantType, credential.Name)
+		}
+	}
+	return nil
+}
+
+// value is what a Secret of the samples holds under key.
+func (s *samples) value(name, key string) (string, error) {
+	secret := s.secrets[name]
+	if secret == nil || secret.StringData[key] == "" {
+		return "", fmt.Errorf("no sample is a Secret %s with the key %s", name, key)
+	}
+	return secret.StringData[key], nil
+}
+
+func (s *samples) apply(ctx context.Context, cluster client.Client) error {
+	strict := client.WithFieldValidation(cluster, metav1.FieldValidationStrict)
+	home := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	if err := strict.Create(ctx, home); err != nil {
+		return err
+	}
+	for _, object := range s.objects() {
+		object.SetNamespace(namespace)
+		if err := strict.Create(ctx, object); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// objects are all of them, inputs first.
+func (s *samples) objects() []client.Object {
+	var all []client.Object
+	for _, secret := range s.secrets {
+		all = append(all, secret)
+	}
+	for _, credential := range s.credentials {
+		all = append(all, credential)
+	}
+	return all
+}
+
+// delete deletes the samples, and waits until the operator has let go of them.
+func (s *samples) delete(ctx context.Context, cluster client.Client) error {
+	inNamespace := client.InNamespace(namespace)
+	if err := cluster.DeleteAllOf(ctx, &v1alpha1.SpacesCredential{}, inNamespace); err != nil {
+		return err
+	}
+	for {
+		left := &v1alpha1.SpacesCredentialList{}
+		err := cluster.List(ctx, left, inNamespace)
+		if err == nil && len(left.Items) == 0 {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d of the samples are not gone, see %s/operator.log: %w", len(left.Items), folder, ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	for _, secret := range s.secrets {
+		if err := cluster.Delete(ctx, secret); err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
+	}
+	return nil
+}
