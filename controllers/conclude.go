@@ -50,6 +50,9 @@ func (p *pass) conclude(c conclusion) {
 		status.Token = tokenStatus(token)
 		status.ClientID = document.Grant.ClientID
 	}
+	if document.token() == nil && !c.blind() {
+		status.Token = nil
+	}
 	usable := c.usable(document, p.now, status.Token)
 	p.set(p.ready(c, usable))
 	p.set(p.reconciling(c, usable))
@@ -60,16 +63,21 @@ func (p *pass) conclude(c conclusion) {
 // usable tells whether workloads may use what is published now. Where nothing was
 // published in this pass, what stands there is the token that status tells of.
 func (c conclusion) usable(d document, now time.Time, told *v1alpha1.TokenStatus) bool {
-	blind := c.finding != nil && c.finding.reason == v1alpha1.ReasonStateUnreadable
 	switch {
 	case c.finding != nil && c.finding.reason == v1alpha1.ReasonSecretConflict:
 		return false
 	case c.published:
 		return now.Before(d.token().ExpirationTime)
-	case d.token() == nil && !blind:
+	case d.token() == nil && !c.blind():
 		return false
 	}
 	return told != nil && told.ExpirationTime != nil && now.Before(told.ExpirationTime.Time)
+}
+
+// blind tells that the state cannot be read, so that only the status is left to tell
+// of what was published.
+func (c conclusion) blind() bool {
+	return c.finding != nil && c.finding.reason == v1alpha1.ReasonStateUnreadable
 }
 
 // ready answers: may workloads use what is published now?

@@ -1,19 +1,30 @@
 package controllers
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -50,7 +61,8 @@ var _ = Describe("A live manager", Ordered, func() {
 		secrets := &metav1.PartialObjectMetadata{}
 		secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 		log := zap.New(zap.WriteTo(w.logs), zap.UseDevMode(true))
-		manager, err := ctrl.NewManager(plane.Config, ctrl.Options{
+		asOperator := serviceAccount(w.ctx)
+		manager, err := ctrl.NewManager(asOperator, ctrl.Options{
 			Scheme: scheme, Logger: log,
 			Metrics:    metricsserver.Options{BindAddress: "0"},
 			Cache:      cache.Options{ByObject: map[client.Object]cache.ByObject{secrets: {Transform: StripSecretMetadata}}},
@@ -61,9 +73,12 @@ var _ = Describe("A live manager", Ordered, func() {
 			Name: "staging", AccountsURL: server.URL, APIURL: server.URL, RequestsPerSecond: 20, Burst: 40, TimeoutSeconds: 15,
 		})
 		Expect(err).NotTo(HaveOccurred())
+		direct, err := client.New(asOperator, client.Options{Scheme: scheme})
+		Expect(err).NotTo(HaveOccurred())
 		live = &Reconciler{
-			Client: manager.GetClient(), Live: admin, Environments: map[string]*spacesauth.Client{"staging": service},
-			Clock: clock.RealClock{}, Holder: "live", Events: w.events, Metrics: NewMetrics(w.metrics), Log: log,
+			Client: manager.GetClient(), Live: direct, Environments: map[string]*spacesauth.Client{"staging": service},
+			Clock: clock.RealClock{}, Holder: "live", Events: bothEvents{manager.GetEventRecorder(v1alpha1.FieldManager), w.events},
+			Metrics: NewMetrics(w.metrics), Log: log,
 		}
 		var ctx context.Context
 		ctx, stop = context.WithCancel(w.ctx)
@@ -182,6 +197,15 @@ var _ = Describe("A live manager", Ordered, func() {
 		Expect(w.spaces.Ledger().GrantsLive).To(Equal(live - 1))
 	})
 
+	It("tells its events to the API server", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		soon(func(g Gomega) {
+			var events eventsv1.EventList
+			g.Expect(admin.List(w.ctx, &events, client.InNamespace(w.namespace))).To(Succeed())
+			g.Expect(events.Items).To(ContainElement(And(HaveField("Reason", v1alpha1.ReasonIssued), HaveField("Regarding.Name", "bot"))))
+		})
+	})
+
 	It("comes to rest: a healthy credential costs no request at all", func() {
 		w.apply(clientInput(), loginInput())
 		for i := range 5 {
@@ -194,3 +218,40 @@ var _ = Describe("A live manager", Ordered, func() {
 		Consistently(func() int { return w.spaces.Ledger().TokensIssued }).WithTimeout(2 * time.Second).Should(Equal(tokens))
 	})
 })
+
+// serviceAccount applies config/default but for its Deployment, and returns the way
+// to the API server that the operator has in a cluster: its rights and no more.
+func serviceAccount(ctx context.Context) *rest.Config {
+	GinkgoHelper()
+	rendered, err := exec.Command(filepath.Join(plane.Assets, "kubectl"), "kustomize", filepath.Join("..", "config", "default")).Output()
+	Expect(err).NotTo(HaveOccurred())
+	as := rest.CopyConfig(plane.Config)
+	documents := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(rendered), 4096)
+	for {
+		object := &unstructured.Unstructured{}
+		err := documents.Decode(object)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		Expect(err).NotTo(HaveOccurred())
+		switch object.GetKind() {
+		case "Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding":
+			Expect(admin.Create(ctx, object)).To(Succeed())
+		}
+		if object.GetKind() == "ServiceAccount" {
+			as.Impersonate.UserName = fmt.Sprintf("system:serviceaccount:%s:%s", object.GetNamespace(), object.GetName())
+		}
+	}
+	Expect(as.Impersonate.UserName).NotTo(BeEmpty())
+	return as
+}
+
+// bothEvents tells events to the API server and to the watcher.
+type bothEvents [2]events.EventRecorder
+
+// Eventf implements events.EventRecorder.
+func (b bothEvents) Eventf(regarding, related runtime.Object, kind, reason, action, note string, arguments ...any) {
+	for _, recorder := range b {
+		recorder.Eventf(regarding, related, kind, reason, action, note, arguments...)
+	}
+}

@@ -28,7 +28,7 @@ type checks struct {
 
 	mutex  sync.Mutex
 	counts checkCounts
-	bySpec map[string]int // good checks by Secret
+	passed map[string]int // by Secret
 }
 
 // checkCounts are the checks made so far.
@@ -40,7 +40,7 @@ type checkCounts struct {
 }
 
 func newChecks(cluster client.Client, url string) *checks {
-	return &checks{cluster: cluster, profile: url + "/api/users/me", bySpec: map[string]int{}}
+	return &checks{cluster: cluster, profile: url + "/api/users/me", passed: map[string]int{}}
 }
 
 // run checks until ctx ends, and closes ended then.
@@ -85,24 +85,24 @@ func (c *checks) check(ctx context.Context, secret *corev1.Secret) {
 			return
 		}
 		if err == nil && status == http.StatusOK {
-			c.count1(secret, "")
+			c.record(secret, "")
 			return
 		}
 		name := client.ObjectKeyFromObject(secret)
 		now := &corev1.Secret{}
 		if readErr := c.cluster.Get(ctx, name, now); readErr != nil {
 			if !apierrors.IsNotFound(readErr) {
-				c.count1(secret, fmt.Sprintf("and the Secret could not be read again: %v", readErr))
+				c.record(secret, fmt.Sprintf("and the Secret could not be read again: %v", readErr))
 			}
 			return
 		}
 		if string(now.Data[v1alpha1.KeyAuthorization]) == header {
-			c.count1(secret, fmt.Sprintf("status %d, error %v", status, err))
+			c.record(secret, fmt.Sprintf("status %d, error %v", status, err))
 			return
 		}
 		secret = now
 	}
-	c.count1(secret, "it was replaced again and again")
+	c.record(secret, "it was replaced again and again")
 }
 
 // call calls the API as a workload does.
@@ -119,13 +119,13 @@ func (c *checks) call(ctx context.Context, authorization string) (status int, er
 	return response.StatusCode, response.Body.Close()
 }
 
-// count1 counts one check of a Secret; trouble is empty for a good one.
-func (c *checks) count1(secret *corev1.Secret, trouble string) {
+// record counts one check of a Secret; trouble is empty for a good one.
+func (c *checks) record(secret *corev1.Secret, trouble string) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	c.counts.made++
 	if trouble == "" {
-		c.bySpec[secret.Name]++
+		c.passed[secret.Name]++
 		return
 	}
 	c.counts.failed++
@@ -146,9 +146,9 @@ func (c *checks) count() checkCounts {
 	return c.counts
 }
 
-// good tells how many checks of a Secret were good.
-func (c *checks) good(secret string) int {
+// passedBy tells how many checks the tokens of a Secret have passed.
+func (c *checks) passedBy(secret string) int {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	return c.bySpec[secret]
+	return c.passed[secret]
 }

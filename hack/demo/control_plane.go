@@ -44,18 +44,18 @@ func startControlPlane() (*controlPlane, error) {
 
 // prepare makes what others need to reach the control plane.
 func (p *controlPlane) prepare() (err error) {
-	if err = os.WriteFile(p.kubeconfig, p.Kubeconfig(), 0o600); err != nil {
+	if err := os.WriteFile(p.kubeconfig, p.Kubeconfig(), 0o600); err != nil {
 		return err
 	}
 	p.log, err = os.Create(filepath.Join(folder, "kube-controller-manager.log"))
 	if err != nil {
 		return err
 	}
-	if err = p.StartControllers(p.log); err != nil {
+	if err := p.StartControllers(p.log); err != nil {
 		return err
 	}
 	scheme := runtime.NewScheme()
-	if err = errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return err
 	}
 	p.cluster, err = client.New(p.Config, client.Options{Scheme: scheme})

@@ -158,7 +158,7 @@ func (d *display) table(credentials []v1alpha1.SpacesCredential, now time.Time) 
 			mark = "*"
 		}
 		_, _ = fmt.Fprintf(rows, "%s\t%s\t%s\t%s%s\t%s\t%s\t%d\n", credential.Name, s.ready, s.reason, s.fingerprint, mark,
-			renews, expires, d.checks.good(credential.EffectiveSecretName()))
+			renews, expires, d.checks.passedBy(credential.EffectiveSecretName()))
 	}
 	_ = rows.Flush()
 	ledger, checked := d.service.Ledger(), d.checks.count()
