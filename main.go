@@ -68,6 +68,7 @@ type settings struct {
 	metricsSecure           bool
 	healthAddress           string
 	defaultTokenLifetime    time.Duration
+	denySecretMetadata      string
 	gracefulShutdownTimeout time.Duration
 	zap                     zap.Options
 }
@@ -89,6 +90,7 @@ func parse(arguments []string, out io.Writer) (*settings, error) {
 	flags.BoolVar(&s.metricsSecure, "metrics-secure", true, "serve metrics by HTTPS, to authorized clients only")
 	flags.StringVar(&s.healthAddress, "health-probe-bind-address", ":8081", "`address` of /healthz and /readyz; 0 switches them off")
 	flags.DurationVar(&s.defaultTokenLifetime, "default-token-lifetime", time.Hour, "lifetime of a token whose answer tells none")
+	flags.StringVar(&s.denySecretMetadata, "deny-secret-metadata", "", "comma-separated `prefixes` of labels and annotations that no published Secret may carry")
 	flags.DurationVar(&s.gracefulShutdownTimeout, "graceful-shutdown-timeout", 25*time.Second, "time to finish and save calls when stopping")
 	showVersion := flags.Bool("version", false, "print the version and stop")
 	config.RegisterFlags(flags)
@@ -190,15 +192,16 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		return nil, nil, err
 	}
 	reconciler := &controllers.Reconciler{
-		Client:       manager.GetClient(),
-		Live:         live,
-		Environments: environments,
-		Clock:        clock.RealClock{},
-		Random:       rand.Reader,
-		Holder:       holder,
-		Events:       manager.GetEventRecorder(v1alpha1.FieldManager),
-		Metrics:      controllers.NewMetrics(metrics.Registry),
-		Log:          ctrl.Log.WithName("spacescredential"),
+		Client:             manager.GetClient(),
+		Live:               live,
+		Environments:       environments,
+		DenySecretMetadata: list(s.denySecretMetadata),
+		Clock:              clock.RealClock{},
+		Random:             rand.Reader,
+		Holder:             holder,
+		Events:             manager.GetEventRecorder(v1alpha1.FieldManager),
+		Metrics:            controllers.NewMetrics(metrics.Registry),
+		Log:                ctrl.Log.WithName("spacescredential"),
 	}
 	err = errors.Join(
 		reconciler.SetupWithManager(ctx, manager, s.concurrency),
@@ -227,15 +230,24 @@ func (s *settings) managerOptions(scheme *runtime.Scheme) ctrl.Options {
 	if s.metricsSecure {
 		options.Metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
-	for namespace := range strings.SplitSeq(s.watchNamespaces, ",") {
-		if namespace = strings.TrimSpace(namespace); namespace != "" {
-			if options.Cache.DefaultNamespaces == nil {
-				options.Cache.DefaultNamespaces = map[string]cache.Config{}
-			}
-			options.Cache.DefaultNamespaces[namespace] = cache.Config{}
+	for _, namespace := range list(s.watchNamespaces) {
+		if options.Cache.DefaultNamespaces == nil {
+			options.Cache.DefaultNamespaces = map[string]cache.Config{}
 		}
+		options.Cache.DefaultNamespaces[namespace] = cache.Config{}
 	}
 	return options
+}
+
+// list reads the value of a flag that takes several.
+func list(value string) []string {
+	var items []string
+	for item := range strings.SplitSeq(value, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
 }
 
 // leaseNamespace is the flag's, else the Pod's own, else default.

@@ -99,3 +99,23 @@ func dotenv(values map[string]string) []byte {
 	}
 	return text.Bytes()
 }
+
+// denied is the finding about metadata that the operator's flags forbid on published
+// Secrets; the rules of the CRD know nothing of them.
+func (r *Reconciler) denied(credential *v1alpha1.SpacesCredential) *finding {
+	for _, key := range slices.Sorted(maps.Keys(credential.SecretLabels())) {
+		if r.isDenied(key) {
+			return blocked(v1alpha1.ReasonTemplateInvalid, "The label %q of spec.secretTemplate is not allowed by this operator's --deny-secret-metadata. Remove it.", key)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(credential.SecretAnnotations())) {
+		if r.isDenied(key) {
+			return blocked(v1alpha1.ReasonTemplateInvalid, "The annotation %q of spec.secretTemplate is not allowed by this operator's --deny-secret-metadata. Remove it.", key)
+		}
+	}
+	return nil
+}
+
+func (r *Reconciler) isDenied(key string) bool {
+	return slices.ContainsFunc(r.DenySecretMetadata, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
+}

@@ -1,11 +1,13 @@
 package controllers
 
 import (
+	"errors"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -209,6 +211,16 @@ var _ = Describe("Bad input", func() {
 		Expect(message).To(And(ContainSubstring(`"nowhere"`), ContainSubstring("staging")))
 	})
 
+	It("names metadata that the operator's flags forbid, before anything is spent", func() {
+		o.DenySecretMetadata = []string{"corp.example.test/"}
+		w.apply(clientInput(), loginInput(), byPassword("bot", func(c *v1alpha1.SpacesCredential) {
+			c.Spec.SecretTemplate = &v1alpha1.SecretTemplate{Annotations: map[string]v1alpha1.AnnotationValue{"corp.example.test/billing": "x"}}
+		}))
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonTemplateInvalid)
+		Expect(w.spaces.Ledger().Calls).To(BeEmpty())
+	})
+
 	It("never names the keys that do exist", func() {
 		client := clientInput()
 		client.StringData["a-key-nobody-should-hear-of"] = "x"
@@ -219,6 +231,16 @@ var _ = Describe("Bad input", func() {
 		for _, place := range []string{"SpacesCredential bot", "events", "logs"} {
 			Expect(said[place]).NotTo(ContainSubstring("a-key-nobody-should-hear-of"), place)
 		}
+	})
+
+	It("in a webhook's refusal never repeats what was sent", func() {
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		w.step(o.reconcile("bot").RequeueAfter)
+		echo := w.document("bot").Grant.RefreshToken.Reveal()
+		o.on(writeState, plannedFault{before: apierrors.NewInternalError(errors.New("webhook says: " + echo))})
+		_, err := o.pass("bot")
+		Expect(err).To(HaveOccurred())
+		Expect(err.Error()).NotTo(ContainSubstring(echo))
 	})
 
 	It("does not make a state Secret an input", func() {

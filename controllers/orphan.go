@@ -6,6 +6,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 )
@@ -16,11 +17,11 @@ func (r *Reconciler) bury(ctx context.Context, key types.NamespacedName) (*findi
 	if err := r.saveAnswers(ctx, key); err != nil {
 		return nil, err
 	}
-	found, err := r.observeState(ctx, key, "")
+	found, err := r.observeOrphan(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	if found == nil || found.problem == stateForeign {
+	if found == nil {
 		r.memory.forget(key)
 		return nil, nil
 	}
@@ -29,6 +30,23 @@ func (r *Reconciler) bury(ctx context.Context, key types.NamespacedName) (*findi
 		return nil, err
 	}
 	return r.retireOrphan(ctx, key, found)
+}
+
+// observeOrphan returns the state Secret that a credential left behind, or nil. A
+// Secret that merely has such a name costs no read.
+func (r *Reconciler) observeOrphan(ctx context.Context, key types.NamespacedName) (*state, error) {
+	seen, err := r.secretMetadata(ctx, stateName(key))
+	if err != nil || seen == nil {
+		return nil, err
+	}
+	if !controllerutil.ContainsFinalizer(seen, v1alpha1.FinalizerGrant) && seen.Labels[v1alpha1.LabelSecret] != v1alpha1.SecretGrant {
+		return nil, nil
+	}
+	found, err := r.readState(ctx, key, "")
+	if err != nil || found == nil || found.problem == stateForeign {
+		return nil, err
+	}
+	return found, nil
 }
 
 // retireOrphan ends a state whose credential is gone or has another UID. It is

@@ -25,6 +25,9 @@ func (r *Reconciler) publish(ctx context.Context, p *pass) (bool, *finding, erro
 	if token == nil || !p.now.Before(token.ExpirationTime) {
 		return false, nil, nil
 	}
+	if problem := r.denied(p.credential); problem != nil {
+		return false, problem, nil
+	}
 	want := contentOf(p.credential, token, p.client.Environment())
 	if err := r.announceKeys(ctx, p, want); err != nil {
 		return false, nil, err
@@ -112,7 +115,7 @@ func (r *Reconciler) createPublished(ctx context.Context, p *pass, want content)
 		return false, f, nil
 	}
 	if err != nil {
-		return false, nil, fmt.Errorf("creating the published Secret %s: %w", p.publishedName(), err)
+		return false, nil, fmt.Errorf("creating the published Secret %s: %w", p.publishedName(), quiet(err))
 	}
 	r.rememberPublished(p, secret.UID, secret.ResourceVersion, want)
 	return true, nil, nil
@@ -157,7 +160,7 @@ func (r *Reconciler) patchPublished(ctx context.Context, p *pass, judged *metav1
 		return false, f, nil
 	}
 	if err != nil {
-		return false, nil, fmt.Errorf("writing the published Secret %s: %w", p.publishedName(), err)
+		return false, nil, fmt.Errorf("writing the published Secret %s: %w", p.publishedName(), quiet(err))
 	}
 	r.rememberPublished(p, object.UID, object.ResourceVersion, want)
 	return true, nil, nil

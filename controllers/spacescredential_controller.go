@@ -34,6 +34,9 @@ type Reconciler struct {
 	Live client.Client
 	// Environments are the clients of the known environments by name.
 	Environments map[string]*spacesauth.Client
+	// DenySecretMetadata are prefixes of labels and annotations that no published
+	// Secret may carry, beside those the CRD reserves.
+	DenySecretMetadata []string
 	// Clock and Random are the only sources of time and randomness.
 	Clock  clock.WithTicker
 	Random io.Reader
@@ -162,6 +165,9 @@ func (r *Reconciler) renew(ctx context.Context, p *pass) (*finding, error) {
 	}
 	var problem *finding
 	if p.client, problem = r.clientFor(p.credential); problem != nil {
+		return problem, nil
+	}
+	if problem := r.denied(p.credential); problem != nil {
 		return problem, nil
 	}
 	if problem, err := r.rival(ctx, p); problem != nil || err != nil {

@@ -196,7 +196,7 @@ func statusReason(err error) string {
 	if apierrors.HasStatusCause(err, "NamespaceTerminating") {
 		return "the namespace is terminating"
 	}
-	return fmt.Sprintf("the API server answered %s", apierrors.ReasonForError(err))
+	return quietError{err}.Error()
 }
 
 // randomID names a grant or a process. It is no secret.

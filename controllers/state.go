@@ -142,7 +142,7 @@ func (r *Reconciler) createState(ctx context.Context, credential *v1alpha1.Space
 		return nil, errConflict
 	}
 	if err != nil {
-		return nil, fmt.Errorf("creating the state Secret %s: %w", client.ObjectKeyFromObject(secret), err)
+		return nil, fmt.Errorf("creating the state Secret %s: %w", client.ObjectKeyFromObject(secret), quiet(err))
 	}
 	made := judgeState(secret, credential.UID)
 	r.rememberState(client.ObjectKeyFromObject(credential), made)
@@ -164,7 +164,7 @@ func (r *Reconciler) writeState(ctx context.Context, credential types.Namespaced
 		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 			return nil, errConflict
 		}
-		return nil, fmt.Errorf("writing the state Secret %s: %w", judged.name, err)
+		return nil, fmt.Errorf("writing the state Secret %s: %w", judged.name, quiet(err))
 	}
 	d.abandoned = 0
 	written := *judged
@@ -264,4 +264,25 @@ func notNewer(a, b string) bool {
 // ownerReference makes credential the controller of a Secret.
 func ownerReference(credential *v1alpha1.SpacesCredential) metav1.OwnerReference {
 	return *metav1.NewControllerRef(credential, v1alpha1.GroupVersion.WithKind("SpacesCredential"))
+}
+
+// quietError is the API server's answer to the write of a Secret, without its text:
+// a webhook or a validation may repeat there what was sent.
+type quietError struct{ error }
+
+// Error implements error.
+func (q quietError) Error() string {
+	return fmt.Sprintf("the API server answered %s", apierrors.ReasonForError(q.error))
+}
+
+// Unwrap keeps the answer's class.
+func (q quietError) Unwrap() error { return q.error }
+
+// quiet hides the text of an answer of the API server; other errors, such as a broken
+// connection, say what they say.
+func quiet(err error) error {
+	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
+		return quietError{err}
+	}
+	return err
 }

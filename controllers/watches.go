@@ -4,10 +4,12 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -25,6 +27,12 @@ import (
 // secretIndex finds the credentials that name a Secret, as an input or as the one
 // to publish.
 const secretIndex = "spec.secretNames"
+
+const (
+	// firstRetry and lastRetry bound the wait after an error of the API server.
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 30 * time.Second
+)
 
 // SetupWithManager adds the loop, its watches and the sweeper to a manager.
 func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager, concurrency int) error {
@@ -46,6 +54,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager,
 		WatchesRawSource(source.Channel(swept, &handler.TypedEnqueueRequestForObject[*v1alpha1.SpacesCredential]{})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
+			// Errors are the API server's. An answer that waits in memory to be saved must
+			// not wait a quarter of an hour after it came back.
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 			// In the priority queue a watch event can consume a pending timer.
 			UsePriorityQueue: ptr.To(false),
 		}).

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -28,9 +27,6 @@ type controlPlane struct {
 }
 
 func startControlPlane() (*controlPlane, error) {
-	if _, err := os.Stat(crds); err != nil {
-		return nil, fmt.Errorf("run it from the root of the repository, by make demo: %w", err)
-	}
 	running, err := controlplane.Start(crds)
 	if err != nil {
 		return nil, err

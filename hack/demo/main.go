@@ -80,6 +80,9 @@ type demonstration struct {
 
 // begin starts everything, step by step.
 func (d *demonstration) begin(ctx context.Context) error {
+	if _, err := os.Stat(crds); err != nil {
+		return fmt.Errorf("run it from the root of the repository, by make demo: %w", err)
+	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}

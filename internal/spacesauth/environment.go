@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -50,11 +51,16 @@ func (e Environment) Allows(namespace string) bool {
 	return len(e.Namespaces) == 0 || slices.Contains(e.Namespaces, namespace)
 }
 
+// validName is what spec.environment can name: a DNS label (RFC 1123 §2.1).
+var validName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+
 // validate says what is wrong with the entry, never repeating the proxy URL.
 func (e Environment) validate() error {
 	switch {
 	case e.Name == "":
 		return fmt.Errorf("an entry has no name")
+	case !validName.MatchString(e.Name):
+		return fmt.Errorf("environment %q: a name has up to 63 lower-case letters, digits and '-', and begins and ends with a letter or digit", e.Name)
 	case e.AccountsURL == "" || e.APIURL == "":
 		return fmt.Errorf("environment %q: accountsURL and apiURL are required", e.Name)
 	case e.RequestsPerSecond <= 0, e.Burst <= 0, e.TimeoutSeconds <= 0:
