@@ -9,6 +9,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 var _ = Describe("Rule 8: deletion", func() {
@@ -100,8 +101,14 @@ var _ = Describe("Rule 8: deletion", func() {
 		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
 	})
 
-	It("with policy Never makes no call", func() {
+	It("with policy Never makes no call, not even for a grant that was listed before", func() {
 		start(byPassword("bot", terms(v1alpha1.RevocationNever, 300)))
+		w.editDocument("bot", func(d *document) {
+			d.Pending = []pendingRevocation{{
+				GrantID: "older", AccountsURL: w.server.URL, ClientID: clientID, TokenExpirationTime: w.clock.Now().Add(lifetime),
+				NotBefore: w.clock.Now().Add(lifetime), RefreshToken: kept{spacesauth.NewSecret(w.spaces.IssueGrant(clientID, username))},
+			}}
+		})
 		w.delete(w.credential("bot"))
 		o.reconcile("bot")
 		expectGone()
