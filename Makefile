@@ -29,7 +29,8 @@ help: ## Show this list
 
 .PHONY: demo
 demo: ## Show the operator at work, without a cluster (DURATION=90s ends by itself)
-	@trap : INT; KUBEBUILDER_ASSETS="$$(hack/envtest.sh)" $(GO) run ./hack/demo $(if $(DURATION),--duration $(DURATION))
+	@trap : INT; assets="$$(hack/envtest.sh)"; $(GO) build -o bin/demo/demo ./hack/demo; \
+	KUBEBUILDER_ASSETS="$$assets" exec bin/demo/demo $(if $(DURATION),--duration $(DURATION))
 
 .PHONY: test
 test: ## Run every test; needs neither a cluster nor Docker

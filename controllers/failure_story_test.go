@@ -184,7 +184,7 @@ var _ = Describe("Bad input", func() {
 		},
 		Entry("a missing client Secret", func(c, _ *corev1.Secret) { c.Name = "" }, v1alpha1.ReasonWaitingForInput, `Secret "spaces-client" does not exist`),
 		Entry("a missing login Secret", func(_, l *corev1.Secret) { l.Name = "" }, v1alpha1.ReasonWaitingForInput, `Secret "bot-login" does not exist`),
-		Entry("a missing key", func(c, _ *corev1.Secret) { delete(c.StringData, "client_id") }, v1alpha1.ReasonInputInvalid, `no key "client_id"`),
+		Entry("a missing key", func(c, _ *corev1.Secret) { delete(c.StringData, "client_id") }, v1alpha1.ReasonWaitingForInput, `no key "client_id"`),
 		Entry("an empty value", func(c, _ *corev1.Secret) { c.StringData["client_secret"] = "" }, v1alpha1.ReasonInputInvalid, "is empty"),
 		Entry("nothing but a newline", func(c, _ *corev1.Secret) { c.StringData["client_secret"] = "\n" }, v1alpha1.ReasonInputInvalid, "is empty"),
 		Entry("a binary value", func(_, l *corev1.Secret) {

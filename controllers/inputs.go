@@ -144,7 +144,7 @@ func (i *inputReading) value(key string) spacesauth.Secret {
 	}
 	switch {
 	case !found:
-		i.problem = waiting(v1alpha1.ReasonInputInvalid, "Secret %q has no key %q. Add it; the operator goes on by itself.", i.name, key)
+		i.problem = waiting(v1alpha1.ReasonWaitingForInput, "Secret %q has no key %q. Add it; the operator goes on by itself.", i.name, key)
 	case value == "":
 		i.problem = blocked(v1alpha1.ReasonInputInvalid, "Key %q of Secret %q is empty. Give it a value.", key, i.name)
 	case strings.ContainsFunc(value, isUnprintable):

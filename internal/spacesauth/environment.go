@@ -18,6 +18,9 @@ const (
 	DefaultTimeoutSeconds    = 15
 )
 
+// maxTimeoutSeconds is far above what any call needs.
+const maxTimeoutSeconds = 600
+
 // Environment is a place where the service runs: a pair of hosts that belong
 // together, and how to reach them. Its members are those of the environments file.
 type Environment struct {
@@ -65,6 +68,8 @@ func (e Environment) validate() error {
 		return fmt.Errorf("environment %q: accountsURL and apiURL are required", e.Name)
 	case e.RequestsPerSecond <= 0, e.Burst <= 0, e.TimeoutSeconds <= 0:
 		return fmt.Errorf("environment %q: requestsPerSecond, burst and timeoutSeconds must be greater than 0", e.Name)
+	case e.TimeoutSeconds > maxTimeoutSeconds:
+		return fmt.Errorf("environment %q: timeoutSeconds must be at most %d", e.Name, maxTimeoutSeconds)
 	}
 	if err := validateURL(e.AccountsURL, "https", "http"); err != nil {
 		return fmt.Errorf("environment %q: accountsURL %w", e.Name, err)
