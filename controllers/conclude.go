@@ -26,6 +26,8 @@ type conclusion struct {
 	published bool
 	// revocation is what holds listed grants up.
 	revocation *finding
+	// again is when the pass wants another one for a reason that is nobody's trouble.
+	again time.Time
 }
 
 // conclude writes the status of a living credential. It takes nothing from the old
@@ -201,6 +203,7 @@ func (p *pass) wake(c conclusion) time.Duration {
 		sooner(p.now.Add(slowRecheck))
 		sooner(c.finding.wake)
 	}
+	sooner(c.again)
 	if document.Failure != nil {
 		sooner(document.Failure.NextAttemptTime)
 	}

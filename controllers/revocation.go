@@ -42,7 +42,16 @@ func (r *Reconciler) revokeDue(ctx context.Context, key types.NamespacedName, li
 			round.left = append(round.left, entry)
 			continue
 		}
+		gate := r.gates.of(client.Environment())
+		if closed := gate.enter(now); closed != nil && now.Before(entry.GiveUpTime) {
+			// At the deadline the call is made all the same: it is owed.
+			entry.NextAttemptTime = closed.wake
+			round.problem = revocationHeldUp(entry, closed)
+			round.left = append(round.left, entry)
+			continue
+		}
 		err := client.Revoke(ctx, entry.ClientID, entry.RefreshToken.Secret)
+		gate.leave(err, r.Clock.Now())
 		r.Metrics.revoked(err)
 		round.changed = true
 		if err == nil {
@@ -55,6 +64,16 @@ func (r *Reconciler) revokeDue(ctx context.Context, key types.NamespacedName, li
 		round.keepOrGiveUp(entry, now)
 	}
 	return round
+}
+
+// revocationHeldUp says that the gate is in the way of a revocation.
+func revocationHeldUp(entry pendingRevocation, closed *finding) *finding {
+	message := closed.message
+	if message == "" {
+		message = "Calls are sent at the rate of the environment."
+	}
+	return waiting(v1alpha1.ReasonRevocationFailing, "A grant waits to be revoked. %s The operator tries until %s.",
+		message, entry.GiveUpTime.UTC().Format(time.RFC3339)).at(entry.NextAttemptTime)
 }
 
 // keepOrGiveUp keeps an entry on the list while its time lasts.

@@ -47,6 +47,7 @@ type Reconciler struct {
 	Log     logr.Logger
 
 	memory   memory
+	gates    gates
 	inFlight sync.WaitGroup
 }
 
@@ -141,6 +142,11 @@ func (r *Reconciler) realise(ctx context.Context, p *pass) (conclusion, error) {
 	if err != nil {
 		return conclusion{}, err
 	}
+	var again time.Time
+	if held != nil && held.reason == "" {
+		// Only the rate of calls is in the way: that is no trouble to tell of.
+		held, again = nil, held.wake
+	}
 	if p.credential.Spec.Suspend {
 		return conclusion{finding: held}, nil
 	}
@@ -154,7 +160,7 @@ func (r *Reconciler) realise(ctx context.Context, p *pass) (conclusion, error) {
 	if err := r.revokeSuperseded(ctx, p, published); err != nil {
 		return conclusion{}, err
 	}
-	return conclusion{finding: held, published: published}, nil
+	return conclusion{finding: held, published: published, again: again}, nil
 }
 
 // renew brings the state up to date: it decides whether a call is due and makes it.
@@ -216,8 +222,13 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 	if err := r.addFinalizer(ctx, p.credential); err != nil {
 		return nil, err
 	}
+	gate := r.gates.of(p.client.Environment())
+	if closed := gate.enter(r.Clock.Now()); closed != nil {
+		return closed, nil
+	}
 	claimed := r.Clock.Now()
 	if err := r.claim(ctx, p, s, document); err != nil {
+		gate.cancel()
 		if f := refusedWrite(err); f != nil {
 			return f, nil
 		}

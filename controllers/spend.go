@@ -121,6 +121,7 @@ func (r *Reconciler) obtain(ctx context.Context, p *pass, s spend, claimed time.
 	defer cancelCall()
 
 	got, err := s.client.Token(call, s.app, s.sends, func() error { return r.notTooLate(claimed, timeout) })
+	r.gates.of(s.client.Environment()).leave(err, r.Clock.Now())
 	r.memory.keep(r.judgeAnswer(p, s, got, err))
 	r.Metrics.called(s, err)
 	return r.saveAnswers(work, p.key)
