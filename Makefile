@@ -15,8 +15,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unre
 CONTROLLER_GEN = $$($(GO) -C hack/tools tool -n controller-gen)
 GOLANGCI_LINT = $$($(GO) -C hack/tools/lint tool -n golangci-lint)
 
-# The kubectl that was built beside the test control plane, unless another is named.
-KUBECTL ?= $$(hack/envtest.sh)/kubectl
+# Your kubectl, or else the one that is built beside the test control plane.
+KUBECTL ?= $$(command -v kubectl || echo "$$(hack/envtest.sh)/kubectl")
 
 # Tests talk to a control plane that Go's test cache cannot see change.
 TESTFLAGS ?= -count=1 -timeout 30m

@@ -26,6 +26,8 @@ type conclusion struct {
 	published bool
 	// revocation is what holds listed grants up.
 	revocation *finding
+	// clientID is the client ID of the inputs, where it may be told.
+	clientID string
 	// again is when the pass wants another one for a reason that is nobody's trouble.
 	again time.Time
 }
@@ -48,6 +50,9 @@ func (p *pass) conclude(c conclusion) {
 		status.NextAttemptTime = atSecond(f.NextAttemptTime)
 	}
 	status.Grant = grantStatus(document.Grant)
+	if c.clientID != "" {
+		status.ClientID = c.clientID
+	}
 	if token := document.token(); token != nil && c.published {
 		status.Token = tokenStatus(token)
 		status.ClientID = document.Grant.ClientID
@@ -59,7 +64,7 @@ func (p *pass) conclude(c conclusion) {
 	p.set(p.ready(c, usable))
 	p.set(p.reconciling(c, usable))
 	p.set(p.stalled(c))
-	p.set(grantValidity(document.Grant, c.finding))
+	p.set(grantValidity(document.Grant, c))
 }
 
 // usable tells whether workloads may use what is published now. Where nothing was
@@ -97,7 +102,7 @@ func (p *pass) ready(c conclusion, usable bool) metav1.Condition {
 		return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, c.finding.reason, c.finding.message)
 	case usable:
 		return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing,
-			"The published token is still valid, but it cannot be renewed. "+c.finding.message)
+			"The published token is still valid, but its renewal is held up. "+c.finding.message)
 	case p.expired() && (c.finding == nil || !c.finding.person):
 		message := "The published token has expired."
 		if c.finding != nil {
@@ -142,12 +147,12 @@ func (p *pass) stalled(c conclusion) metav1.Condition {
 }
 
 // grantValidity tells what is known of the grant behind the token.
-func grantValidity(g *grant, f *finding) metav1.Condition {
+func grantValidity(g *grant, c conclusion) metav1.Condition {
 	switch {
 	case g == nil:
 		reason, message := v1alpha1.ReasonWaitingForInput, "There is no grant yet."
-		if f != nil {
-			reason = f.reason
+		if c.finding != nil {
+			reason = c.finding.reason
 		}
 		return condition(v1alpha1.ConditionGrantValid, metav1.ConditionFalse, reason, message)
 	case g.Condition == grantRefused:
@@ -157,10 +162,15 @@ func grantValidity(g *grant, f *finding) metav1.Condition {
 			"A refresh was sent and its answer did not arrive. The same refresh token is sent again until the service answers.")
 	case g.Token == nil:
 		return condition(v1alpha1.ConditionGrantValid, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForInput, "The refresh token was not tried yet.")
-	case g.Rotations > 0:
-		return condition(v1alpha1.ConditionGrantValid, metav1.ConditionTrue, v1alpha1.ReasonRenewed, "The service renewed the grant.")
 	}
-	return condition(v1alpha1.ConditionGrantValid, metav1.ConditionTrue, v1alpha1.ReasonIssued, "The service gave the grant.")
+	reason, message := v1alpha1.ReasonIssued, "The service gave the grant."
+	if g.Rotations > 0 {
+		reason, message = v1alpha1.ReasonRenewed, "The service renewed the grant."
+	}
+	if c.revocation != nil {
+		message += " An older grant is not revoked yet. " + c.revocation.message
+	}
+	return condition(v1alpha1.ConditionGrantValid, metav1.ConditionTrue, reason, message)
 }
 
 // concludeDeletion writes the status of a credential whose deletion has to wait.

@@ -105,12 +105,12 @@ func dotenv(values map[string]string) []byte {
 func (r *Reconciler) denied(credential *v1alpha1.SpacesCredential) *finding {
 	for _, key := range slices.Sorted(maps.Keys(credential.SecretLabels())) {
 		if r.isDenied(key) {
-			return blocked(v1alpha1.ReasonTemplateInvalid, "The label %q of spec.secretTemplate is not allowed by this operator's --deny-secret-metadata. Remove it.", key)
+			return blocked(v1alpha1.ReasonSecretForbidden, "The label %q of spec.secretTemplate is not allowed by this operator's --deny-secret-metadata. Remove it.", key)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(credential.SecretAnnotations())) {
 		if r.isDenied(key) {
-			return blocked(v1alpha1.ReasonTemplateInvalid, "The annotation %q of spec.secretTemplate is not allowed by this operator's --deny-secret-metadata. Remove it.", key)
+			return blocked(v1alpha1.ReasonSecretForbidden, "The annotation %q of spec.secretTemplate is not allowed by this operator's --deny-secret-metadata. Remove it.", key)
 		}
 	}
 	return nil

@@ -42,10 +42,11 @@ func decide(o observation) plan {
 	if o.document == nil {
 		return plan{action: newGrant(o.credential)}
 	}
-	if f := o.document.Failure; f != nil && o.now.Before(f.NextAttemptTime) {
+	grant := o.document.Grant
+	byPassword := o.credential.Spec.GrantType == v1alpha1.GrantTypePassword
+	if f := o.document.Failure; f != nil && o.now.Before(f.NextAttemptTime) && (byPassword || !f.GrantRefused) {
 		return plan{action: actionNone, finding: o.failed(f)}
 	}
-	grant := o.document.Grant
 	switch {
 	case grant == nil && o.seedWasUsed():
 		return plan{action: actionNone, finding: reauthorize(o.credential)}
@@ -53,7 +54,7 @@ func decide(o observation) plan {
 		return plan{action: newGrant(o.credential)}
 	case o.document.Inputs.Used.changed(o.used):
 		return o.replace()
-	case grant.Condition == grantRefused && o.credential.Spec.GrantType == v1alpha1.GrantTypePassword:
+	case grant.Condition == grantRefused && byPassword:
 		return plan{action: actionSignIn}
 	case grant.Condition == grantRefused:
 		return plan{action: actionNone, finding: o.refused(grant)}

@@ -129,6 +129,11 @@ type failure struct {
 	GrantRefused bool `json:"grantRefused,omitempty"`
 	// Count counts failures in a row.
 	Count int32 `json:"count"`
+	// Exponent is that of the backoff. It begins anew when the token expires: what was
+	// tried often while life was left must not end in the longest wait.
+	Exponent int32 `json:"exponent"`
+	// Expired tells that no life was left at this failure.
+	Expired bool `json:"expired,omitempty"`
 	// NextAttemptTime is when the next call may be made.
 	NextAttemptTime time.Time `json:"nextAttemptTime"`
 }
@@ -156,8 +161,10 @@ type pendingRevocation struct {
 	// published. At TokenExpirationTime nobody can use the grant's own any more.
 	NotBefore           time.Time `json:"notBefore"`
 	TokenExpirationTime time.Time `json:"tokenExpirationTime"`
-	// Attempts counts the calls made; GiveUpTime ends them.
+	// Attempts counts the calls made; GiveUpTime ends them. Detail is spacesauth's own
+	// text about the last.
 	Attempts        int32     `json:"attempts,omitempty"`
+	Detail          string    `json:"detail,omitempty"`
 	NextAttemptTime time.Time `json:"nextAttemptTime,omitzero"`
 	GiveUpTime      time.Time `json:"giveUpTime"`
 }

@@ -37,6 +37,13 @@ func (r *Reconciler) clientForURL(accountsURL string) *spacesauth.Client {
 	return nil
 }
 
+// unlisted is the finding about a grant whose environment went away. It is neither
+// renewed nor published nor revoked until the environment returns.
+func unlisted(g *grant) *finding {
+	return blocked(v1alpha1.ReasonUnknownEnvironment,
+		"The grant was made in environment %q at %s, which is not in the operator's environments file any more. Have it put back.", g.Environment, g.AccountsURL)
+}
+
 // rival finds out, before anything is spent, that the published Secret's name is
 // taken by somebody else.
 func (r *Reconciler) rival(ctx context.Context, p *pass) (*finding, error) {

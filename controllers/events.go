@@ -11,8 +11,20 @@ import (
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 )
 
-// announce tells a change of Ready as an event. A renewal is no change.
+// announce tells a change of Ready or Stalled as an event. A renewal is no change.
 func (r *Reconciler) announce(before, after *v1alpha1.SpacesCredential) {
+	r.announceReady(before, after)
+	ready := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionReady)
+	old := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionStalled)
+	now := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionStalled)
+	if now == nil || now.Status != metav1.ConditionTrue || now.Reason == ready.Reason || old != nil && story(*old) == story(*now) {
+		return
+	}
+	r.Events.Eventf(after, nil, corev1.EventTypeWarning, now.Reason, "Reconcile", "%s", now.Message)
+}
+
+// announceReady tells a change of Ready.
+func (r *Reconciler) announceReady(before, after *v1alpha1.SpacesCredential) {
 	old := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionReady)
 	now := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionReady)
 	if now == nil || old != nil && story(*old) == story(*now) {

@@ -17,11 +17,17 @@ const recheckUnclear = time.Hour
 // settle turns a failed call into what the document remembers: a failure, which is
 // tried again at its time, or a refusal of these inputs, which is not.
 func settle(uid types.UID, s spend, previous *failure, failed error, now time.Time) (*failure, *refusal) {
-	f := &failure{Kind: spacesauth.KindOf(failed), SignIn: s.signIn, Detail: failed.Error(), Count: 1}
+	f := &failure{
+		Kind: spacesauth.KindOf(failed), SignIn: s.signIn, Detail: failed.Error(),
+		Count: 1, Exponent: 1, Expired: s.lifeLeft(now) <= 0,
+	}
 	if previous != nil && previous.SignIn == s.signIn {
 		f.Count = previous.Count + 1
+		if f.Expired == previous.Expired {
+			f.Exponent = previous.Exponent + 1
+		}
 	}
-	f.NextAttemptTime = now.Add(backoff(uid, f.Count, s.lifeLeft(now)))
+	f.NextAttemptTime = now.Add(backoff(uid, f.Exponent, s.lifeLeft(now)))
 	refused := &refusal{Hash: s.inputsHash, Kind: f.Kind, Detail: f.Detail, SignIn: s.signIn}
 
 	switch f.Kind {

@@ -217,7 +217,7 @@ var _ = Describe("Bad input", func() {
 			c.Spec.SecretTemplate = &v1alpha1.SecretTemplate{Annotations: map[string]v1alpha1.AnnotationValue{"corp.example.test/billing": "x"}}
 		}))
 		o.reconcile("bot")
-		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonTemplateInvalid)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonSecretForbidden)
 		Expect(w.spaces.Ledger().Calls).To(BeEmpty())
 	})
 

@@ -13,6 +13,9 @@ import (
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
+// clientIDKey is the key whose value is a client ID by its very name.
+const clientIDKey = "client_id"
+
 // inputs are the values a credential's Secrets hold. Each may be missing: its
 // problem says why, and matters only to a spend that needs it.
 type inputs struct {
@@ -69,7 +72,7 @@ func (r *Reconciler) readInputs(ctx context.Context, credential *v1alpha1.Spaces
 // only when the informer shows another version than was read last.
 func (r *Reconciler) observeInputs(ctx context.Context, p *pass) (usedInputs, error) {
 	known := r.memory.of(p.key).inputs
-	fresh := known.versions != nil
+	fresh := known.versions != nil && known.generation == p.credential.Generation
 	for _, name := range p.credential.InputSecretNames() {
 		seen, err := r.secretMetadata(ctx, types.NamespacedName{Namespace: p.key.Namespace, Name: name})
 		if err != nil {
@@ -87,12 +90,18 @@ func (r *Reconciler) observeInputs(ctx context.Context, p *pass) (usedInputs, er
 		return usedInputs{}, err
 	}
 	used := in.used(p.state.document.Inputs, p.client.Environment().AccountsURL, p.credential.EffectiveScopes())
-	r.rememberInputs(p.key, in, used)
+	r.rememberInputs(p, in, used)
 	return used, nil
 }
 
-func (r *Reconciler) rememberInputs(key types.NamespacedName, in inputs, used usedInputs) {
-	r.memory.change(key, func(known *recollection) { known.inputs = inputsMemory{versions: in.versions, used: used} })
+func (r *Reconciler) rememberInputs(p *pass, in inputs, used usedInputs) {
+	remembered := inputsMemory{versions: in.versions, generation: p.credential.Generation, used: used}
+	// Under any other key a status that repeats the value would be a way to read a
+	// Secret.
+	if ref := p.credential.Spec.ClientSecretRef; ref != nil && ref.ClientIDKey == clientIDKey && in.clientProblem == nil {
+		remembered.clientID = in.app.ID
+	}
+	r.memory.change(p.key, func(known *recollection) { known.inputs = remembered })
 }
 
 // inputReading is one input Secret and the first thing that is wrong with it.

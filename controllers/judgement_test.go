@@ -105,7 +105,8 @@ func TestSettle(t *testing.T) {
 		"a lost answer leaves the grant ambiguous": {err: failed(spacesauth.KindAmbiguous), leaves: grantAmbiguous, atLeast: time.Second, atMost: time.Second},
 		"an error of no kind counts as a lost one": {err: errors.New("unknown"), leaves: grantAmbiguous, atLeast: time.Second, atMost: time.Second},
 		"patience is honoured":                     {err: &spacesauth.Error{Kind: spacesauth.KindThrottled, RetryAfter: time.Hour}, token: living, atLeast: time.Hour, atMost: time.Hour},
-		"an outage backs off":                      {err: failed(spacesauth.KindUnavailable), previous: &failure{Kind: spacesauth.KindUnavailable, Count: 20}, atLeast: 5 * time.Minute, atMost: 10 * time.Minute},
+		"an outage backs off":                      {err: failed(spacesauth.KindUnavailable), previous: &failure{Kind: spacesauth.KindUnavailable, Count: 20, Exponent: 20, Expired: true}, atLeast: 5 * time.Minute, atMost: 10 * time.Minute},
+		"an outage backs off anew at expiry":       {err: failed(spacesauth.KindUnavailable), previous: &failure{Kind: spacesauth.KindUnavailable, Count: 20, Exponent: 20}, atLeast: time.Second, atMost: time.Second},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			s := spend{signIn: c.signIn, grant: grant{Token: c.token}, passwordIsLeft: true, inputsHash: "hash"}

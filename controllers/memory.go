@@ -40,11 +40,15 @@ type publishedMemory struct {
 	digest          string
 }
 
-// inputsMemory is the input Secrets as this process last read them: their
-// resourceVersions, and the hashes that tell a change.
+// inputsMemory is the inputs as this process last read them: the resourceVersions of
+// their Secrets, the generation of the spec that named them, and the hashes that tell
+// a change.
 type inputsMemory struct {
-	versions map[string]string
-	used     usedInputs
+	versions   map[string]string
+	generation int64
+	used       usedInputs
+	// clientID is the client ID where it may be told.
+	clientID string
 }
 
 // of returns a copy of what is known of key.

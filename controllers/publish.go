@@ -21,14 +21,21 @@ func (r *Reconciler) publish(ctx context.Context, p *pass) (bool, *finding, erro
 	if p.state == nil || p.state.document.Grant == nil || p.client == nil {
 		return false, nil, nil
 	}
-	token := p.state.document.Grant.Token
+	grant := p.state.document.Grant
+	token := grant.Token
 	if token == nil || !p.now.Before(token.ExpirationTime) {
 		return false, nil, nil
+	}
+	// A token goes with the hosts of the environment that issued it, not with those
+	// that spec has come to name.
+	issuer := r.clientForURL(grant.AccountsURL)
+	if issuer == nil {
+		return false, unlisted(grant), nil
 	}
 	if problem := r.denied(p.credential); problem != nil {
 		return false, problem, nil
 	}
-	want := contentOf(p.credential, token, p.client.Environment())
+	want := contentOf(p.credential, token, issuer.Environment())
 	if err := r.announceKeys(ctx, p, want); err != nil {
 		return false, nil, err
 	}

@@ -39,14 +39,14 @@ func (r *Reconciler) revokeDue(ctx context.Context, key types.NamespacedName, li
 			continue
 		}
 		if entry.Attempts > 0 && now.Before(entry.NextAttemptTime) && now.Before(entry.GiveUpTime) {
+			round.problem = entry.problem()
 			round.left = append(round.left, entry)
 			continue
 		}
 		gate := r.gates.of(client.Environment())
 		if closed := gate.enter(now); closed != nil && now.Before(entry.GiveUpTime) {
 			// At the deadline the call is made all the same: it is owed.
-			entry.NextAttemptTime = closed.wake
-			round.problem = revocationHeldUp(entry, closed)
+			round.problem = entry.problem().at(closed.wake)
 			round.left = append(round.left, entry)
 			continue
 		}
@@ -58,22 +58,23 @@ func (r *Reconciler) revokeDue(ctx context.Context, key types.NamespacedName, li
 			continue
 		}
 		entry.Attempts++
+		entry.Detail = err.Error()
 		entry.NextAttemptTime = now.Add(revocationWait(key, entry, err))
-		round.problem = waiting(v1alpha1.ReasonRevocationFailing, "Revoking a grant failed: %s. The operator tries again until %s.",
-			err, entry.GiveUpTime.UTC().Format(time.RFC3339)).at(entry.NextAttemptTime)
+		round.problem = entry.problem()
 		round.keepOrGiveUp(entry, now)
 	}
 	return round
 }
 
-// revocationHeldUp says that the gate is in the way of a revocation.
-func revocationHeldUp(entry pendingRevocation, closed *finding) *finding {
-	message := closed.message
-	if message == "" {
-		message = "Calls are sent at the rate of the environment."
+// problem says that a grant is not revoked yet, in words that stay the same from one
+// try to the next.
+func (p pendingRevocation) problem() *finding {
+	why := "calls are sent at the pace of the environment"
+	if p.Detail != "" {
+		why = "the last try failed: " + p.Detail
 	}
-	return waiting(v1alpha1.ReasonRevocationFailing, "A grant waits to be revoked. %s The operator tries until %s.",
-		message, entry.GiveUpTime.UTC().Format(time.RFC3339)).at(entry.NextAttemptTime)
+	return waiting(v1alpha1.ReasonRevocationFailing, "A grant is not revoked yet; %s. The operator tries until %s.",
+		why, p.GiveUpTime.UTC().Format(time.RFC3339)).at(p.NextAttemptTime)
 }
 
 // keepOrGiveUp keeps an entry on the list while its time lasts.
@@ -208,15 +209,14 @@ type retirement struct {
 
 // nextTry is the problem of a round with the time of the next call.
 func (round revocationRound) nextTry(deadline time.Time) *finding {
-	f := round.problem
-	if f == nil {
-		f = waiting(v1alpha1.ReasonRevocationFailing, "Grants wait to be revoked.")
-	}
 	wake := deadline
+	if at := round.problem.wake; !at.IsZero() && at.Before(wake) {
+		wake = at
+	}
 	for _, entry := range round.left {
 		if !entry.NextAttemptTime.IsZero() && entry.NextAttemptTime.Before(wake) {
 			wake = entry.NextAttemptTime
 		}
 	}
-	return f.at(wake)
+	return round.problem.at(wake)
 }

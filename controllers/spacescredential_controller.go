@@ -108,6 +108,7 @@ func (r *Reconciler) keep(ctx context.Context, p *pass) (time.Duration, error) {
 		return 0, err
 	}
 	c.revocation = p.revocationProblem
+	c.clientID = r.memory.of(p.key).inputs.clientID
 	p.now = r.Clock.Now()
 	p.conclude(c)
 	return p.wake(c), nil
@@ -235,7 +236,7 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 		return nil, err
 	}
 	if what != actionRefresh {
-		r.rememberInputs(p.key, in, s.used)
+		r.rememberInputs(p, in, s.used)
 	}
 	if err := r.obtain(ctx, p, s, claimed); err != nil {
 		return nil, err

@@ -57,6 +57,10 @@ func (p *pass) prepare(what action, in inputs, memory inputMemory, random io.Rea
 	}
 	if what == actionRefresh {
 		s.grant = *p.state.document.Grant
+		if s.grant.AccountsURL != environment.AccountsURL {
+			// Inputs that changed are noticed before; this is the last line of defence.
+			return spend{}, fmt.Errorf("the grant of environment %q is not sent to environment %q", s.grant.Environment, environment.Name)
+		}
 		s.sends = spacesauth.RefreshTokenGrant{RefreshToken: s.grant.RefreshToken.Secret}
 		return s, nil
 	}

@@ -80,7 +80,7 @@ build() {
 }
 
 say "building Kubernetes $version and etcd into $assets"
-say "this happens once and takes about eight minutes on two cores"
+say "this happens once and takes 8 to 12 minutes on two cores"
 build kube-apiserver . k8s.io/kubernetes/cmd/kube-apiserver "$stamp"
 build kube-controller-manager . k8s.io/kubernetes/cmd/kube-controller-manager "$stamp"
 build kubectl . k8s.io/kubernetes/cmd/kubectl "$stamp"

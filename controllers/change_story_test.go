@@ -1,0 +1,194 @@
+package controllers
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+)
+
+var _ = Describe("Rule 5: changed inputs", func() {
+	var w *world
+	var o *operator
+	edit := func(change func(*v1alpha1.SpacesCredential)) {
+		GinkgoHelper()
+		credential := w.credential("bot")
+		change(credential)
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+	}
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+	})
+
+	It("of the environment sign in there, and show neither service the other's tokens", func() {
+		other := newWorld()
+		o.Environments["other"] = other.operator().Environments["staging"]
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		old := w.expectReady("bot")
+		edit(func(c *v1alpha1.SpacesCredential) { c.Spec.Environment = "other" })
+		other.spaces.Intercept(func(call fakespaces.Call) fakespaces.Fault {
+			Expect(call.Operation).To(Equal(fakespaces.OperationPassword), "a grant of one service was sent to the other")
+			return fakespaces.NoFault
+		})
+		o.reconcile("bot")
+		published := w.secret("bot")
+		Expect(string(published.Data["access_token"])).NotTo(Equal(old))
+		Expect(other.spaces.TokenWorks(string(published.Data["access_token"]))).To(BeTrue())
+		Expect(string(published.Data["api_url"])).To(Equal(other.server.URL))
+		o.settle("bot", superseded+10*time.Second)
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero(), "the grant of the old environment lives on")
+		Expect(other.spaces.Ledger().GrantsLive).To(Equal(1))
+	})
+
+	It("of the environment, while the new one is away, leave the old token with its own hosts", func() {
+		other := newWorld()
+		o.Environments["other"] = other.operator().Environments["staging"]
+		other.spaces.Down(true)
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		edit(func(c *v1alpha1.SpacesCredential) { c.Spec.Environment = "other" })
+		o.settle("bot", time.Minute)
+		published := w.secret("bot")
+		Expect(w.spaces.TokenWorks(string(published.Data["access_token"]))).To(BeTrue())
+		Expect(string(published.Data["api_url"])).To(Equal(w.server.URL))
+		Expect(w.calls(fakespaces.OperationRefresh)).To(BeZero())
+	})
+
+	It("of the scopes are noticed at once", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		edit(func(c *v1alpha1.SpacesCredential) { c.Spec.Scopes = []string{"email"} })
+		o.reconcile("bot")
+		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(2))
+		Expect(string(w.secret("bot").Data["scope"])).To(ContainSubstring("email"))
+		Expect(string(w.secret("bot").Data["scope"])).NotTo(ContainSubstring("profile"))
+		w.expectReady("bot")
+	})
+
+	It("of a password or a client secret alone throw no grant away", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		w.spaces.SetPassword(username, "a-new-story-password")
+		login := w.secret("bot-login")
+		login.Data["password"] = []byte("a-new-story-password")
+		Expect(admin.Update(w.ctx, login)).To(Succeed())
+		o.settle("bot", 2*lifetime)
+		Expect(w.spaces.Ledger().GrantsIssued).To(Equal(1))
+		w.expectReady("bot")
+	})
+
+	It("of a seed begin a new grant at once, and the old one is revoked", func() {
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		o.reconcile("bot")
+		seed := w.secret("seed")
+		seed.Data["refresh_token"] = []byte(w.spaces.IssueGrant(clientID, username, "spaces"))
+		Expect(admin.Update(w.ctx, seed)).To(Succeed())
+		o.settle("bot", superseded+10*time.Second)
+		w.expectReady("bot")
+		ledger := w.spaces.Ledger()
+		Expect([]int{ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{1, 1}))
+		w.expectNothingLost()
+	})
+
+	It("of the client do not send a used seed again", func() {
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		o.reconcile("bot")
+		w.spaces.AddClient("another-client", "another-client-secret")
+		input := w.secret("spaces-client")
+		input.Data["client_id"], input.Data["client_secret"] = []byte("another-client"), []byte("another-client-secret")
+		Expect(admin.Update(w.ctx, input)).To(Succeed())
+		o.settle("bot", 2*lifetime)
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
+		w.expectNothingLost()
+	})
+})
+
+var _ = Describe("What a person is told", func() {
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+	})
+
+	It("of a seed whose grant has died is what to do, in the event too", func() {
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		w.step(o.reconcile("bot").RequeueAfter)
+		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant)
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
+		Expect(w.events.reasons()).To(Equal([]string{v1alpha1.ReasonIssued, v1alpha1.ReasonRenewalFailing, v1alpha1.ReasonReauthorizationRequired}))
+		o.settle("bot", 10*time.Minute)
+		Expect(w.events.reasons()).To(HaveLen(3))
+	})
+
+	It("of a deletion that has to wait stays the same while the problem does", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		w.spaces.Down(true)
+		w.delete(w.credential("bot"))
+		messages := map[string]bool{}
+		for range 20 {
+			wait := o.reconcile("bot").RequeueAfter
+			if !w.exists("bot") {
+				break
+			}
+			messages[meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionReady).Message] = true
+			o.reconcile("bot")
+			messages[meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionReady).Message] = true
+			w.step(wait)
+		}
+		Expect(len(messages)).To(BeNumerically("<=", 2), "%v", keysOf(messages))
+	})
+
+	It("of an older grant that cannot be revoked stands beside the living one", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		w.step(o.reconcile("bot").RequeueAfter)
+		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant)
+		w.spaces.SetFaultRate(fakespaces.OperationRevoke, fakespaces.FaultServerError500, 1)
+		o.settle("bot", superseded+time.Minute)
+		Expect(w.credential("bot").Status.PendingRevocations).To(Equal(int32(1)))
+		valid := meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionGrantValid)
+		Expect(valid.Message).To(ContainSubstring("not revoked yet"))
+		w.expectReady("bot")
+	})
+
+	It("of the client ID is its value only under the key that is named so", func() {
+		odd := clientInput()
+		odd.Name = "odd-client"
+		odd.StringData["something"] = "not-a-client-id-at-all"
+		w.apply(clientInput(), loginInput(), odd, byPassword("odd", func(c *v1alpha1.SpacesCredential) {
+			c.Spec.ClientSecretRef = &v1alpha1.ClientSecretReference{Name: "odd-client", ClientIDKey: "something"}
+		}), byPassword("refused", func(c *v1alpha1.SpacesCredential) {
+			c.Spec.Password.SecretRef.Name = "wrong-login"
+		}))
+		wrong := loginInput()
+		wrong.Name, wrong.StringData["password"] = "wrong-login", "wrong-password-story"
+		w.apply(wrong)
+		o.reconcile("odd")
+		Expect(w.credential("odd").Status.ClientID).To(BeEmpty())
+		o.reconcile("refused")
+		Expect(w.credential("refused").Status.ClientID).To(Equal(clientID))
+	})
+
+	It("waits no longer after a short outage than the outage was long", func() {
+		o = w.operator()
+		w.spaces.SetTokenLifetime(time.Minute)
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		w.step(o.reconcile("bot").RequeueAfter)
+		w.spaces.Down(true)
+		o.settle("bot", 40*time.Second)
+		w.spaces.Down(false)
+		o.settle("bot", 40*time.Second)
+		w.expectReady("bot")
+	})
+})
