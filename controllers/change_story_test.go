@@ -27,8 +27,7 @@ var _ = Describe("Rule 5: changed inputs", func() {
 	})
 
 	It("of the environment sign in there, and show neither service the other's tokens", func() {
-		other := newWorld()
-		o.Environments["other"] = other.operator().Environments["staging"]
+		other := w.neighbour(o)
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		old := w.expectReady("bot")
@@ -48,8 +47,7 @@ var _ = Describe("Rule 5: changed inputs", func() {
 	})
 
 	It("of the environment, while the new one is away, leave the old token with its own hosts", func() {
-		other := newWorld()
-		o.Environments["other"] = other.operator().Environments["staging"]
+		other := w.neighbour(o)
 		other.spaces.Down(true)
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
@@ -84,6 +82,45 @@ var _ = Describe("Rule 5: changed inputs", func() {
 		w.expectReady("bot")
 	})
 
+	It("that the service refuses leave the old grant alive and renewed", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		login := w.secret("bot-login")
+		login.Data["username"] = []byte("nobody@example.test")
+		Expect(admin.Update(w.ctx, login)).To(Succeed())
+		o.settle("bot", 5*lifetime)
+		w.expectReady("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGrantRejected)
+		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(2), "the refused user was tried again")
+
+		login = w.secret("bot-login")
+		login.Data["username"] = []byte(username)
+		Expect(admin.Update(w.ctx, login)).To(Succeed())
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
+		w.expectReady("bot")
+		w.expectNothingLost()
+	})
+
+	It("of the environment leave a seed's grant renewed where it lives until a new seed comes", func() {
+		other := w.neighbour(o)
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		o.reconcile("bot")
+		edit(func(c *v1alpha1.SpacesCredential) { c.Spec.Environment = "other" })
+		o.settle("bot", 3*lifetime)
+		w.expectReady("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
+		Expect(other.spaces.Ledger().Calls).To(BeEmpty())
+
+		seed := w.secret("seed")
+		seed.Data["refresh_token"] = []byte(other.spaces.IssueGrant(clientID, username, "spaces"))
+		Expect(admin.Update(w.ctx, seed)).To(Succeed())
+		o.settle("bot", superseded+10*time.Second)
+		Expect(other.spaces.TokenWorks(w.token("bot"))).To(BeTrue())
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+		w.expectNothingLost()
+	})
+
 	It("of a seed begin a new grant at once, and the old one is revoked", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")
@@ -105,7 +142,7 @@ var _ = Describe("Rule 5: changed inputs", func() {
 		input.Data["client_id"], input.Data["client_secret"] = []byte("another-client"), []byte("another-client-secret")
 		Expect(admin.Update(w.ctx, input)).To(Succeed())
 		o.settle("bot", 2*lifetime)
-		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1), "the grant was sent under another client")
 		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
 		w.expectNothingLost()
 	})

@@ -24,6 +24,9 @@ const (
 type plan struct {
 	action  action
 	finding *finding
+	// meanwhile tells that the living grant is due, too: it is refreshed if the action
+	// needs a person, so that the old token lives until the new grant exists.
+	meanwhile bool
 }
 
 // observation is what decide looks at.
@@ -67,11 +70,13 @@ func decide(o observation) plan {
 // replace is what follows when the inputs are no longer those the grant was made
 // with. A seed makes one grant; another client cannot use it again.
 func (o observation) replace() plan {
+	old := o.document.Grant
+	meanwhile := old.Condition != grantRefused && o.refreshDue(old)
 	if o.credential.Spec.GrantType == v1alpha1.GrantTypePassword || o.used.Seed != o.document.Inputs.Used.Seed && o.used.Seed != "" {
-		return plan{action: newGrant(o.credential)}
+		return plan{action: newGrant(o.credential), meanwhile: meanwhile}
 	}
 	ref := o.credential.Spec.RefreshToken.SecretRef
-	return plan{action: actionNone, finding: blocked(v1alpha1.ReasonReauthorizationRequired,
+	return plan{action: actionNone, meanwhile: meanwhile, finding: blocked(v1alpha1.ReasonReauthorizationRequired,
 		"The client or the environment changed, and the grant belongs to the old one. Sign in again and put the new refresh token into key %q of Secret %q.", ref.Key, ref.Name)}
 }
 

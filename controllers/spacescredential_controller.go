@@ -193,10 +193,19 @@ func (r *Reconciler) renew(ctx context.Context, p *pass) (*finding, error) {
 		o.used = used
 	}
 	next := decide(o)
-	if next.action == actionNone {
-		return next.finding, nil
+	held := next.finding
+	if next.action != actionNone {
+		var err error
+		if held, err = r.perform(ctx, p, next.action); err != nil {
+			return nil, err
+		}
 	}
-	return r.perform(ctx, p, next.action)
+	if next.meanwhile && held != nil && held.person {
+		if _, err := r.perform(ctx, p, actionRefresh); err != nil {
+			return nil, err
+		}
+	}
+	return held, nil
 }
 
 // perform reads what the call needs, claims it and makes it. The document is read
@@ -213,7 +222,19 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 	if err != nil {
 		return nil, err
 	}
-	s, err := p.prepare(what, in, document.Inputs, r.Random)
+	service := p.client
+	if what == actionRefresh {
+		grant := document.Grant
+		if service = r.clientForURL(grant.AccountsURL); service == nil {
+			return unlisted(grant), nil
+		}
+		if in.app.ID != grant.ClientID {
+			// Inputs that changed are noticed before. Only the client that got a refresh
+			// token may send it, and this one is no longer known.
+			return waiting(v1alpha1.ReasonClientRejected, "The grant belongs to another client than the Secret that spec.clientSecretRef names holds now."), nil
+		}
+	}
+	s, err := p.prepare(what, service, in, document.Inputs, r.Random)
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +244,7 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 	if err := r.addFinalizer(ctx, p.credential); err != nil {
 		return nil, err
 	}
-	gate := r.gates.of(p.client.Environment())
+	gate := r.gates.of(service.Environment())
 	if closed := gate.enter(r.Clock.Now()); closed != nil {
 		return closed, nil
 	}
@@ -253,10 +274,10 @@ func (r *Reconciler) afterCall(ctx context.Context, p *pass, s spend) (*finding,
 	if p.state == nil || p.state.problem != stateUsable {
 		return nil, errConflict
 	}
+	p.now = r.Clock.Now()
 	if refusal := p.state.document.Inputs.refused(s.inputsHash); refusal != nil {
 		return refusal.finding(), nil
 	}
-	p.now = r.Clock.Now()
 	return decide(observation{credential: p.credential, now: p.now, document: &p.state.document}).finding, nil
 }
 

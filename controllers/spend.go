@@ -46,10 +46,10 @@ func (s spend) lifeLeft(now time.Time) time.Duration {
 }
 
 // prepare makes the spend that the plan asks for.
-func (p *pass) prepare(what action, in inputs, memory inputMemory, random io.Reader) (spend, error) {
-	environment, credential := p.client.Environment(), p.credential
+func (p *pass) prepare(what action, service *spacesauth.Client, in inputs, memory inputMemory, random io.Reader) (spend, error) {
+	environment, credential := service.Environment(), p.credential
 	s := spend{
-		client:         p.client,
+		client:         service,
 		app:            in.app,
 		used:           in.used(memory, environment.AccountsURL, credential.EffectiveScopes()),
 		passwordIsLeft: credential.Spec.GrantType == v1alpha1.GrantTypePassword,
@@ -57,10 +57,6 @@ func (p *pass) prepare(what action, in inputs, memory inputMemory, random io.Rea
 	}
 	if what == actionRefresh {
 		s.grant = *p.state.document.Grant
-		if s.grant.AccountsURL != environment.AccountsURL {
-			// Inputs that changed are noticed before; this is the last line of defence.
-			return spend{}, fmt.Errorf("the grant of environment %q is not sent to environment %q", s.grant.Environment, environment.Name)
-		}
 		s.sends = spacesauth.RefreshTokenGrant{RefreshToken: s.grant.RefreshToken.Secret}
 		return s, nil
 	}

@@ -56,9 +56,21 @@ type world struct {
 
 // newWorld makes a world and the two watchers that look on until the story ends.
 func newWorld(options ...fakespaces.Option) *world {
+	return newWorldAt(testclock.NewFakeClock(time.Now().Truncate(time.Second)), options...)
+}
+
+// neighbour makes a second service, and a namespace, that share the clock of w. The
+// operator o gets it as environment "other".
+func (w *world) neighbour(o *operator) *world {
+	other := newWorldAt(w.clock)
+	o.Environments["other"] = other.operator().Environments["staging"]
+	return other
+}
+
+func newWorldAt(clock *testclock.FakeClock, options ...fakespaces.Option) *world {
 	w := &world{
 		ctx:     context.Background(),
-		clock:   testclock.NewFakeClock(time.Now().Truncate(time.Second)),
+		clock:   clock,
 		events:  &eventLog{},
 		logs:    &lockedBuffer{},
 		metrics: prometheus.NewRegistry(),

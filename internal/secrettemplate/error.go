@@ -95,7 +95,7 @@ func oneLine(text string) string {
 		return r
 	}, text)), " ")
 	if runes := []rune(clean); len(runes) > maxProblem {
-		clean = string(runes[:maxProblem]) + "..."
+		return string(runes[:maxProblem]) + "…"
 	}
 	return strings.TrimRight(clean, ".")
 }

@@ -3,6 +3,8 @@ package secrettemplate
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -20,29 +22,28 @@ var unmetered = []string{"and", "or", "not", "len"}
 // input, whatever the numbers among its arguments are. What makes lists or maps stays
 // out: `list $x $x` doubles at every step without a text growing.
 var fromSprig = []string{
-	"b64enc", "cat", "coalesce", "contains", "default", "empty", "hasPrefix", "hasSuffix", "lower", "nospace", "quote", "squote",
-	"ternary", "title", "toJson", "trim", "trimAll", "trimPrefix", "trimSuffix", "trunc", "upper",
+	"b64enc", "cat", "coalesce", "contains", "default", "empty", "hasPrefix", "hasSuffix", "lower", "quote", "squote", "ternary",
+	"title", "toJson", "trim", "trimPrefix", "trimSuffix", "trunc", "upper",
 }
 
-// Functions are all that a template may call, by name, but for and, or, not and len.
-var Functions = functions()
+// metered are the functions that a template may call, but for the unmetered ones.
+var metered = functions()
 
-// allowed is what the parser is given: a name that is missing here is an error of its
-// own.
+// allowed is what the parser is given. To it, whatever is not there does not exist.
 var allowed = func() map[string]any {
-	names := map[string]any{}
-	for name, function := range Functions {
-		names[name] = function
-	}
+	names := maps.Clone(metered)
 	for _, name := range unmetered {
-		names[name] = true
+		names[name] = nil
 	}
 	return names
 }()
 
+// Functions lists what a template may call.
+func Functions() []string { return slices.Sorted(maps.Keys(allowed)) }
+
 func functions() map[string]any {
 	all := map[string]any{
-		"b64dec": b64dec, "indent": indent, "nindent": nindent, "replace": replace, "printf": printf,
+		"b64dec": b64dec, "trimAll": trimAll, "indent": indent, "nindent": nindent, "replace": replace, "printf": printf,
 		"eq": eq, "ne": ne, "lt": lt, "le": le, "gt": gt, "ge": ge,
 		// The built-ins again, so that they are metered.
 		"print": fmt.Sprint, "println": fmt.Sprintln,
@@ -62,6 +63,15 @@ func b64dec(text string) (string, error) {
 		return "", useError("b64dec was given what is not base64")
 	}
 	return string(decoded), nil
+}
+
+// trimAll takes characters away at both ends. Every character of the text is looked for
+// among them, so they have to be few.
+func trimAll(characters, text string) (string, error) {
+	if len(characters) > maxWidth {
+		return "", useError(fmt.Sprintf("trimAll takes away at most %d different characters", maxWidth))
+	}
+	return strings.Trim(text, characters), nil
 }
 
 // indent puts spaces before every line.

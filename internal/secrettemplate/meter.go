@@ -24,7 +24,7 @@ type meter struct{ left int }
 func (m *meter) bind(names []string) template.FuncMap {
 	bound := template.FuncMap{}
 	for _, name := range names {
-		if function := Functions[name]; function != nil {
+		if function := metered[name]; function != nil {
 			bound[name] = m.guard(function)
 		}
 	}
@@ -46,6 +46,7 @@ func (m *meter) guard(function any) any {
 		return []reflect.Value{value, reflect.ValueOf(&err).Elem()}
 	}
 	nothing := reflect.Zero(results[0])
+	var empty any = ""
 	return reflect.MakeFunc(guarded, func(arguments []reflect.Value) []reflect.Value {
 		size := 0
 		for _, argument := range arguments {
@@ -62,6 +63,10 @@ func (m *meter) guard(function any) any {
 		}
 		if len(got) > 1 && !got[1].IsNil() {
 			return answer(nothing, got[1].Interface().(error))
+		}
+		if got[0].Kind() == reflect.Interface && got[0].IsNil() {
+			// coalesce of nothing but empty texts: text/template would write "<no value>".
+			return answer(reflect.ValueOf(&empty).Elem(), nil)
 		}
 		return answer(got[0], m.spend(weigh(got[0])))
 	}).Interface()

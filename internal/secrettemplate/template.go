@@ -62,12 +62,8 @@ func Parse(key, text string) (*Template, error) {
 		return nil, parseError(key, err)
 	}
 	look := inspection{tree: tree}
-	if len(set) > 1 {
-		look.refuse(tree.Root, "define and block are not allowed")
-	}
-	if tree.Root != nil {
-		look.visit(tree.Root, false)
-	}
+	look.definitions(set)
+	look.visit(tree.Root, false)
 	if look.problem != nil {
 		look.problem.Key = key
 		return nil, look.problem

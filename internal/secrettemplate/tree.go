@@ -22,6 +22,19 @@ func (i *inspection) refuse(node parse.Node, format string, arguments ...any) {
 	}
 }
 
+// definitions refuses every tree but the first; it points to the first of them.
+func (i *inspection) definitions(set map[string]*parse.Tree) {
+	var first parse.Node
+	for _, tree := range set {
+		if tree != i.tree && (first == nil || tree.Root.Position() < first.Position()) {
+			first = tree.Root
+		}
+	}
+	if first != nil {
+		i.refuse(first, "define and block are not allowed")
+	}
+}
+
 // visit looks at a node. Under a `with` the dot is bound to what stands there; else it
 // is all the fields.
 //
