@@ -26,10 +26,12 @@ type answer struct {
 	terms         revocationTerms
 	// grant is the grant as it stands after the answer; nil when the service gave
 	// none. It may come with a failure: a refresh token without an access token.
-	grant   *grant
-	inputs  usedInputs
-	failure *failure
-	refusal *refusal
+	grant  *grant
+	inputs usedInputs
+	// inputsHash covers what was sent beside a rotated refresh token.
+	inputsHash string
+	failure    *failure
+	refusal    *refusal
 	// giveUpTime ends the tries to revoke a grant that no state can keep.
 	giveUpTime time.Time
 }
@@ -39,6 +41,10 @@ type answer struct {
 // dropped only when the state has a newer token of the same grant.
 func (d *document) record(a answer, now time.Time) {
 	current := d.Claim != nil && d.Claim.Number == a.claim.Number && d.Claim.Holder == a.claim.Holder
+	if current && a.claim.RevokeRequest != "" {
+		// Whether or not the sign-in succeeded, what was there before goes.
+		d.revokeAll(a.claim.RevokeRequest, now)
+	}
 	if a.grant != nil {
 		d.recordGrant(a, current, now)
 	}
@@ -47,6 +53,12 @@ func (d *document) record(a answer, now time.Time) {
 	}
 	d.Claim = nil
 	d.Failure = a.failure
+	if a.failure == nil && a.refusal == nil {
+		d.Inputs.forgive(a.inputsHash)
+	}
+	if a.claim.RenewRequest != "" && (a.failure == nil || a.failure.GrantRefused) {
+		d.HandledRenewRequest = a.claim.RenewRequest
+	}
 	if a.refusal != nil {
 		d.Inputs.refuse(*a.refusal)
 	}
@@ -66,7 +78,7 @@ func (d *document) recordGrant(a answer, current bool, now time.Time) {
 		d.Grant = a.grant
 	case current:
 		d.supersede(now)
-		d.Grant = a.grant
+		d.Grant, d.Revoked = a.grant, false
 		d.Inputs.Used = a.inputs
 	case listed != nil:
 		listed.RefreshToken = a.grant.RefreshToken
@@ -95,7 +107,18 @@ func (d *document) supersede(now time.Time) {
 // list puts g on the revocation list. Policy Never lists nothing; a full list gives
 // up its oldest entry, which the next write of the document reports.
 func (d *document) list(g *grant, notBefore, tokenExpiration, now time.Time) {
-	if d.Revocation.never() || g.RefreshToken.Empty() {
+	if !d.Revocation.never() {
+		d.add(g, notBefore, tokenExpiration, now)
+	}
+}
+
+// listAlways lists g as due now, whatever the policy says.
+func (d *document) listAlways(g *grant, now time.Time) {
+	d.add(g, now, now, now)
+}
+
+func (d *document) add(g *grant, notBefore, tokenExpiration, now time.Time) {
+	if g.RefreshToken.Empty() {
 		return
 	}
 	if len(d.Pending) >= maxPending {

@@ -49,6 +49,8 @@ func (p *pass) conclude(c conclusion) {
 		status.FailedAttempts = f.Count
 		status.NextAttemptTime = atSecond(f.NextAttemptTime)
 	}
+	status.LastHandledRenewRequest = document.HandledRenewRequest
+	status.LastHandledRevokeRequest = document.HandledRevokeRequest
 	status.Grant = grantStatus(document.Grant)
 	if c.clientID != "" {
 		status.ClientID = c.clientID
@@ -64,7 +66,7 @@ func (p *pass) conclude(c conclusion) {
 	p.set(p.ready(c, usable))
 	p.set(p.reconciling(c, usable))
 	p.set(p.stalled(c))
-	p.set(grantValidity(document.Grant, c))
+	p.set(grantValidity(document, c))
 }
 
 // usable tells whether workloads may use what is published now. Where nothing was
@@ -147,8 +149,11 @@ func (p *pass) stalled(c conclusion) metav1.Condition {
 }
 
 // grantValidity tells what is known of the grant behind the token.
-func grantValidity(g *grant, c conclusion) metav1.Condition {
+func grantValidity(d document, c conclusion) metav1.Condition {
+	g := d.Grant
 	switch {
+	case g == nil && d.Revoked:
+		return condition(v1alpha1.ConditionGrantValid, metav1.ConditionFalse, v1alpha1.ReasonGrantRevoked, "The grant was revoked on request.")
 	case g == nil:
 		reason, message := v1alpha1.ReasonWaitingForInput, "There is no grant yet."
 		if c.finding != nil {

@@ -22,16 +22,13 @@ type content struct {
 	annotations map[string]string
 }
 
-// contentOf renders the published Secret from the state alone: nothing here asks
-// the service or reads an input.
-func contentOf(credential *v1alpha1.SpacesCredential, token *tokenRecord, environment spacesauth.Environment) content {
-	expiresAt := token.ExpirationTime.UTC().Format(time.RFC3339)
-	authorization := token.TokenType + " " + token.AccessToken.Reveal()
-	values := map[string]string{
+// ownValues are the operator's own keys of the published Secret.
+func ownValues(token *tokenRecord, environment spacesauth.Environment) map[string]string {
+	return map[string]string{
 		v1alpha1.KeyAccessToken:     token.AccessToken.Reveal(),
 		v1alpha1.KeyTokenType:       token.TokenType,
-		v1alpha1.KeyAuthorization:   authorization,
-		v1alpha1.KeyExpiresAt:       expiresAt,
+		v1alpha1.KeyAuthorization:   token.TokenType + " " + token.AccessToken.Reveal(),
+		v1alpha1.KeyExpiresAt:       token.ExpirationTime.UTC().Format(time.RFC3339),
 		v1alpha1.KeyScope:           token.Scope,
 		v1alpha1.KeyAPIURL:          environment.APIURL,
 		v1alpha1.KeySocketURL:       environment.SocketURL,
@@ -39,8 +36,30 @@ func contentOf(credential *v1alpha1.SpacesCredential, token *tokenRecord, enviro
 		v1alpha1.KeyType:            v1alpha1.BindingType,
 		v1alpha1.KeyProvider:        v1alpha1.BindingProvider,
 	}
+}
+
+// publishedKeys are the keys that the content will have, whatever the token is.
+func publishedKeys(credential *v1alpha1.SpacesCredential) []string {
+	values := ownValues(&tokenRecord{}, spacesauth.Environment{})
+	keys := slices.Collect(maps.Keys(values))
+	keys = slices.AppendSeq(keys, maps.Keys(formatsOf(credential, values)))
+	for _, entry := range templatesOf(credential) {
+		keys = append(keys, entry.Key)
+	}
+	return keys
+}
+
+// contentOf renders the published Secret from the state alone: nothing here asks
+// the service or reads an input. It returns a finding if the templates of spec do not
+// render.
+func contentOf(credential *v1alpha1.SpacesCredential, token *tokenRecord, environment spacesauth.Environment) (content, *finding) {
+	values := ownValues(token, environment)
+	templated, problem := rendered(credential, values, token.IDToken.Secret)
+	if problem != nil {
+		return content{}, problem
+	}
 	c := content{
-		data:        map[string][]byte{},
+		data:        templated,
 		labels:      map[string]string{},
 		annotations: map[string]string{},
 	}
@@ -55,12 +74,9 @@ func contentOf(credential *v1alpha1.SpacesCredential, token *tokenRecord, enviro
 	c.annotations[v1alpha1.AnnotationCredential] = credential.Name
 	c.annotations[v1alpha1.AnnotationCredentialUID] = string(credential.UID)
 	c.annotations[v1alpha1.AnnotationFingerprint] = token.AccessToken.Fingerprint()
-	c.annotations[v1alpha1.AnnotationExpiresAt] = expiresAt
-	return c
+	c.annotations[v1alpha1.AnnotationExpiresAt] = values[v1alpha1.KeyExpiresAt]
+	return c, nil
 }
-
-// keys returns the keys of the data in order.
-func (c content) keys() []string { return slices.Sorted(maps.Keys(c.data)) }
 
 // digest identifies the content.
 func (c content) digest() string {

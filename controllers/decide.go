@@ -47,7 +47,8 @@ func decide(o observation) plan {
 	}
 	grant := o.document.Grant
 	byPassword := o.credential.Spec.GrantType == v1alpha1.GrantTypePassword
-	if f := o.document.Failure; f != nil && o.now.Before(f.NextAttemptTime) && (byPassword || !f.GrantRefused) {
+	asked := o.renewAsked()
+	if f := o.document.Failure; f != nil && o.now.Before(f.NextAttemptTime) && (byPassword || !f.GrantRefused) && !asked {
 		return plan{action: actionNone, finding: o.failed(f)}
 	}
 	switch {
@@ -59,6 +60,8 @@ func decide(o observation) plan {
 		return o.replace()
 	case grant.Condition == grantRefused && byPassword:
 		return plan{action: actionSignIn}
+	case grant.Condition == grantRefused && asked:
+		return plan{action: actionRefresh}
 	case grant.Condition == grantRefused:
 		return plan{action: actionNone, finding: o.refused(grant)}
 	case o.refreshDue(grant):
@@ -92,7 +95,7 @@ func newGrant(credential *v1alpha1.SpacesCredential) action {
 // last refresh had no answer, its time has come, or the clock jumped.
 func (o observation) refreshDue(grant *grant) bool {
 	token := grant.Token
-	return token == nil || grant.Condition == grantAmbiguous ||
+	return o.document.renewRequest(o.credential) != "" || token == nil || grant.Condition == grantAmbiguous ||
 		!o.now.Before(token.RenewalTime) || token.IssueTime.After(o.now.Add(clockJump))
 }
 

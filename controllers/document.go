@@ -51,6 +51,13 @@ type document struct {
 	Inputs inputMemory `json:"inputs"`
 	// Failure is the last failed spend, until one succeeds.
 	Failure *failure `json:"failure,omitempty"`
+	// HandledRenewRequest and HandledRevokeRequest are the requests that were acted on;
+	// TriedRenewRequest is the one that went before the backoff.
+	HandledRenewRequest  string `json:"handledRenewRequest,omitempty"`
+	TriedRenewRequest    string `json:"triedRenewRequest,omitempty"`
+	HandledRevokeRequest string `json:"handledRevokeRequest,omitempty"`
+	// Revoked tells that the last grant was revoked on request and has no successor.
+	Revoked bool `json:"revoked,omitempty"`
 	// PublishedKeys are the keys of the published Secret that are ours.
 	PublishedKeys []string `json:"publishedKeys,omitempty"`
 	// Revocation repeats the policy for when the credential is gone.
@@ -74,6 +81,9 @@ type claim struct {
 	GrantID string `json:"grantID"`
 	// SignIn tells a new sign-in from the refresh of Grant.
 	SignIn bool `json:"signIn,omitempty"`
+	// RenewRequest and RevokeRequest are the requests that the spend answers.
+	RenewRequest  string `json:"renewRequest,omitempty"`
+	RevokeRequest string `json:"revokeRequest,omitempty"`
 }
 
 // grantCondition tells what is known of a grant.
@@ -157,6 +167,8 @@ type pendingRevocation struct {
 	AccountsURL  string `json:"accountsURL"`
 	ClientID     string `json:"clientID"`
 	RefreshToken kept   `json:"refreshToken"`
+	// Always tells that a person asked for it: policy Never does not spare it.
+	Always bool `json:"always,omitempty"`
 	// NotBefore lets workloads change over to the successor's token, once that is
 	// published. At TokenExpirationTime nobody can use the grant's own any more.
 	NotBefore           time.Time `json:"notBefore"`

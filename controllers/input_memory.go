@@ -67,11 +67,16 @@ func (m inputMemory) refused(hash string) *refusal {
 
 // refuse remembers r, forgetting the oldest refusal when there are too many.
 func (m *inputMemory) refuse(r refusal) {
-	others := slices.DeleteFunc(slices.Clone(m.Refused), func(old refusal) bool { return old.Hash == r.Hash })
-	m.Refused = slices.Concat(others, []refusal{r})
+	m.forgive(r.Hash)
+	m.Refused = slices.Concat(m.Refused, []refusal{r})
 	if extra := len(m.Refused) - maxRefusals; extra > 0 {
 		m.Refused = m.Refused[extra:]
 	}
+}
+
+// forgive drops the refusal of hash: the service has accepted these inputs since.
+func (m *inputMemory) forgive(hash string) {
+	m.Refused = slices.DeleteFunc(slices.Clone(m.Refused), func(old refusal) bool { return old.Hash == hash })
 }
 
 // changed tells whether now differs from what the grant was made with. A hash that

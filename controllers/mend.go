@@ -57,14 +57,16 @@ func (r *Reconciler) stop(ctx context.Context, p *pass, found *state) (conclusio
 // succeed makes the state that follows one that was released. It takes over what
 // was used and refused, so that a seed is not sent a second time.
 func (r *Reconciler) succeed(ctx context.Context, p *pass, old *state) (conclusion, error) {
-	_, err := r.createState(ctx, p.credential, document{
+	next := document{
 		Version:       documentVersion,
 		CredentialUID: p.credential.UID,
 		Claims:        old.document.Claims,
 		Inputs:        old.document.Inputs,
 		PublishedKeys: old.document.PublishedKeys,
 		Revocation:    termsOf(p.credential),
-	})
+	}
+	next.answersRequests(p.credential)
+	_, err := r.createState(ctx, p.credential, next)
 	if err == nil {
 		return conclusion{}, errConflict
 	}

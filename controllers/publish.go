@@ -18,6 +18,9 @@ import (
 // publish makes the published Secret hold the newest token of the state. It tells
 // whether that is so, and if not, what is in the way. The service is never called.
 func (r *Reconciler) publish(ctx context.Context, p *pass) (bool, *finding, error) {
+	if p.state != nil && p.state.document.Revoked {
+		return false, nil, r.emptyPublished(ctx, p)
+	}
 	if p.state == nil || p.state.document.Grant == nil || p.client == nil {
 		return false, nil, nil
 	}
@@ -32,11 +35,14 @@ func (r *Reconciler) publish(ctx context.Context, p *pass) (bool, *finding, erro
 	if issuer == nil {
 		return false, unlisted(grant), nil
 	}
-	if problem := r.denied(p.credential); problem != nil {
+	if problem := firstFinding(r.denied(p.credential), unworkable(p.credential)); problem != nil {
 		return false, problem, nil
 	}
-	want := contentOf(p.credential, token, issuer.Environment())
-	if err := r.announceKeys(ctx, p, want); err != nil {
+	want, problem := contentOf(p.credential, token, issuer.Environment())
+	if problem != nil {
+		return false, problem, nil
+	}
+	if err := r.announceKeys(ctx, p); err != nil {
 		return false, nil, err
 	}
 	seen, err := r.secretMetadata(ctx, p.publishedName())
@@ -63,9 +69,9 @@ func (r *Reconciler) publish(ctx context.Context, p *pass) (bool, *finding, erro
 
 // announceKeys records new keys before they are published, so that they can be
 // removed again. A claim has usually done it already.
-func (r *Reconciler) announceKeys(ctx context.Context, p *pass, want content) error {
+func (r *Reconciler) announceKeys(ctx context.Context, p *pass) error {
 	d := p.state.document.clone()
-	if !d.announce(want) {
+	if !d.announce(publishedKeys(p.credential)) {
 		return nil
 	}
 	written, err := r.writeState(ctx, p.key, p.state, d)
@@ -76,10 +82,10 @@ func (r *Reconciler) announceKeys(ctx context.Context, p *pass, want content) er
 	return nil
 }
 
-// announce adds the keys of c to those that are ours, and tells whether any is new.
-func (d *document) announce(c content) bool {
+// announce adds keys to those that are ours, and tells whether any is new.
+func (d *document) announce(keys []string) bool {
 	before := len(d.PublishedKeys)
-	d.PublishedKeys = slices.Compact(slices.Sorted(slices.Values(append(d.PublishedKeys, c.keys()...))))
+	d.PublishedKeys = slices.Compact(slices.Sorted(slices.Values(append(d.PublishedKeys, keys...))))
 	return len(d.PublishedKeys) > before
 }
 
@@ -201,6 +207,38 @@ func (r *Reconciler) deletePublished(ctx context.Context, p *pass) error {
 		return fmt.Errorf("removing the published Secret %s: %w", p.publishedName(), err)
 	}
 	return nil
+}
+
+// emptyPublished empties the token in the published Secret: the grant was revoked on
+// request and has no successor, so the token must not be tried any more.
+func (r *Reconciler) emptyPublished(ctx context.Context, p *pass) error {
+	seen, err := r.secretMetadata(ctx, p.publishedName())
+	if err != nil || seen == nil || !isPublishedBy(seen, p.credential) || seen.Annotations[v1alpha1.AnnotationFingerprint] == "" {
+		return err
+	}
+	data := map[string]any{}
+	for _, key := range p.state.document.PublishedKeys {
+		if !slices.Contains(withoutToken, key) {
+			data[key] = []byte{}
+		}
+	}
+	_, err = r.patchSecret(ctx, p.publishedName(), seen.UID, seen.ResourceVersion, map[string]any{
+		"metadata": map[string]any{"annotations": map[string]any{v1alpha1.AnnotationFingerprint: "", v1alpha1.AnnotationExpiresAt: ""}},
+		"data":     data,
+	})
+	r.memory.change(p.key, func(known *recollection) { known.published = publishedMemory{} })
+	if apierrors.IsConflict(err) {
+		return errConflict
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("emptying the published Secret %s: %w", p.publishedName(), quiet(err))
+	}
+	return nil
+}
+
+// withoutToken are the published keys that say nothing of the token.
+var withoutToken = []string{
+	v1alpha1.KeyAPIURL, v1alpha1.KeySocketURL, v1alpha1.KeySocketTokenType, v1alpha1.KeyTokenType, v1alpha1.KeyType, v1alpha1.KeyProvider,
 }
 
 // publishedName is the Secret that workloads mount.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -170,7 +171,8 @@ func (r *Reconciler) retire(ctx context.Context, key types.NamespacedName, judge
 		deadline = terms.deadline(mode.since)
 	}
 	if terms.never() && !mode.always {
-		d.Grant, d.Pending = nil, nil
+		d.Grant = nil
+		d.Pending = slices.DeleteFunc(d.Pending, func(entry pendingRevocation) bool { return !entry.Always })
 	}
 	if mode.always {
 		d.Revocation.Policy = v1alpha1.RevocationOnDelete

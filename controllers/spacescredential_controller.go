@@ -171,10 +171,19 @@ func (r *Reconciler) renew(ctx context.Context, p *pass) (*finding, error) {
 		return waiting(v1alpha1.ReasonSuspended, "spec.suspend is true: nothing is renewed or published."), nil
 	}
 	var problem *finding
-	if p.client, problem = r.clientFor(p.credential); problem != nil {
+	p.client, problem = r.clientFor(p.credential)
+	if p.state != nil {
+		if wait := r.openClaim(p.key, p.state); wait != nil {
+			return wait, nil
+		}
+		if request := p.state.document.revokeRequest(p.credential); request != "" {
+			return r.revokeOnRequest(ctx, p, request)
+		}
+	}
+	if problem != nil {
 		return problem, nil
 	}
-	if problem := r.denied(p.credential); problem != nil {
+	if problem := firstFinding(r.denied(p.credential), unworkable(p.credential)); problem != nil {
 		return problem, nil
 	}
 	if problem, err := r.rival(ctx, p); problem != nil || err != nil {
@@ -182,9 +191,6 @@ func (r *Reconciler) renew(ctx context.Context, p *pass) (*finding, error) {
 	}
 	o := observation{credential: p.credential, now: p.now}
 	if p.state != nil {
-		if wait := r.openClaim(p.key, p.state); wait != nil {
-			return wait, nil
-		}
 		o.document = &p.state.document
 		used, err := r.observeInputs(ctx, p)
 		if err != nil {
@@ -238,7 +244,8 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 	if err != nil {
 		return nil, err
 	}
-	if refusal := document.Inputs.refused(s.inputsHash); refusal != nil {
+	asked := p.state != nil && observation{credential: p.credential, document: &document}.renewAsked()
+	if refusal := document.Inputs.refused(s.inputsHash); refusal != nil && !asked {
 		return refusal.finding(), nil
 	}
 	if err := r.addFinalizer(ctx, p.credential); err != nil {

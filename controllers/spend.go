@@ -86,13 +86,22 @@ func (r *Reconciler) claim(ctx context.Context, p *pass, s spend, document docum
 	d := document.clone()
 	d.Claims++
 	d.Claim = &claim{Number: d.Claims, Holder: r.Holder, Time: r.Clock.Now().UTC(), GrantID: s.grant.ID, SignIn: s.signIn}
+	if p.state == nil {
+		d.answersRequests(p.credential)
+	}
+	if request := d.renewRequest(p.credential); request != "" {
+		d.Claim.RenewRequest, d.TriedRenewRequest = request, request
+	}
+	if s.signIn {
+		d.Claim.RevokeRequest = d.revokeRequest(p.credential)
+	}
 	d.Revocation = termsOf(p.credential)
-	d.announce(contentOf(p.credential, &tokenRecord{}, s.client.Environment()))
+	d.announce(publishedKeys(p.credential))
 	if s.replaces && !s.signIn {
 		// A seed is a refresh token: from the claim on it is the living grant's.
 		d.supersede(p.now)
 		seeded := s.grant
-		d.Grant, d.Inputs.Used = &seeded, s.used
+		d.Grant, d.Revoked, d.Inputs.Used = &seeded, false, s.used
 	}
 	var claimed *state
 	var err error
@@ -144,7 +153,7 @@ func (r *Reconciler) judgeAnswer(p *pass, s spend, got spacesauth.Answer, failed
 	now := r.Clock.Now()
 	a := answer{
 		credential: p.key, credentialUID: p.credential.UID, claim: *p.state.document.Claim,
-		terms: termsOf(p.credential), inputs: s.used,
+		terms: termsOf(p.credential), inputs: s.used, inputsHash: s.inputsHash,
 	}
 	if failed != nil {
 		a.failure, a.refusal = settle(p.credential.UID, s, p.state.document.Failure, failed, now)

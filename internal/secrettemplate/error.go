@@ -14,8 +14,9 @@ const (
 	// innerName stands for the key inside text/template, whose errors repeat it: a key
 	// must not be able to look like a part of a message.
 	innerName = "template"
-	// maxProblem bounds a message; text/template may repeat what it read.
+	// maxProblem bounds a message, and maxWords the words of the template in it.
 	maxProblem = 240
+	maxWords   = 60
 )
 
 // Error says what is wrong with one template, in one line.
@@ -43,7 +44,7 @@ func (e useError) Error() string { return string(e) }
 
 // located takes apart what text/template says: where, at which words of the template,
 // and what.
-var located = regexp.MustCompile(`(?s)^template: \w+:(\d+):(?:\d+:)? (?:executing "\w+" (at <.*?>): )?(.*)$`)
+var located = regexp.MustCompile(`(?s)^template: \w+:(\d+):(?:\d+:)? (?:executing "\w+" at <(.*?)>: )?(.*)$`)
 
 // notDefined is how the parser calls a function it was not given.
 var notDefined = regexp.MustCompile(`^function "(\w+)" not defined$`)
@@ -81,7 +82,7 @@ func executionError(key string, err error, madeUp bool) error {
 	}
 	problem.Problem = what
 	if at != "" {
-		problem.Problem = at + ": " + what
+		problem.Problem = fmt.Sprintf("at <%s>: %s", cut(at, maxWords), what)
 	}
 	return problem
 }
@@ -94,10 +95,14 @@ func oneLine(text string) string {
 		}
 		return r
 	}, text)), " ")
-	if runes := []rune(clean); len(runes) > maxProblem {
-		return string(runes[:maxProblem]) + "…"
+	return cut(strings.TrimRight(clean, "."), maxProblem)
+}
+
+func cut(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "…"
 	}
-	return strings.TrimRight(clean, ".")
+	return text
 }
 
 // lineOf is where a node stands.

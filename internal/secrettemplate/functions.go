@@ -33,7 +33,7 @@ var metered = functions()
 var allowed = func() map[string]any {
 	names := maps.Clone(metered)
 	for _, name := range unmetered {
-		names[name] = nil
+		names[name] = true
 	}
 	return names
 }()

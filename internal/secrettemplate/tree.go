@@ -118,14 +118,15 @@ func (i *inspection) path(n parse.Node, bound bool, names []string) {
 	if bound {
 		kind = reflect.TypeFor[Identity]()
 	}
-	for _, name := range names {
+	for count, name := range names {
+		asked := "." + strings.Join(names[:count+1], ".")
 		if kind.Kind() != reflect.Struct {
-			i.refuse(n, "there is no field %s: what stands before .%s is a text", n, name)
+			i.refuse(n, "there is no field %s: what stands before .%s is a text", asked, name)
 			return
 		}
 		field, found := kind.FieldByName(name)
 		if !found {
-			i.refuse(n, "there is no field %s, only %s", n, fieldsOf(kind))
+			i.refuse(n, "there is no field %s, only %s", asked, fieldsOf(kind))
 			return
 		}
 		kind = field.Type

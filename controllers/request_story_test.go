@@ -1,0 +1,199 @@
+package controllers
+
+import (
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+)
+
+var _ = Describe("Rule 10: requests", func() {
+	var w *world
+	var o *operator
+	ask := func(annotation, value string) {
+		GinkgoHelper()
+		credential := w.credential("bot")
+		metav1.SetMetaDataAnnotation(&credential.ObjectMeta, annotation, value)
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+	}
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+	})
+
+	Context("to renew", func() {
+		It("make one token for each new value, and are echoed", func() {
+			w.apply(clientInput(), loginInput(), byPassword("bot"))
+			o.reconcile("bot")
+			for i, value := range []string{"now", "again"} {
+				ask(v1alpha1.AnnotationRenewRequestedAt, value)
+				o.settle("bot", 20*time.Second)
+				w.operator().settle("bot", 20*time.Second)
+				Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(i + 1))
+				Expect(w.credential("bot").Status.LastHandledRenewRequest).To(Equal(value))
+			}
+			w.expectReady("bot")
+			w.expectNothingLost()
+		})
+
+		It("that were there from the start are answered by the first sign-in", func() {
+			credential := byPassword("bot")
+			credential.Annotations = map[string]string{v1alpha1.AnnotationRenewRequestedAt: "a", v1alpha1.AnnotationRevokeRequestedAt: "b"}
+			w.apply(clientInput(), loginInput(), credential)
+			o.settle("bot", 20*time.Second)
+			Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
+			Expect(w.credential("bot").Status.LastHandledRenewRequest).To(Equal("a"))
+			Expect(w.credential("bot").Status.LastHandledRevokeRequest).To(Equal("b"))
+		})
+
+		It("lift a refusal once", func() {
+			w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+			w.step(o.reconcile("bot").RequeueAfter)
+			w.spaces.SetClientSecret(clientID, "another-client-secret")
+			o.settle("bot", time.Minute)
+			Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(2))
+			ask(v1alpha1.AnnotationRenewRequestedAt, "try")
+			o.settle("bot", time.Minute)
+			Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(3))
+			w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonClientRejected)
+			w.spaces.SetClientSecret(clientID, clientSecret)
+			ask(v1alpha1.AnnotationRenewRequestedAt, "try again")
+			o.settle("bot", time.Minute)
+			w.expectReady("bot")
+			w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
+			w.expectNothingLost()
+		})
+
+		It("go before the backoff once, and stay until they are answered", func() {
+			w.apply(clientInput(), loginInput(), byPassword("bot"))
+			o.reconcile("bot")
+			w.spaces.Down(true)
+			ask(v1alpha1.AnnotationRenewRequestedAt, "now")
+			for range 3 {
+				o.reconcile("bot")
+			}
+			Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1), "a request is no way round the backoff")
+			Expect(w.credential("bot").Status.LastHandledRenewRequest).To(BeEmpty())
+			w.spaces.Down(false)
+			o.settle("bot", time.Minute)
+			Expect(w.credential("bot").Status.LastHandledRenewRequest).To(Equal("now"))
+			w.expectReady("bot")
+		})
+
+		It("wait while suspended", func() {
+			w.apply(clientInput(), loginInput(), byPassword("bot"))
+			o.reconcile("bot")
+			credential := w.credential("bot")
+			credential.Spec.Suspend = true
+			Expect(admin.Update(w.ctx, credential)).To(Succeed())
+			ask(v1alpha1.AnnotationRenewRequestedAt, "now")
+			ask(v1alpha1.AnnotationRevokeRequestedAt, "now")
+			o.settle("bot", time.Minute)
+			Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
+			Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero())
+		})
+
+		It("of any length are kept within bounds", func() {
+			w.apply(clientInput(), loginInput(), byPassword("bot"))
+			o.reconcile("bot")
+			ask(v1alpha1.AnnotationRenewRequestedAt, strings.Repeat("x", 100_000))
+			o.settle("bot", 20*time.Second)
+			Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
+			Expect(w.credential("bot").Status.LastHandledRenewRequest).To(HaveLen(maxRequest))
+		})
+	})
+
+	Context("to revoke", func() {
+		never := func(c *v1alpha1.SpacesCredential) {
+			c.Spec.Revocation = &v1alpha1.Revocation{Policy: v1alpha1.RevocationNever}
+		}
+
+		DescribeTable("sign in by password first, then revoke the old grant in the same pass",
+			func(change func(*v1alpha1.SpacesCredential)) {
+				w.apply(clientInput(), loginInput(), byPassword("bot", change))
+				o.reconcile("bot")
+				old := w.expectReady("bot")
+				ask(v1alpha1.AnnotationRevokeRequestedAt, "now")
+				o.reconcile("bot")
+				Expect(w.expectReady("bot")).NotTo(Equal(old))
+				Expect(w.spaces.TokenWorks(old)).To(BeFalse())
+				ledger := w.spaces.Ledger()
+				Expect([]int{ledger.GrantsIssued, ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{2, 1, 1}))
+				Expect(w.credential("bot").Status.LastHandledRevokeRequest).To(Equal("now"))
+				o.settle("bot", time.Minute)
+				Expect(w.spaces.Ledger().GrantsIssued).To(Equal(2))
+			},
+			Entry("by policy OnDelete", func(*v1alpha1.SpacesCredential) {}),
+			Entry("by policy Never, too", never),
+		)
+
+		DescribeTable("revoke also when the password is of no help, and empty the published token",
+			func(prevent func(), reason string) {
+				w.apply(clientInput(), loginInput(), byPassword("bot", func(c *v1alpha1.SpacesCredential) {
+					c.Spec.SecretTemplate = &v1alpha1.SecretTemplate{Formats: []v1alpha1.SecretFormat{v1alpha1.SecretFormatCurl}}
+				}))
+				o.reconcile("bot")
+				prevent()
+				ask(v1alpha1.AnnotationRevokeRequestedAt, "now")
+				o.reconcile("bot")
+				Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+				published := w.secret("bot")
+				for _, key := range []string{"access_token", "authorization", "expires_at", "curl.conf"} {
+					Expect(published.Data).To(HaveKeyWithValue(key, BeEmpty()), key)
+				}
+				Expect(published.Data).To(HaveKeyWithValue("api_url", Not(BeEmpty())))
+				w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, reason)
+				w.expectCondition("bot", v1alpha1.ConditionGrantValid, metav1.ConditionFalse, v1alpha1.ReasonGrantRevoked)
+
+				w.spaces.SetPassword(username, password)
+				if w.secret("bot-login") == nil {
+					w.apply(loginInput())
+				}
+				ask(v1alpha1.AnnotationRenewRequestedAt, "now")
+				o.settle("bot", time.Minute)
+				w.expectReady("bot")
+				Expect(string(w.secret("bot").Data["curl.conf"])).To(ContainSubstring(w.token("bot")))
+			},
+			Entry("because it is refused", func() { w.spaces.SetPassword(username, "changed-story-password") }, v1alpha1.ReasonGrantRejected),
+			Entry("because its Secret is gone", func() { w.delete(w.secret("bot-login")) }, v1alpha1.ReasonWaitingForInput),
+			Entry("because its answer is lost", func() { w.spaces.Next(fakespaces.OperationPassword, fakespaces.FaultLostBefore) }, v1alpha1.ReasonAmbiguousResult),
+		)
+
+		It("end a seed's grant, which then asks for a person, and is not sent again", func() {
+			w.apply(clientInput(), w.seedInput(), bySeed("bot", never))
+			o.reconcile("bot")
+			ask(v1alpha1.AnnotationRevokeRequestedAt, "now")
+			o.reconcile("bot")
+			Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+			w.operator().settle("bot", lifetime)
+			Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
+			w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
+			Expect(w.secret("bot").Data["access_token"]).To(BeEmpty())
+
+			seed := w.secret("seed")
+			seed.Data["refresh_token"] = []byte(w.spaces.IssueGrant(clientID, username, "spaces"))
+			Expect(admin.Update(w.ctx, seed)).To(Succeed())
+			o.settle("bot", 10*time.Second)
+			w.expectReady("bot")
+			w.expectNothingLost()
+		})
+
+		It("go on revoking while the service is away, and survive a restart", func() {
+			w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+			o.reconcile("bot")
+			w.spaces.Down(true)
+			ask(v1alpha1.AnnotationRevokeRequestedAt, "now")
+			o.settle("bot", time.Minute)
+			Expect(w.credential("bot").Status.PendingRevocations).To(Equal(int32(1)))
+			Expect(w.credential("bot").Status.LastHandledRevokeRequest).To(Equal("now"))
+			w.spaces.Down(false)
+			w.operator().settle("bot", 5*time.Minute)
+			Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+		})
+	})
+})

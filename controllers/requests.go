@@ -1,0 +1,94 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+)
+
+// maxRequest bounds what is kept and told of a request's value; longer ones are
+// compared by their beginning.
+const maxRequest = 256
+
+// requestOf returns the value of a request annotation, bounded.
+func requestOf(credential *v1alpha1.SpacesCredential, annotation string) string {
+	value := credential.Annotations[annotation]
+	if len(value) > maxRequest {
+		value = value[:maxRequest]
+	}
+	return value
+}
+
+// renewRequest is the request for a renewal that is not handled yet, or "".
+func (d document) renewRequest(credential *v1alpha1.SpacesCredential) string {
+	request := requestOf(credential, v1alpha1.AnnotationRenewRequestedAt)
+	if request == d.HandledRenewRequest {
+		return ""
+	}
+	return request
+}
+
+// revokeRequest is the request for a revocation that is not handled yet, or "".
+func (d document) revokeRequest(credential *v1alpha1.SpacesCredential) string {
+	request := requestOf(credential, v1alpha1.AnnotationRevokeRequestedAt)
+	if request == d.HandledRevokeRequest {
+		return ""
+	}
+	return request
+}
+
+// answersRequests marks the requests that are there when a document is made as
+// handled: its first sign-in answers them.
+func (d *document) answersRequests(credential *v1alpha1.SpacesCredential) {
+	d.HandledRenewRequest = requestOf(credential, v1alpha1.AnnotationRenewRequestedAt)
+	d.HandledRevokeRequest = requestOf(credential, v1alpha1.AnnotationRevokeRequestedAt)
+}
+
+// renewAsked tells whether a person asks for a renewal that was not tried yet: it
+// goes before any backoff and lifts a refusal, once.
+func (o observation) renewAsked() bool {
+	request := o.document.renewRequest(o.credential)
+	return request != "" && request != o.document.TriedRenewRequest
+}
+
+// revokeOnRequest revokes every grant because a person asks for it, whatever the
+// policy says. A password tries one sign-in first; whether or not that succeeds, the
+// old grants go.
+func (r *Reconciler) revokeOnRequest(ctx context.Context, p *pass, request string) (*finding, error) {
+	var held *finding
+	if p.client != nil && p.credential.Spec.GrantType == v1alpha1.GrantTypePassword {
+		var err error
+		if held, err = r.perform(ctx, p, actionSignIn); err != nil {
+			return nil, err
+		}
+	}
+	if p.state.document.HandledRevokeRequest != request {
+		d := p.state.document.clone()
+		d.revokeAll(request, p.now)
+		written, err := r.writeState(ctx, p.key, p.state, d)
+		if err != nil {
+			return nil, err
+		}
+		p.state = written
+	}
+	if held == nil {
+		held = decide(observation{credential: p.credential, now: p.now, document: &p.state.document}).finding
+	}
+	return held, nil
+}
+
+// revokeAll lists every grant as due now.
+func (d *document) revokeAll(request string, now time.Time) {
+	if d.Grant != nil {
+		d.listAlways(d.Grant, now)
+		d.Grant = nil
+		d.Revoked = true
+	}
+	for i := range d.Pending {
+		entry := &d.Pending[i]
+		entry.Always, entry.NotBefore, entry.TokenExpirationTime = true, now, now
+		entry.NextAttemptTime, entry.GiveUpTime = time.Time{}, now.Add(revocationPatience)
+	}
+	d.HandledRevokeRequest = request
+}

@@ -1,0 +1,161 @@
+package controllers
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+)
+
+var _ = Describe("A template of spec.secretTemplate.data", func() {
+	const good = "token = {{ .AccessToken | quote }}\nuntil = {{ .ExpiresAt }}\n"
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+	})
+	begin := func(data ...v1alpha1.SecretTemplateEntry) {
+		GinkgoHelper()
+		w.apply(clientInput(), loginInput(), byPassword("bot", func(c *v1alpha1.SpacesCredential) {
+			c.Spec.SecretTemplate = &v1alpha1.SecretTemplate{Data: data}
+		}))
+		o.reconcile("bot")
+	}
+	edit := func(data ...v1alpha1.SecretTemplateEntry) {
+		GinkgoHelper()
+		credential := w.credential("bot")
+		credential.Spec.SecretTemplate.Data = data
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		o.reconcile("bot")
+	}
+	entry := func(key, template string) v1alpha1.SecretTemplateEntry {
+		return v1alpha1.SecretTemplateEntry{Key: key, Template: template}
+	}
+	published := func(key string) string {
+		GinkgoHelper()
+		return string(w.secret("bot").Data[key])
+	}
+	expectInvalid := func(words ...string) {
+		GinkgoHelper()
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonTemplateInvalid)
+		message := meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionStalled).Message
+		for _, word := range words {
+			Expect(message).To(ContainSubstring(word))
+		}
+	}
+
+	It("is rendered, and rendered anew at each renewal", func() {
+		begin(entry("client.toml", good), entry("HEADER", "{{ .Authorization }}"), entry("id.jwt", "{{ .IDToken }}"))
+		for range 2 {
+			token := w.expectReady("bot")
+			Expect(published("client.toml")).To(Equal("token = \"" + token + "\"\nuntil = " + published("expires_at") + "\n"))
+			Expect(published("HEADER")).To(Equal("Bearer " + token))
+			Expect(published("id.jwt")).To(Equal(w.document("bot").Grant.Token.IDToken.Reveal()))
+			Expect(strings.Count(published("id.jwt"), ".")).To(Equal(2), "this is no ID token")
+			w.step(w.credential("bot").Status.Token.RenewalTime.Sub(w.clock.Now()))
+			o.reconcile("bot")
+			Expect(w.token("bot")).NotTo(Equal(token))
+		}
+		w.expectNothingLost()
+	})
+
+	It("that is edited is published at once and without a call, and its key goes with it", func() {
+		begin(entry("client.toml", good), entry("gone.txt", "{{ .Scope }}"))
+		edit(entry("client.toml", "{{ .AccessToken }}"))
+		Expect(published("client.toml")).To(Equal(w.expectReady("bot")))
+		Expect(w.secret("bot").Data).NotTo(HaveKey("gone.txt"))
+		edit(entry("new.txt", "{{ .TokenType }}"))
+		Expect(published("new.txt")).To(Equal("Bearer"))
+		Expect(w.secret("bot").Data).NotTo(HaveKey("client.toml"))
+		Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
+	})
+
+	DescribeTable("that cannot work sends nothing and says where it is wrong",
+		func(template string, words ...string) {
+			begin(entry("fine.txt", good), entry("client.toml", template))
+			expectInvalid(append(words, `"client.toml", line 2`)...)
+			w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTemplateInvalid)
+			Expect(w.spaces.Ledger().Calls).To(BeEmpty())
+			Expect(w.stateExists("bot")).To(BeFalse())
+			Expect(w.secret("bot")).To(BeNil())
+			edit(entry("client.toml", good))
+			w.expectReady("bot")
+		},
+		Entry("because it does not end", "a\n{{ .AccessToken", "unclosed action"),
+		Entry("because it loops", "a\n{{ range 200000000 }}{{ end }}", "range is not allowed"),
+		Entry("because its field does not exist", "a\n{{ .RefreshToken }}", "there is no field .RefreshToken"),
+		Entry("because its function does not exist", "a\n{{ env `HOME` }}", "there is no function env"),
+		Entry("because its output has no end", "a\n{{ indent 1000000000 .Scope }}", "0 to 100 spaces"),
+	)
+
+	It("that was edited to a bad one leaves the Secret as it is; nothing is spent until it is mended", func() {
+		begin(entry("client.toml", good))
+		before := w.secret("bot")
+		edit(entry("client.toml", "{{ .AccesToken }}"), entry("new.txt", "{{ .TokenType }}"))
+		expectInvalid(".AccesToken")
+		w.expectReady("bot")
+		Expect(w.secret("bot").Data).To(Equal(before.Data))
+
+		w.step(w.credential("bot").Status.Token.RenewalTime.Sub(w.clock.Now()))
+		o.reconcile("bot")
+		Expect(w.spaces.Ledger().TokensIssued).To(Equal(1), "a token was asked for that could not be published")
+		Expect(w.secret("bot").ResourceVersion).To(Equal(before.ResourceVersion))
+		o.settle("bot", time.Hour)
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTemplateInvalid)
+
+		edit(entry("client.toml", good))
+		Expect(published("client.toml")).To(ContainSubstring(w.expectReady("bot")))
+		w.expectNothingLost()
+	})
+
+	It("that was edited to a bad one and back is published without a call", func() {
+		begin(entry("client.toml", good))
+		token := w.expectReady("bot")
+		edit(entry("client.toml", "{{ end }}"))
+		expectInvalid("unexpected {{end}}")
+		edit(entry("client.toml", "{{ .AccessToken }}"))
+		Expect(published("client.toml")).To(Equal(token))
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
+		Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
+	})
+
+	It("that only the values of a real token break is found when it is published; the token is kept", func() {
+		begin(entry("claims.json", "{{ .IDToken | b64dec }}"))
+		expectInvalid(`"claims.json", line 1`, "b64dec was given what is not base64")
+		Expect(w.secret("bot")).To(BeNil())
+		o.reconcile("bot")
+		edit(entry("id.jwt", "{{ .IDToken }}"))
+		w.expectReady("bot")
+		Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
+	})
+
+	It("that is bad does not hold up a deletion", func() {
+		begin(entry("client.toml", good))
+		edit(entry("client.toml", "{{ end }}"))
+		w.delete(w.credential("bot"))
+		o.settle("bot", time.Minute)
+		Expect(w.exists("bot")).To(BeFalse())
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+	})
+
+	It("is announced by its key before anything is published under it", func() {
+		credential := byPassword("bot", func(c *v1alpha1.SpacesCredential) {
+			c.Spec.SecretTemplate = &v1alpha1.SecretTemplate{
+				Formats: []v1alpha1.SecretFormat{v1alpha1.SecretFormatJSON, v1alpha1.SecretFormatDotenv, v1alpha1.SecretFormatCurl},
+				Data:    []v1alpha1.SecretTemplateEntry{entry("client.toml", good), entry("A", "a")},
+			}
+		})
+		c, problem := contentOf(credential, &tokenRecord{}, spacesauth.Environment{})
+		Expect(problem).To(BeNil())
+		Expect(slices.Sorted(slices.Values(publishedKeys(credential)))).To(Equal(slices.Sorted(maps.Keys(c.data))))
+	})
+})
