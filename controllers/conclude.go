@@ -219,8 +219,9 @@ func (p *pass) wake(c conclusion) time.Duration {
 		sooner(c.finding.wake)
 	}
 	sooner(c.again)
-	if document.Failure != nil {
-		sooner(document.Failure.NextAttemptTime)
+	if f := document.Failure; f != nil {
+		sooner(f.NextAttemptTime)
+		sooner(p.now.Add(f.longestWait()))
 	}
 	if c.revocation != nil {
 		sooner(c.revocation.wake)

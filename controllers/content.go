@@ -78,6 +78,15 @@ func contentOf(credential *v1alpha1.SpacesCredential, token *tokenRecord, enviro
 	return c, nil
 }
 
+// withoutAdoption are the annotations, and the end of an offer that was taken.
+func (c content) withoutAdoption() map[string]any {
+	annotations := map[string]any{v1alpha1.AnnotationAdoptableBy: nil}
+	for key, value := range c.annotations {
+		annotations[key] = value
+	}
+	return annotations
+}
+
 // digest identifies the content.
 func (c content) digest() string {
 	// Maps are marshalled in the order of their keys, so equal content is equal here.

@@ -37,6 +37,8 @@ type observation struct {
 	document *document
 	// used are the hashes of the inputs as they are now; empty where not read.
 	used usedInputs
+	// signInHash and refreshHash cover what would be sent; empty where not known.
+	signInHash, refreshHash string
 }
 
 // decide answers one question: is a call due, and which? The first rule that
@@ -48,7 +50,7 @@ func decide(o observation) plan {
 	grant := o.document.Grant
 	byPassword := o.credential.Spec.GrantType == v1alpha1.GrantTypePassword
 	asked := o.renewAsked()
-	if f := o.document.Failure; f != nil && o.now.Before(f.NextAttemptTime) && (byPassword || !f.GrantRefused) && !asked {
+	if f := o.document.Failure; f != nil && f.holds(o.now, o.signInHash, o.refreshHash) && (byPassword || !f.GrantRefused) && !asked {
 		return plan{action: actionNone, finding: o.failed(f)}
 	}
 	switch {

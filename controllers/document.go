@@ -135,6 +135,8 @@ type failure struct {
 	SignIn bool            `json:"signIn,omitempty"`
 	// Detail is spacesauth's own text.
 	Detail string `json:"detail"`
+	// InputsHash covers what was sent beside a rotated refresh token.
+	InputsHash string `json:"inputsHash,omitempty"`
 	// GrantRefused tells that the service called the grant itself refused.
 	GrantRefused bool `json:"grantRefused,omitempty"`
 	// Count counts failures in a row.

@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -42,14 +41,4 @@ func (r *Reconciler) clientForURL(accountsURL string) *spacesauth.Client {
 func unlisted(g *grant) *finding {
 	return blocked(v1alpha1.ReasonUnknownEnvironment,
 		"The grant was made in environment %q at %s, which is not in the operator's environments file any more. Have it put back.", g.Environment, g.AccountsURL)
-}
-
-// rival finds out, before anything is spent, that the published Secret's name is
-// taken by somebody else.
-func (r *Reconciler) rival(ctx context.Context, p *pass) (*finding, error) {
-	seen, err := r.secretMetadata(ctx, p.publishedName())
-	if err != nil || seen == nil || isPublishedBy(seen, p.credential) {
-		return nil, err
-	}
-	return conflict(p), nil
 }

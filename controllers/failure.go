@@ -19,7 +19,7 @@ const recheckUnclear = time.Hour
 func settle(uid types.UID, s spend, previous *failure, failed error, now time.Time) (*failure, *refusal) {
 	f := &failure{
 		Kind: spacesauth.KindOf(failed), SignIn: s.signIn, Detail: failed.Error(),
-		Count: 1, Exponent: 1, Expired: s.lifeLeft(now) <= 0,
+		InputsHash: s.inputsHash, Count: 1, Exponent: 1, Expired: s.lifeLeft(now) <= 0,
 	}
 	if previous != nil && previous.SignIn == s.signIn {
 		f.Count = previous.Count + 1
@@ -59,6 +59,33 @@ func settle(uid types.UID, s spend, previous *failure, failed error, now time.Ti
 		// The backoff begins with one second: a quick replay comes first.
 	}
 	return f, nil
+}
+
+// holds tells whether the failure still stands in the way of a call: its time has not
+// come, and no input has changed since. A wait that is longer than any it could have
+// been given comes from a clock that was set back, and has passed.
+func (f failure) holds(now time.Time, signInHash, refreshHash string) bool {
+	hash := refreshHash
+	if f.SignIn {
+		hash = signInHash
+	}
+	if hash != "" && f.InputsHash != "" && hash != f.InputsHash {
+		return false
+	}
+	return within(now, f.NextAttemptTime, f.longestWait())
+}
+
+// longestWait is the cap of the wait that a failure is given.
+func (f failure) longestWait() time.Duration {
+	switch f.Kind {
+	case spacesauth.KindUnclear:
+		return recheckUnclear
+	case spacesauth.KindThrottled:
+		return spacesauth.MaxRetryAfter
+	case spacesauth.KindRejectedGrant, spacesauth.KindRejectedClient, spacesauth.KindRejectedRequest,
+		spacesauth.KindUnavailable, spacesauth.KindAmbiguous:
+	}
+	return maxBackoff
 }
 
 // leaves gives what the failure says of the grant that was sent.

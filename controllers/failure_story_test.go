@@ -137,6 +137,30 @@ var _ = Describe("A service that is away", func() {
 		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(calls))
 	})
 
+	It("is asked at once when an input changes: what failed may have been the input", func() {
+		w.spaces.Down(true)
+		o.settle("bot", time.Hour)
+		calls := w.calls(fakespaces.OperationPassword)
+		w.spaces.Down(false)
+		w.step(time.Second)
+		w.spaces.SetPassword(username, "another-story-password")
+		login := w.secret("bot-login")
+		login.Data["password"] = []byte("another-story-password")
+		Expect(admin.Update(w.ctx, login)).To(Succeed())
+		o.settle("bot", maxProbeWait)
+		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(calls + 1))
+		w.expectReady("bot")
+	})
+
+	It("is asked again after the clock was set back: no wait outlasts its own cap", func() {
+		w.spaces.Down(true)
+		o.settle("bot", time.Hour)
+		w.spaces.Down(false)
+		w.step(-24 * time.Hour)
+		o.settle("bot", maxBackoff+maxProbeWait)
+		w.expectReady("bot")
+	})
+
 	It("asks for patience: that long nothing is sent", func() {
 		w.spaces.SetRetryAfter(20 * time.Minute)
 		w.spaces.Next(fakespaces.OperationPassword, fakespaces.FaultThrottledSeconds)

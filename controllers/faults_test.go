@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 
@@ -168,4 +169,25 @@ func forbidden() error {
 // conflictError is what the API server answers to a write of an old version.
 func conflictError() error {
 	return apierrors.NewConflict(schema.GroupResource{Resource: "some"}, "some", errors.New("the object has been modified"))
+}
+
+// indexed answers what the manager's cache answers by its index.
+func indexed(server client.WithWatch) client.WithWatch {
+	return interceptor.NewClient(server, interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			asked := (&client.ListOptions{}).ApplyOptions(options)
+			credentials, ok := list.(*v1alpha1.SpacesCredentialList)
+			if !ok || asked.FieldSelector == nil {
+				return c.List(ctx, list, options...)
+			}
+			name, _ := asked.FieldSelector.RequiresExactMatch(secretIndex)
+			if err := c.List(ctx, credentials, client.InNamespace(asked.Namespace)); err != nil {
+				return err
+			}
+			credentials.Items = slices.DeleteFunc(credentials.Items, func(credential v1alpha1.SpacesCredential) bool {
+				return !slices.Contains(secretNames(&credential), name)
+			})
+			return nil
+		},
+	})
 }

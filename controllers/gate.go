@@ -61,11 +61,11 @@ func (g *gate) enter(now time.Time) *finding {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
-	case now.Before(g.patience):
+	case within(now, g.patience, spacesauth.MaxRetryAfter):
 		return waiting(v1alpha1.ReasonThrottled, "The service asked the operator for patience. Nothing is sent to this environment until then.").at(g.patience)
 	case g.down() && g.probing:
 		return g.isDown(now.Add(minBackoff))
-	case g.down() && now.Before(g.nextProbe):
+	case g.down() && within(now, g.nextProbe, maxProbeWait):
 		return g.isDown(g.nextProbe)
 	}
 	reservation := g.bucket.ReserveN(now, 1)
@@ -75,6 +75,13 @@ func (g *gate) enter(now time.Time) *finding {
 	}
 	g.probing = g.down()
 	return nil
+}
+
+// within tells whether a wait is not over. One longer than its own cap comes from a
+// clock that was set back, and is.
+func within(now, until time.Time, longest time.Duration) bool {
+	left := until.Sub(now)
+	return left > 0 && left <= longest
 }
 
 // leave tells the gate how a call ended.

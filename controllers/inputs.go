@@ -70,38 +70,47 @@ func (r *Reconciler) readInputs(ctx context.Context, credential *v1alpha1.Spaces
 
 // observeInputs returns the hashes of the inputs as they are. They are read again
 // only when the informer shows another version than was read last.
-func (r *Reconciler) observeInputs(ctx context.Context, p *pass) (usedInputs, error) {
+func (r *Reconciler) observeInputs(ctx context.Context, p *pass) (inputsMemory, error) {
 	known := r.memory.of(p.key).inputs
 	fresh := known.versions != nil && known.generation == p.credential.Generation
 	for _, name := range p.credential.InputSecretNames() {
 		seen, err := r.secretMetadata(ctx, types.NamespacedName{Namespace: p.key.Namespace, Name: name})
 		if err != nil {
-			return usedInputs{}, err
+			return inputsMemory{}, err
 		}
 		if seen != nil && seen.ResourceVersion != known.versions[name] || seen == nil && known.versions[name] != "" {
 			fresh = false
 		}
 	}
 	if fresh {
-		return known.used, nil
+		return known, nil
 	}
 	in, err := r.readInputs(ctx, p.credential, true)
 	if err != nil {
-		return usedInputs{}, err
+		return inputsMemory{}, err
 	}
-	used := in.used(p.state.document.Inputs, p.client.Environment().AccountsURL, p.credential.EffectiveScopes())
-	r.rememberInputs(p, in, used)
-	return used, nil
+	return r.rememberInputs(p, in, p.state.document.Inputs), nil
 }
 
-func (r *Reconciler) rememberInputs(p *pass, in inputs, used usedInputs) {
-	remembered := inputsMemory{versions: in.versions, generation: p.credential.Generation, used: used}
+func (r *Reconciler) rememberInputs(p *pass, in inputs, memory inputMemory) inputsMemory {
+	accountsURL, scopes := p.client.Environment().AccountsURL, p.credential.EffectiveScopes()
+	remembered := inputsMemory{
+		versions: in.versions, generation: p.credential.Generation,
+		used: in.used(memory, accountsURL, scopes),
+	}
+	if in.clientProblem == nil {
+		remembered.refreshHash = in.refreshHash(memory, accountsURL)
+		if in.grantProblem == nil {
+			remembered.signInHash = in.signInHash(memory, accountsURL, scopes)
+		}
+	}
 	// Under any other key a status that repeats the value would be a way to read a
 	// Secret.
 	if ref := p.credential.Spec.ClientSecretRef; ref != nil && ref.ClientIDKey == clientIDKey && in.clientProblem == nil {
 		remembered.clientID = in.app.ID
 	}
 	r.memory.change(p.key, func(known *recollection) { known.inputs = remembered })
+	return remembered
 }
 
 // inputReading is one input Secret and the first thing that is wrong with it.

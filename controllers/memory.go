@@ -47,6 +47,9 @@ type inputsMemory struct {
 	versions   map[string]string
 	generation int64
 	used       usedInputs
+	// signInHash and refreshHash cover what would be sent; empty where an input is
+	// missing.
+	signInHash, refreshHash string
 	// clientID is the client ID where it may be told.
 	clientID string
 }

@@ -56,7 +56,7 @@ func (r *Reconciler) publish(ctx context.Context, p *pass) (bool, *finding, erro
 	case seen == nil:
 		return r.repairPublished(ctx, p, want)
 	case !isPublishedBy(seen, p.credential):
-		return false, conflict(p), nil
+		return r.repairPublished(ctx, p, want)
 	case seen.UID == known.uid && notNewer(seen.ResourceVersion, known.resourceVersion):
 		if known.digest == want.digest() {
 			return true, nil, nil
@@ -99,7 +99,7 @@ func (r *Reconciler) repairPublished(ctx context.Context, p *pass, want content)
 	case err != nil:
 		return false, nil, fmt.Errorf("reading the published Secret %s: %w", p.publishedName(), err)
 	case !isPublishedBy(&secret, p.credential):
-		return false, conflict(p), nil
+		return r.adopt(ctx, p, &secret, want)
 	case secret.DeletionTimestamp != nil:
 		return false, waiting(v1alpha1.ReasonSecretConflict, "Secret %q is being deleted and somebody's finalizer holds it. It is published again once it is gone.", secret.Name), nil
 	case p.matches(&secret, want):
@@ -144,7 +144,15 @@ func (r *Reconciler) republish(ctx context.Context, p *pass, want content) (bool
 		return false, nil, fmt.Errorf("reading the published Secret %s: %w", p.publishedName(), err)
 	}
 	if !isPublishedBy(&secret, p.credential) {
-		return false, conflict(p), nil
+		return r.adopt(ctx, p, &secret, want)
+	}
+	return r.patchPublished(ctx, p, &metav1.PartialObjectMetadata{ObjectMeta: secret.ObjectMeta}, want)
+}
+
+// adopt takes over somebody else's Secret, if its owner allows it.
+func (r *Reconciler) adopt(ctx context.Context, p *pass, secret *corev1.Secret, want content) (bool, *finding, error) {
+	if problem := p.adoption(secret); problem != nil {
+		return false, problem, nil
 	}
 	return r.patchPublished(ctx, p, &metav1.PartialObjectMetadata{ObjectMeta: secret.ObjectMeta}, want)
 }
@@ -161,7 +169,7 @@ func (r *Reconciler) patchPublished(ctx context.Context, p *pass, judged *metav1
 	}
 	object, err := r.patchSecret(ctx, p.publishedName(), judged.UID, judged.ResourceVersion, map[string]any{
 		"metadata": map[string]any{
-			"labels": want.labels, "annotations": want.annotations, "ownerReferences": p.publishedOwners(judged.OwnerReferences),
+			"labels": want.labels, "annotations": want.withoutAdoption(), "ownerReferences": p.publishedOwners(judged.OwnerReferences),
 		},
 		"data": data,
 	})

@@ -61,6 +61,8 @@ type pass struct {
 	// state is nil before the first claim.
 	state             *state
 	revocationProblem *finding
+	// signedIn tells that this pass made a new grant by password.
+	signedIn bool
 }
 
 // Reconcile makes one pass. Its errors are the Kubernetes API's alone: with an error
@@ -157,6 +159,11 @@ func (r *Reconciler) realise(ctx context.Context, p *pass) (conclusion, error) {
 	}
 	if refused != nil {
 		held = refused
+		if p.signedIn && refused.reason == v1alpha1.ReasonSecretConflict {
+			if err := r.undoSignIn(ctx, p); err != nil {
+				return conclusion{}, err
+			}
+		}
 	}
 	if err := r.revokeSuperseded(ctx, p, published); err != nil {
 		return conclusion{}, err
@@ -192,11 +199,11 @@ func (r *Reconciler) renew(ctx context.Context, p *pass) (*finding, error) {
 	o := observation{credential: p.credential, now: p.now}
 	if p.state != nil {
 		o.document = &p.state.document
-		used, err := r.observeInputs(ctx, p)
+		known, err := r.observeInputs(ctx, p)
 		if err != nil {
 			return nil, err
 		}
-		o.used = used
+		o.used, o.signInHash, o.refreshHash = known.used, known.signInHash, known.refreshHash
 	}
 	next := decide(o)
 	held := next.finding
@@ -264,11 +271,12 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 		return nil, err
 	}
 	if what != actionRefresh {
-		r.rememberInputs(p, in, s.used)
+		r.rememberInputs(p, in, document.Inputs)
 	}
 	if err := r.obtain(ctx, p, s, claimed); err != nil {
 		return nil, err
 	}
+	p.signedIn = s.signIn
 	return r.afterCall(ctx, p, s)
 }
 

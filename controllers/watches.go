@@ -50,6 +50,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager,
 		Named("spacescredential").
 		For(&v1alpha1.SpacesCredential{}, builder.WithPredicates(predicate.Or[client.Object](
 			predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		Watches(&v1alpha1.SpacesCredential{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, object client.Object) []reconcile.Request {
+			return requestsFor(r.rivalsOf(ctx, object))
+		}), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.concerned)).
 		WatchesRawSource(source.Channel(swept, &handler.TypedEnqueueRequestForObject[*v1alpha1.SpacesCredential]{})).
 		WithOptions(controller.Options{
@@ -87,9 +90,17 @@ func (r *Reconciler) concerned(ctx context.Context, secret client.Object) []reco
 		names = append(names, credential.Name)
 	}
 	slices.Sort(names)
-	var requests []reconcile.Request
+	var keys []types.NamespacedName
 	for _, name := range slices.Compact(names) {
-		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: secret.GetNamespace(), Name: name}})
+		keys = append(keys, types.NamespacedName{Namespace: secret.GetNamespace(), Name: name})
+	}
+	return requestsFor(keys)
+}
+
+func requestsFor(keys []types.NamespacedName) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, key := range keys {
+		requests = append(requests, reconcile.Request{NamespacedName: key})
 	}
 	return requests
 }

@@ -114,7 +114,7 @@ func (w *world) operator() *operator {
 	DeferCleanup(service.CloseIdleConnections)
 	o := &operator{faults: &faults{}, world: w}
 	o.Reconciler = &Reconciler{
-		Client:       admin,
+		Client:       indexed(admin),
 		Live:         o.faults.client(admin),
 		Environments: map[string]*spacesauth.Client{"staging": service},
 		Clock:        w.clock,

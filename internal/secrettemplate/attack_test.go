@@ -118,22 +118,19 @@ func expectCheap(t *testing.T, check func()) {
 }
 
 func TestAPanicIsAnError(t *testing.T) {
-	for sentence, cause := range map[string]any{"of ours": "secret!", "of the runtime": func() error { var m map[string]int; m["a"] = 1; return nil }} {
+	for sentence, panics := range map[string]func(string) string{
+		"with a value":   func(text string) string { panic(text) },
+		"of the runtime": func(text string) string { return text[len(text)+1:] },
+	} {
 		t.Run(sentence, func(t *testing.T) {
-			metered["panics"] = func(string) string {
-				if f, is := cause.(func() error); is {
-					_ = f()
-				}
-				panic(cause)
-			}
-			allowed["panics"] = true
+			metered["panics"], allowed["panics"] = panics, true
 			defer func() { delete(metered, "panics"); delete(allowed, "panics") }()
 			parsed, err := Parse("a.txt", "a\n{{ panics .AccessToken }}")
 			if err != nil {
 				t.Fatal(err)
 			}
 			_, err = parsed.Render(given)
-			if err == nil || strings.Contains(err.Error(), "secret!") || !strings.Contains(err.Error(), `"a.txt", line 2`) {
+			if err == nil || strings.Contains(err.Error(), given.AccessToken) || !strings.Contains(err.Error(), `"a.txt", line 2`) {
 				t.Errorf("got %v", err)
 			}
 		})
