@@ -154,12 +154,20 @@ var _ = Describe("Rule 10: requests", func() {
 				if w.secret("bot-login") == nil {
 					w.apply(loginInput())
 				}
+				mended := w.credential("bot")
+				mended.Spec.SecretTemplate.Data = nil
+				Expect(admin.Update(w.ctx, mended)).To(Succeed())
 				ask(v1alpha1.AnnotationRenewRequestedAt, "now")
 				o.settle("bot", time.Minute)
 				w.expectReady("bot")
 				Expect(string(w.secret("bot").Data["curl.conf"])).To(ContainSubstring(w.token("bot")))
 			},
 			Entry("because it is refused", func() { w.spaces.SetPassword(username, "changed-story-password") }, v1alpha1.ReasonGrantRejected),
+			Entry("because a template is wrong", func() {
+				credential := w.credential("bot")
+				credential.Spec.SecretTemplate.Data = []v1alpha1.SecretTemplateEntry{{Key: "a.txt", Template: "{{ .Nothing }}"}}
+				Expect(admin.Update(w.ctx, credential)).To(Succeed())
+			}, v1alpha1.ReasonTemplateInvalid),
 			Entry("because its Secret is gone", func() { w.delete(w.secret("bot-login")) }, v1alpha1.ReasonWaitingForInput),
 			Entry("because its answer is lost", func() { w.spaces.Next(fakespaces.OperationPassword, fakespaces.FaultLostBefore) }, v1alpha1.ReasonAmbiguousResult),
 		)

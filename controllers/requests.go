@@ -54,10 +54,10 @@ func (o observation) renewAsked() bool {
 
 // revokeOnRequest revokes every grant because a person asks for it, whatever the
 // policy says. A password tries one sign-in first; whether or not that succeeds, the
-// old grants go.
-func (r *Reconciler) revokeOnRequest(ctx context.Context, p *pass, request string) (*finding, error) {
-	var held *finding
-	if p.client != nil && p.credential.Spec.GrantType == v1alpha1.GrantTypePassword {
+// old grants go. An obstacle is what would keep a new token from being published.
+func (r *Reconciler) revokeOnRequest(ctx context.Context, p *pass, request string, obstacle *finding) (*finding, error) {
+	held := obstacle
+	if obstacle == nil && p.credential.Spec.GrantType == v1alpha1.GrantTypePassword {
 		var err error
 		if held, err = r.perform(ctx, p, actionSignIn); err != nil {
 			return nil, err

@@ -177,35 +177,56 @@ func (r *Reconciler) renew(ctx context.Context, p *pass) (*finding, error) {
 	if p.credential.Spec.Suspend {
 		return waiting(v1alpha1.ReasonSuspended, "spec.suspend is true: nothing is renewed or published."), nil
 	}
-	var problem *finding
-	p.client, problem = r.clientFor(p.credential)
+	obstacle, err := r.obstacle(ctx, p)
+	if err != nil {
+		return nil, err
+	}
 	if p.state != nil {
 		if wait := r.openClaim(p.key, p.state); wait != nil {
 			return wait, nil
 		}
 		if request := p.state.document.revokeRequest(p.credential); request != "" {
-			return r.revokeOnRequest(ctx, p, request)
+			return r.revokeOnRequest(ctx, p, request, obstacle)
 		}
 	}
-	if problem != nil {
+	if obstacle != nil {
+		return obstacle, nil
+	}
+	o, err := r.observe(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return r.follow(ctx, p, decide(o))
+}
+
+// obstacle is what would keep a new token from being published. While there is one
+// nothing is spent.
+func (r *Reconciler) obstacle(ctx context.Context, p *pass) (*finding, error) {
+	var unknown *finding
+	p.client, unknown = r.clientFor(p.credential)
+	if problem := firstFinding(unknown, r.denied(p.credential), unworkable(p.credential)); problem != nil {
 		return problem, nil
 	}
-	if problem := firstFinding(r.denied(p.credential), unworkable(p.credential)); problem != nil {
-		return problem, nil
-	}
-	if problem, err := r.rival(ctx, p); problem != nil || err != nil {
-		return problem, err
-	}
+	return r.rival(ctx, p)
+}
+
+// observe collects what decide looks at.
+func (r *Reconciler) observe(ctx context.Context, p *pass) (observation, error) {
 	o := observation{credential: p.credential, now: p.now}
-	if p.state != nil {
-		o.document = &p.state.document
-		known, err := r.observeInputs(ctx, p)
-		if err != nil {
-			return nil, err
-		}
-		o.used, o.signInHash, o.refreshHash = known.used, known.signInHash, known.refreshHash
+	if p.state == nil {
+		return o, nil
 	}
-	next := decide(o)
+	known, err := r.observeInputs(ctx, p)
+	if err != nil {
+		return o, err
+	}
+	o.document = &p.state.document
+	o.used, o.signInHash, o.refreshHash = known.used, known.signInHash, known.refreshHash
+	return o, nil
+}
+
+// follow does what was decided.
+func (r *Reconciler) follow(ctx context.Context, p *pass, next plan) (*finding, error) {
 	held := next.finding
 	if next.action != actionNone {
 		var err error
