@@ -1,0 +1,162 @@
+package controllers
+
+import (
+	"context"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+)
+
+// renew brings the state up to date: it decides whether a call is due and makes it.
+// It returns what holds the credential up, if anything does.
+func (r *Reconciler) renew(ctx context.Context, p *pass) (*finding, error) {
+	if p.credential.Spec.Suspend {
+		return waiting(v1alpha1.ReasonSuspended, "spec.suspend is true: nothing is renewed or published."), nil
+	}
+	obstacle, err := r.obstacle(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if p.state != nil {
+		if wait := r.openClaim(p.key, p.state); wait != nil {
+			return wait, nil
+		}
+		if request := p.state.document.revokeRequest(p.credential); request != "" {
+			return r.revokeOnRequest(ctx, p, request, obstacle)
+		}
+	}
+	if obstacle != nil {
+		return obstacle, nil
+	}
+	o, err := r.observe(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return r.follow(ctx, p, decide(o))
+}
+
+// obstacle is what would keep a new token from being published. While there is one
+// nothing is spent.
+func (r *Reconciler) obstacle(ctx context.Context, p *pass) (*finding, error) {
+	var unknown *finding
+	p.client, unknown = r.clientFor(p.credential)
+	if problem := firstFinding(unknown, r.denied(p.credential), unworkable(p.credential)); problem != nil {
+		return problem, nil
+	}
+	return r.rival(ctx, p)
+}
+
+// observe collects what decide looks at.
+func (r *Reconciler) observe(ctx context.Context, p *pass) (observation, error) {
+	o := observation{credential: p.credential, now: p.now}
+	if p.state == nil {
+		return o, nil
+	}
+	known, err := r.observeInputs(ctx, p)
+	if err != nil {
+		return o, err
+	}
+	o.document = &p.state.document
+	o.used, o.signInHash, o.refreshHash = known.used, known.signInHash, known.refreshHash
+	return o, nil
+}
+
+// follow does what was decided.
+func (r *Reconciler) follow(ctx context.Context, p *pass, next plan) (*finding, error) {
+	held := next.finding
+	if next.action != actionNone {
+		var err error
+		if held, err = r.perform(ctx, p, next.action); err != nil {
+			return nil, err
+		}
+	}
+	if next.meanwhile && held != nil && held.person {
+		if _, err := r.perform(ctx, p, actionRefresh); err != nil {
+			return nil, err
+		}
+	}
+	return held, nil
+}
+
+// perform reads what the call needs, claims it and makes it. The document is read
+// again afterwards: what the call left there says what holds the credential up.
+func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*finding, error) {
+	in, err := r.readInputs(ctx, p.credential, what != actionRefresh)
+	if err != nil {
+		return nil, err
+	}
+	if problem := firstFinding(in.clientProblem, in.grantProblem); problem != nil {
+		return problem, nil
+	}
+	document, err := r.documentFor(p)
+	if err != nil {
+		return nil, err
+	}
+	service := p.client
+	if what == actionRefresh {
+		grant := document.Grant
+		if service = r.clientForURL(grant.AccountsURL); service == nil {
+			return unlisted(grant), nil
+		}
+		if in.app.ID != grant.ClientID {
+			// Inputs that changed are noticed before. Only the client that got a refresh
+			// token may send it, and this one is no longer known.
+			return waiting(v1alpha1.ReasonClientRejected, "The grant belongs to another client than the Secret that spec.clientSecretRef names holds now."), nil
+		}
+	}
+	s, err := p.prepare(what, service, in, document.Inputs, r.Random)
+	if err != nil {
+		return nil, err
+	}
+	asked := p.state != nil && observation{credential: p.credential, document: &document}.renewAsked()
+	if refusal := document.Inputs.refused(s.inputsHash); refusal != nil && !asked {
+		return refusal.finding(), nil
+	}
+	if err := r.addFinalizer(ctx, p.credential); err != nil {
+		return nil, err
+	}
+	gate := r.gates.of(service.Environment())
+	if closed := gate.enter(r.Clock.Now()); closed != nil {
+		return closed, nil
+	}
+	claimed := r.Clock.Now()
+	if err := r.claim(ctx, p, s, document); err != nil {
+		gate.cancel()
+		if f := refusedWrite(err); f != nil {
+			return f, nil
+		}
+		return nil, err
+	}
+	if what != actionRefresh {
+		r.rememberInputs(p, in, document.Inputs)
+	}
+	if err := r.obtain(ctx, p, s, claimed); err != nil {
+		return nil, err
+	}
+	p.signedIn = s.signIn
+	return r.afterCall(ctx, p, s)
+}
+
+// afterCall tells from the document what the call led to.
+func (r *Reconciler) afterCall(ctx context.Context, p *pass, s spend) (*finding, error) {
+	var err error
+	if p.state, err = r.observeState(ctx, p.key, p.credential.UID); err != nil {
+		return nil, err
+	}
+	if p.state == nil || p.state.problem != stateUsable {
+		return nil, errConflict
+	}
+	p.now = r.Clock.Now()
+	if refusal := p.state.document.Inputs.refused(s.inputsHash); refusal != nil {
+		return refusal.finding(), nil
+	}
+	return decide(observation{credential: p.credential, now: p.now, document: &p.state.document}).finding, nil
+}
+
+func firstFinding(findings ...*finding) *finding {
+	for _, f := range findings {
+		if f != nil {
+			return f
+		}
+	}
+	return nil
+}
