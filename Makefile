@@ -40,6 +40,11 @@ test: ## Run every test; needs neither a cluster nor Docker
 test-one: ## Run the tests that a sentence names: make test-one FOCUS='a secretName stays'
 	@hack/test-one.sh "$(FOCUS)"
 
+.PHONY: count
+count: ## Count the requests to the API server for a first token and a renewal
+	@trap : INT; assets="$$(hack/envtest.sh)"; $(GO) build -o bin/count/count ./hack/count; \
+	KUBEBUILDER_ASSETS="$$assets" exec bin/count/count
+
 ##@ Change it
 
 .PHONY: generate

@@ -180,7 +180,11 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 	}
 	manager, err := ctrl.NewManager(kubernetes, s.managerOptions(scheme))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("the API server at %s cannot be used: %w", kubernetes.Host, err)
+	}
+	kind := v1alpha1.GroupVersion.WithKind("SpacesCredential")
+	if _, err := manager.GetRESTMapper().RESTMapping(kind.GroupKind(), kind.Version); err != nil {
+		return nil, nil, fmt.Errorf("the API server at %s does not know SpacesCredentials; install the CRD with make install: %w", kubernetes.Host, err)
 	}
 	// A client of its own, so that answers can be saved when the manager is gone.
 	live, err := client.New(kubernetes, client.Options{Scheme: scheme})
@@ -205,6 +209,7 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 	}
 	err = errors.Join(
 		reconciler.SetupWithManager(ctx, manager, s.concurrency),
+		metrics.Registry.Register(controllers.NewObjectMetrics(manager.GetCache(), ctrl.Log.WithName("metrics"))),
 		manager.AddHealthzCheck("ping", healthz.Ping),
 		manager.AddReadyzCheck("ping", healthz.Ping),
 	)

@@ -25,6 +25,11 @@ func TestABadStartSaysWhatIsWrongInOneLine(t *testing.T) {
 		return path
 	}
 	off := []string{"--metrics-bind-address=0", "--health-probe-bind-address=0"}
+	away := filepath.Join(t.TempDir(), "away")
+	if err := os.WriteFile(away, []byte(`{"apiVersion": "v1", "kind": "Config", "current-context": "a",
+		"clusters": [{"name": "a", "cluster": {"server": "http://127.0.0.1:1"}}], "contexts": [{"name": "a", "context": {"cluster": "a"}}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	nowhere := filepath.Join(t.TempDir(), "kubeconfig")
 	for sentence, c := range map[string]struct {
 		arguments []string
@@ -40,7 +45,8 @@ func TestABadStartSaysWhatIsWrongInOneLine(t *testing.T) {
 		"an environments file of wrong": {append(off, "--environments-file="+file("environments: [{name: a, wrong: b}]")), "wrong"},
 		"a call longer than the grace": {append(off, "--environments-file="+file(
 			"environments: [{name: staging, timeoutSeconds: 21}]")), `"staging"`},
-		"no way to the API server": {append(off, "--kubeconfig="+nowhere), "kubeconfig"},
+		"an API server that is away": {append(off, "--kubeconfig="+away), "http://127.0.0.1:1 cannot be used"},
+		"no way to the API server":   {append(off, "--kubeconfig="+nowhere), "kubeconfig"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			err := run(context.Background(), c.arguments, &bytes.Buffer{})

@@ -7,11 +7,12 @@ import (
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
-// Metrics are the operator's own. No label holds a name that a person chose but the
-// environment's.
+// Metrics count what the operator does. No label holds a name that a person chose but
+// the environment's. Those of the objects are apart, see [NewObjectMetrics].
 type Metrics struct {
 	calls       *prometheus.CounterVec
 	revocations *prometheus.CounterVec
+	ambiguous   *prometheus.CounterVec
 	givenUp     prometheus.Counter
 	overdue     prometheus.Gauge
 }
@@ -25,8 +26,12 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		}, []string{"environment", "grant", "result"}),
 		revocations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "spaces_revocations_total",
-			Help: "Calls of the revocation endpoint by result (OK or the kind of failure).",
-		}, []string{"result"}),
+			Help: "Calls of the revocation endpoint by environment and result (OK or the kind of failure).",
+		}, []string{"environment", "result"}),
+		ambiguous: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "spaces_ambiguous_results_total",
+			Help: "Calls of either endpoint that were sent and whose answer was lost or cannot be read.",
+		}, []string{"environment"}),
 		givenUp: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "spaces_revocations_abandoned_total",
 			Help: "Grants that were given up without a confirmed revocation.",
@@ -36,7 +41,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Help: "SpacesCredentials past their renewal time that are not in backoff, as the sweeper last saw them.",
 		}),
 	}
-	registry.MustRegister(m.calls, m.revocations, m.givenUp, m.overdue)
+	registry.MustRegister(m.calls, m.revocations, m.ambiguous, m.givenUp, m.overdue)
 	return m
 }
 
@@ -45,10 +50,24 @@ func (m *Metrics) called(s spend, err error) {
 	if s.signIn {
 		grantType = v1alpha1.GrantTypePassword
 	}
-	m.calls.WithLabelValues(s.client.Environment().Name, string(grantType), result(err)).Inc()
+	environment := s.client.Environment().Name
+	m.calls.WithLabelValues(environment, string(grantType), result(err)).Inc()
+	m.judged(environment, err)
 }
 
-func (m *Metrics) revoked(err error) { m.revocations.WithLabelValues(result(err)).Inc() }
+func (m *Metrics) revoked(environment string, err error) {
+	m.revocations.WithLabelValues(environment, result(err)).Inc()
+	m.judged(environment, err)
+}
+
+// judged counts an ambiguous result. The counter is there from the first call on: an
+// increase is seen only of a series that was there before.
+func (m *Metrics) judged(environment string, err error) {
+	ambiguous := m.ambiguous.WithLabelValues(environment)
+	if err != nil && spacesauth.KindOf(err) == spacesauth.KindAmbiguous {
+		ambiguous.Inc()
+	}
+}
 
 func (m *Metrics) abandoned(count int) { m.givenUp.Add(float64(count)) }
 

@@ -53,7 +53,7 @@ func (r *Reconciler) revokeDue(ctx context.Context, key types.NamespacedName, li
 		}
 		err := client.Revoke(ctx, entry.ClientID, entry.RefreshToken.Secret)
 		gate.leave(err, r.Clock.Now())
-		r.Metrics.revoked(err)
+		r.Metrics.revoked(client.Environment().Name, err)
 		round.changed = true
 		if err == nil {
 			continue

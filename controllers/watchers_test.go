@@ -118,7 +118,7 @@ func (w *world) expectNoLeak() {
 // everythingSaid collects what the operator told anybody: status, events, logs,
 // metrics, and the metadata of every object in the namespace.
 func (w *world) everythingSaid() map[string]string {
-	said := map[string]string{"logs": w.logs.text(), "events": fmt.Sprint(w.events.events)}
+	said := map[string]string{"logs": w.logs.text(), "events": w.events.text()}
 	families, err := w.metrics.Gather()
 	Expect(err).NotTo(HaveOccurred())
 	said["metrics"] = fmt.Sprint(families)

@@ -352,6 +352,13 @@ func (l *eventLog) reasons() []string {
 	return reasons
 }
 
+// text is all that the events say.
+func (l *eventLog) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return fmt.Sprint(l.events)
+}
+
 // lockedBuffer collects logs of passes that run side by side.
 type lockedBuffer struct {
 	mu sync.Mutex

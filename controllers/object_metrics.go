@@ -1,0 +1,89 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+)
+
+// scrapeLimit bounds the look into the cache, which waits while the cache is filled
+// for the first time. It is below the usual deadline of a scrape, 10 s.
+const scrapeLimit = 5 * time.Second
+
+var (
+	readyMetric = prometheus.NewDesc("spaces_credential_ready",
+		"1 while the condition Ready of a SpacesCredential is True, else 0; reason is the condition's, empty before the first look.",
+		[]string{"namespace", "name", "reason"}, nil)
+	expiryMetric = prometheus.NewDesc("spaces_credential_token_expiry_timestamp_seconds",
+		"When the newest token of a SpacesCredential expires, in seconds since 1970; absent before the first token.",
+		[]string{"namespace", "name"}, nil)
+	pendingMetric = prometheus.NewDesc("spaces_credential_pending_revocations",
+		"Grants of a SpacesCredential that wait to be revoked.",
+		[]string{"namespace", "name"}, nil)
+)
+
+// objectMetrics tell the state of every SpacesCredential. They are read from the
+// cache at each scrape, so that no series outlives its object or its reason.
+type objectMetrics struct {
+	cache client.Reader
+	log   logr.Logger
+}
+
+// NewObjectMetrics makes the metrics of the objects that the cache holds.
+func NewObjectMetrics(cache client.Reader, log logr.Logger) prometheus.Collector {
+	return &objectMetrics{cache: cache, log: log}
+}
+
+// Describe implements prometheus.Collector.
+func (m *objectMetrics) Describe(into chan<- *prometheus.Desc) {
+	into <- readyMetric
+	into <- expiryMetric
+	into <- pendingMetric
+}
+
+// Collect implements prometheus.Collector. Without a cache to look into it says
+// nothing: an error would hide all other metrics, too.
+func (m *objectMetrics) Collect(into chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeLimit)
+	defer cancel()
+	var all v1alpha1.SpacesCredentialList
+	// What is only read needs no copy of its own.
+	if err := m.cache.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
+		var early *cache.ErrCacheNotStarted
+		if !errors.As(err, &early) {
+			m.log.Error(err, "Listing the SpacesCredentials for the metrics failed")
+		}
+		return
+	}
+	for i := range all.Items {
+		told(&all.Items[i], into)
+	}
+}
+
+// told tells of one credential.
+func told(credential *v1alpha1.SpacesCredential, into chan<- prometheus.Metric) {
+	gauge := func(of *prometheus.Desc, value float64, labels ...string) {
+		into <- prometheus.MustNewConstMetric(of, prometheus.GaugeValue, value, append([]string{credential.Namespace, credential.Name}, labels...)...)
+	}
+	status, ready, reason := credential.Status, 0.0, ""
+	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady); c != nil {
+		reason = c.Reason
+		if c.Status == metav1.ConditionTrue {
+			ready = 1
+		}
+	}
+	gauge(readyMetric, ready, reason)
+	if status.Token != nil && status.Token.ExpirationTime != nil {
+		gauge(expiryMetric, float64(status.Token.ExpirationTime.Unix()))
+	}
+	gauge(pendingMetric, float64(status.PendingRevocations))
+}

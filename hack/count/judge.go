@@ -1,0 +1,47 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// judge tells the figures. It fails when a budget is exceeded.
+func judge(out io.Writer, credentials int, first, renewal counts) error {
+	var failed []error
+	for _, phase := range []struct {
+		name   string
+		counts counts
+		budget int
+	}{
+		{"first token", first, firstBudget},
+		{"renewal", renewal, renewalBudget},
+	} {
+		_, _ = fmt.Fprintf(out, "requests per credential, %s: %.2f (budget %d)\n", phase.name, per(phase.counts.all(), credentials), phase.budget)
+		for _, k := range slices.SortedFunc(maps.Keys(phase.counts), func(a, b kind) int {
+			return cmp.Or(phase.counts[b]-phase.counts[a], strings.Compare(a.verb+a.resource, b.verb+b.resource))
+		}) {
+			_, _ = fmt.Fprintf(out, "  %-6s %-26s %6.2f\n", k.verb, k.resource, per(phase.counts[k], credentials))
+		}
+		if phase.counts.all() > phase.budget*credentials {
+			failed = append(failed, fmt.Errorf("a %s costs more than %d requests", phase.name, phase.budget))
+		}
+	}
+	events := 0
+	for k, n := range renewal {
+		if k.resource == "events" {
+			events += n
+		}
+	}
+	_, _ = fmt.Fprintf(out, "events at the renewal: %d (budget 0)\n", events)
+	if events > 0 {
+		failed = append(failed, errors.New("a renewal is told as an event"))
+	}
+	return errors.Join(failed...)
+}
+
+func per(n, credentials int) float64 { return float64(n) / float64(credentials) }
