@@ -41,7 +41,7 @@ func (r *Reconciler) publish(ctx context.Context, p *pass) (bool, *finding, erro
 	if problem != nil {
 		return false, problem, nil
 	}
-	if err := r.announceKeys(ctx, p); err != nil {
+	if err := r.recordIntent(ctx, p); err != nil {
 		return false, nil, err
 	}
 	seen, err := r.secretMetadata(ctx, p.publishedName())
@@ -66,13 +66,16 @@ func (r *Reconciler) publish(ctx context.Context, p *pass) (bool, *finding, erro
 	return r.repairPublished(ctx, p, want)
 }
 
-// announceKeys records new keys before they are published, so that they can be
-// removed again. A claim has usually done it already.
-func (r *Reconciler) announceKeys(ctx context.Context, p *pass) error {
+// recordIntent records new keys before they are published, so that they can be
+// removed again, and the terms of revocation, should the credential vanish. A claim
+// has usually done it already.
+func (r *Reconciler) recordIntent(ctx context.Context, p *pass) error {
 	d := p.state.document.clone()
-	if !d.announce(publishedKeys(p.credential)) {
+	terms := termsOf(p.credential)
+	if newKeys := d.announce(publishedKeys(p.credential)); !newKeys && d.Revocation == terms {
 		return nil
 	}
+	d.Revocation = terms
 	written, err := r.writeState(ctx, p.key, p.state, d)
 	if err != nil {
 		return err

@@ -73,7 +73,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	err := r.Client.Get(ctx, p.key, p.credential)
 	if apierrors.IsNotFound(err) {
 		f, err := r.bury(ctx, p.key)
-		return r.later(p.now, f), retriable(err)
+		if errors.Is(err, errConflict) {
+			return ctrl.Result{RequeueAfter: afterConflict}, nil
+		}
+		return r.later(p.now, f), err
 	}
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("reading the SpacesCredential %s: %w", p.key, err)
@@ -208,12 +211,4 @@ func (r *Reconciler) later(now time.Time, f *finding) ctrl.Result {
 		wait = min(max(f.wake.Sub(now), time.Second), slowRecheck)
 	}
 	return ctrl.Result{RequeueAfter: wait}
-}
-
-// retriable hides the conflicts that only end a pass.
-func retriable(err error) error {
-	if errors.Is(err, errConflict) {
-		return nil
-	}
-	return err
 }

@@ -167,6 +167,35 @@ var _ = Describe("A state Secret", func() {
 		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
 	})
 
+	It("records a changed policy at once, should the credential vanish", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		credential := w.credential("bot")
+		credential.Spec.Revocation.Policy = v1alpha1.RevocationNever
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		o.reconcile("bot")
+		credential = w.credential("bot")
+		credential.Finalizers = nil
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		w.delete(credential)
+		o.settle("bot", 10*time.Second)
+		Expect(w.stateExists("bot")).To(BeFalse())
+		Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero())
+	})
+
+	It("that somebody wrote during its burial is looked at again soon", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		credential := w.credential("bot")
+		credential.Finalizers = nil
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		w.delete(credential)
+		o.on(writeState, plannedFault{before: conflictError()})
+		Expect(o.reconcile("bot").RequeueAfter).To(BeNumerically(">", 0))
+		o.settle("bot", 10*time.Second)
+		Expect(w.stateExists("bot")).To(BeFalse())
+	})
+
 	It("of a credential that was made anew is revoked before the new one signs in", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")

@@ -88,7 +88,7 @@ func (c *cluster) renewals(ctx context.Context, number int) (fewest, most int64,
 	for i := range all.Items {
 		status, rotations := all.Items[i].Status, int64(-1)
 		if status.Grant != nil && meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady) {
-			rotations = int64(status.Grant.Rotations)
+			rotations = status.Grant.Rotations
 		}
 		if i == 0 {
 			fewest = rotations

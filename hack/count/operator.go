@@ -113,7 +113,7 @@ func (o *operator) failure() error {
 	select {
 	case err := <-o.ended:
 		o.ended <- err
-		return fmt.Errorf("the operator ended by itself (%v), see %s", err, o.log.Name())
+		return fmt.Errorf("the operator ended by itself (%s), see %s", o.command.ProcessState, o.log.Name())
 	default:
 		return nil
 	}
@@ -129,8 +129,7 @@ func (o *operator) stop() error {
 	case err := <-o.ended:
 		return err
 	case <-time.After(stopLimit):
-		_ = o.command.Process.Kill()
-		<-o.ended
-		return fmt.Errorf("the operator did not end within %s, see %s", stopLimit, o.log.Name())
+		err := o.command.Process.Kill()
+		return errors.Join(err, <-o.ended, fmt.Errorf("the operator did not end within %s, see %s", stopLimit, o.log.Name()))
 	}
 }
