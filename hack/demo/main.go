@@ -2,8 +2,9 @@
 // control plane, the samples of config/samples and a few more of their kind, an
 // Avaya Spaces that runs in memory and whose tokens live for 20 seconds, and the
 // operator itself, a process of its own. While it runs, every published token is
-// tried against the service twice a second. At the end the samples are deleted and
-// the service tells what it saw.
+// tried against the service twice a second, and the demo corrects a wrong password,
+// asks for tokens and deletes a published Secret. At the end the samples are deleted
+// and the service tells what it saw.
 //
 // `make demo` runs it. It writes below bin only, and stops whatever it starts.
 package main
@@ -74,6 +75,7 @@ type demonstration struct {
 	samples  *samples
 	operator *operator
 	checks   *checks
+	deeds    *deeds
 	// stops undo what was started, to be called in reverse.
 	stops []func() error
 }
@@ -132,6 +134,8 @@ func (d *demonstration) applySamples(ctx context.Context) (err error) {
 	if err := d.samples.introduce(d.service); err != nil {
 		return err
 	}
+	d.samples.spoil()
+	d.deeds = &deeds{cluster: d.plane.cluster, samples: d.samples}
 	return d.samples.apply(ctx, d.plane.cluster)
 }
 
@@ -171,8 +175,15 @@ func (d *demonstration) watch(ctx context.Context, duration time.Duration) error
 		case <-showing.Done():
 		}
 	}()
+	// When the display ends nothing is done any more, so that nothing meets the deletion.
+	doing := make(chan error, 1)
+	go func() {
+		doing <- d.deeds.run(showing)
+		cancel()
+	}()
 	newDisplay(d, ends).run(showing)
-	return d.operator.failure()
+	cancel()
+	return errors.Join(d.operator.failure(), <-doing)
 }
 
 // end deletes the samples, and then stops what was started, the last first.

@@ -37,10 +37,12 @@ const (
 )
 
 // samples are the objects to apply: those of config/samples, and a few credentials
-// made after them that renew at other times.
+// made after them that renew at other times or that something is done to.
 type samples struct {
 	secrets     map[string]*corev1.Secret
 	credentials []*v1alpha1.SpacesCredential
+	// rightPassword is what spoil took out of the login of the mistyped one.
+	rightPassword string
 }
 
 // readSamples reads what `kubectl apply -k config/samples` would apply, strictly: an
@@ -99,7 +101,8 @@ func (s *samples) read(decoder runtime.Decoder, path string) error {
 	}
 }
 
-// vary adds credentials that differ from the samples in when they renew.
+// vary adds credentials that differ from the samples in when they renew, and those
+// that the demo does something to.
 func (s *samples) vary() {
 	for _, sample := range s.credentials {
 		switch sample.Spec.GrantType {
@@ -108,6 +111,13 @@ func (s *samples) vary() {
 			half.Spec.Renewal = &v1alpha1.Renewal{RenewBeforePercent: new(int32(50))}
 			last := s.copyOf(sample, "last-minute")
 			last.Spec.Renewal = &v1alpha1.Renewal{RenewBeforeSeconds: new(int32(5))}
+			s.copyOf(sample, onRequest).Spec.Renewal = last.Spec.Renewal.DeepCopy()
+			s.copyOf(sample, comesBack)
+			login := s.secrets[sample.Spec.Password.SecretRef.Name].DeepCopy()
+			login.Name = mistyped + "-login"
+			login.StringData["username"] = mistyped + "@example.com" // a user of its own
+			s.secrets[login.Name] = login
+			s.copyOf(sample, mistyped).Spec.Password.SecretRef.Name = login.Name
 		case v1alpha1.GrantTypeRefreshToken:
 			seed := s.secrets[sample.Spec.RefreshToken.SecretRef.Name].DeepCopy()
 			seed.Name = "moderator-seed"
@@ -169,6 +179,12 @@ func (s *samples) introduce(to *service) error {
 		}
 	}
 	return nil
+}
+
+// spoil puts a wrong password into a login that the service knows already.
+func (s *samples) spoil() {
+	login := s.secrets[mistyped+"-login"].StringData
+	s.rightPassword, login["password"] = login["password"], "not-the-password"
 }
 
 // value is what a Secret of the samples holds under key.

@@ -61,6 +61,7 @@ type display struct {
 	began    time.Time
 	ends     time.Time // zero when only Ctrl-C ends it
 	seen     map[string]sighting
+	told     time.Time // when what was told last was done
 }
 
 // sighting is what was last seen of a credential.
@@ -112,10 +113,15 @@ func (d *display) show(credentials []v1alpha1.SpacesCredential, now time.Time) {
 			changed = append(changed, d.line(&credentials[i], after, now))
 		}
 	}
+	what, at := d.deeds.last()
 	if d.terminal {
 		drawn := strings.ReplaceAll(d.table(credentials, now), "\n", clearLine+"\n")
 		_, _ = io.WriteString(d.out, toTopLeft+drawn+clearBelow)
 		return
+	}
+	if at != d.told {
+		d.told = at
+		_, _ = fmt.Fprintf(d.out, "%5.1fs  the demo %s\n", at.Sub(d.began).Seconds(), what)
 	}
 	for _, line := range changed {
 		_, _ = fmt.Fprintln(d.out, line)
@@ -164,6 +170,9 @@ func (d *display) table(credentials []v1alpha1.SpacesCredential, now time.Time) 
 	ledger, checked := d.service.Ledger(), d.checks.count()
 	_, _ = fmt.Fprintf(&drawn, "\n* new. The service has issued %d tokens and holds %d grants; %d checks, %d failed.\n",
 		ledger.TokensIssued, ledger.GrantsLive, checked.made, checked.failed)
+	if what, at := d.deeds.last(); what != "" {
+		_, _ = fmt.Fprintf(&drawn, "  %.0fs ago the demo %s.\n", now.Sub(at).Seconds(), what)
+	}
 	_, _ = fmt.Fprintf(&drawn, "\nlook inside: %s get spcred,secrets\nlog:         %s/operator.log\n", d.plane.kubectl(), folder)
 	return drawn.String()
 }

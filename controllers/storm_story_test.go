@@ -1,0 +1,134 @@
+package controllers
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+)
+
+var _ = Describe("A storm", func() {
+	// Everything that can go wrong, by chance but repeatably, for a simulated day: a
+	// service that fails and loses answers, an API server that does, processes that end,
+	// Secrets that are deleted. What no client could keep is left out: a sign-in whose
+	// answer is lost, and a process that ends between answer and save.
+	for seed := uint64(1); seed <= 3; seed++ {
+		It(fmt.Sprintf("costs no grant and sends no delivered refresh token again (seed %d)", seed), func() {
+			chance := rand.New(rand.NewPCG(seed, seed))
+			w := newWorld(fakespaces.WithGracePeriod(12*time.Hour), fakespaces.WithRandom(byteStream{chance}))
+			w.apply(clientInput(), loginInput(), w.seedInput())
+			names := []string{"password-1", "password-2", "password-3", "seeded"}
+			w.apply(byPassword(names[0]), byPassword(names[1]), byPassword(names[2]), bySeed(names[3]))
+
+			stormy := func() *operator {
+				o := w.operator()
+				// An answer in memory would die with the process; no client can help that.
+				mayDie := func() bool { return len(o.memory.withUnsaved()) == 0 }
+				o.at = func(_ int, what request) plannedFault {
+					switch roll := chance.Float64(); {
+					case roll < 0.03:
+						return plannedFault{before: errRefused}
+					case roll < 0.05:
+						return plannedFault{after: errRefused}
+					case roll < 0.07:
+						return plannedFault{before: conflictError()}
+					case roll < 0.08 && what != writeState && mayDie():
+						panic(death{})
+					}
+					return plannedFault{}
+				}
+				o.after = func(int, request) {
+					if chance.Float64() < 0.01 && mayDie() {
+						panic(death{})
+					}
+				}
+				return o
+			}
+			for operation, faults := range map[fakespaces.Operation][]fakespaces.Fault{
+				fakespaces.OperationRefresh: {fakespaces.FaultLostAfter, fakespaces.FaultLostBefore, fakespaces.FaultServerError500,
+					fakespaces.FaultThrottledSeconds, fakespaces.FaultHTML502After, fakespaces.FaultTruncatedJSON, fakespaces.FaultEmptyAccessToken,
+					fakespaces.FaultMissingExpiresIn, fakespaces.FaultTextPlain},
+				fakespaces.OperationPassword: {fakespaces.FaultLostBefore, fakespaces.FaultServerError500, fakespaces.FaultThrottledDate},
+				fakespaces.OperationRevoke:   {fakespaces.FaultLostBefore, fakespaces.FaultLostAfter, fakespaces.FaultServerError500},
+			} {
+				for _, fault := range faults {
+					w.spaces.SetFaultRate(operation, fault, 0.03)
+				}
+			}
+
+			o, deaths := stormy(), 0
+			for hour := range 24 {
+				if !survive(func() { o.settleStorm(names, time.Hour) }) {
+					o = stormy()
+					deaths++
+				}
+				if victim := names[hour%len(names)]; w.secret(victim) != nil && chance.Float64() < 0.5 {
+					w.delete(w.secret(victim))
+				}
+			}
+			Expect(deaths).To(BeNumerically(">", 0), "it was no storm")
+
+			for _, operation := range []fakespaces.Operation{fakespaces.OperationRefresh, fakespaces.OperationPassword, fakespaces.OperationRevoke} {
+				for _, fault := range fakespaces.Faults() {
+					w.spaces.SetFaultRate(operation, fault, 0)
+				}
+			}
+			calm := w.operator()
+			calm.settleStorm(names, 2*lifetime)
+			for _, name := range names {
+				w.expectReady(name)
+			}
+			w.expectNothingLost()
+			for _, name := range names {
+				w.delete(w.credential(name))
+			}
+			calm.settleStorm(names, time.Hour)
+			ledger := w.spaces.Ledger()
+			Expect(ledger.GrantsLive).To(BeZero(), "%d of %d grants live on", ledger.GrantsLive, ledger.GrantsIssued)
+			Expect(w.events.reasons()).NotTo(ContainElement(v1alpha1.ReasonRevocationAbandoned))
+		})
+	}
+})
+
+// settleStorm lets time go by for several credentials; an error brings the next pass
+// a second later, as the queue would.
+func (o *operator) settleStorm(names []string, during time.Duration) {
+	GinkgoHelper()
+	end := o.world.clock.Now().Add(during)
+	wake := map[string]time.Time{}
+	for {
+		next := end
+		for _, name := range names {
+			if now := o.world.clock.Now(); !now.Before(wake[name]) {
+				result, err := o.pass(name)
+				wake[name] = now.Add(max(result.RequeueAfter, time.Second))
+				if err == nil && result.RequeueAfter == 0 {
+					wake[name] = end
+				}
+			}
+			if wake[name].Before(next) {
+				next = wake[name]
+			}
+		}
+		o.world.clock.SetTime(next)
+		if !next.Before(end) {
+			return
+		}
+	}
+}
+
+// byteStream makes a reader of a source of numbers.
+type byteStream struct{ *rand.Rand }
+
+// Read implements [io.Reader].
+func (b byteStream) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(b.Uint32())
+	}
+	return len(p), nil
+}
