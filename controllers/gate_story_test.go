@@ -111,26 +111,3 @@ var _ = Describe("The gate of an environment", func() {
 		}
 	})
 })
-
-// settleAll lets time go by for several credentials, each woken at its own time.
-func (o *operator) settleAll(names []string, during time.Duration) {
-	GinkgoHelper()
-	end := o.world.clock.Now().Add(during)
-	wake := map[string]time.Time{}
-	for {
-		next := end
-		for _, name := range names {
-			if !o.world.clock.Now().Before(wake[name]) {
-				wake[name] = o.world.clock.Now().Add(o.reconcile(name).RequeueAfter)
-			}
-			if wake[name].Before(next) {
-				next = wake[name]
-			}
-		}
-		if !next.Before(end) {
-			o.world.clock.SetTime(end)
-			return
-		}
-		o.world.clock.SetTime(next)
-	}
-}

@@ -157,10 +157,7 @@ var _ = Describe("A state Secret", func() {
 	It("whose credential lost its finalizer is revoked and released", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
-		credential := w.credential("bot")
-		credential.Finalizers = nil
-		Expect(admin.Update(w.ctx, credential)).To(Succeed())
-		w.delete(credential)
+		w.vanish("bot")
 		Expect(w.exists("bot")).To(BeFalse())
 		o.settle("bot", 10*time.Second)
 		Expect(w.stateExists("bot")).To(BeFalse())
@@ -174,10 +171,7 @@ var _ = Describe("A state Secret", func() {
 		credential.Spec.Revocation.Policy = v1alpha1.RevocationNever
 		Expect(admin.Update(w.ctx, credential)).To(Succeed())
 		o.reconcile("bot")
-		credential = w.credential("bot")
-		credential.Finalizers = nil
-		Expect(admin.Update(w.ctx, credential)).To(Succeed())
-		w.delete(credential)
+		w.vanish("bot")
 		o.settle("bot", 10*time.Second)
 		Expect(w.stateExists("bot")).To(BeFalse())
 		Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero())
@@ -186,10 +180,7 @@ var _ = Describe("A state Secret", func() {
 	It("that somebody wrote during its burial is looked at again soon", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
-		credential := w.credential("bot")
-		credential.Finalizers = nil
-		Expect(admin.Update(w.ctx, credential)).To(Succeed())
-		w.delete(credential)
+		w.vanish("bot")
 		o.on(writeState, plannedFault{before: conflictError()})
 		Expect(o.reconcile("bot").RequeueAfter).To(BeNumerically(">", 0))
 		o.settle("bot", 10*time.Second)
@@ -199,10 +190,7 @@ var _ = Describe("A state Secret", func() {
 	It("of a credential that was made anew is revoked before the new one signs in", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
-		credential := w.credential("bot")
-		credential.Finalizers = nil
-		Expect(admin.Update(w.ctx, credential)).To(Succeed())
-		w.delete(credential)
+		w.vanish("bot")
 		w.delete(w.secret("bot")) // as the garbage collector would
 		w.apply(byPassword("bot"))
 		w.operator().settle("bot", 10*time.Second)
@@ -214,10 +202,7 @@ var _ = Describe("A state Secret", func() {
 	It("that is an orphan is kept and tried until its recorded deadline while the service is down", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
-		credential := w.credential("bot")
-		credential.Finalizers = nil
-		Expect(admin.Update(w.ctx, credential)).To(Succeed())
-		w.delete(credential)
+		w.vanish("bot")
 		w.spaces.Down(true)
 		next := w.operator()
 		next.settle("bot", 4*time.Minute)

@@ -63,7 +63,7 @@ var _ = Describe("A storm", func() {
 
 			o, deaths := stormy(), 0
 			for hour := range 24 {
-				if !survive(func() { o.settleStorm(names, time.Hour) }) {
+				if !survive(func() { o.settleAll(names, time.Hour) }) {
 					o = stormy()
 					deaths++
 				}
@@ -79,7 +79,7 @@ var _ = Describe("A storm", func() {
 				}
 			}
 			calm := w.operator()
-			calm.settleStorm(names, 2*lifetime)
+			calm.settleAll(names, 2*lifetime)
 			for _, name := range names {
 				w.expectReady(name)
 			}
@@ -87,40 +87,13 @@ var _ = Describe("A storm", func() {
 			for _, name := range names {
 				w.delete(w.credential(name))
 			}
-			calm.settleStorm(names, time.Hour)
+			calm.settleAll(names, time.Hour)
 			ledger := w.spaces.Ledger()
 			Expect(ledger.GrantsLive).To(BeZero(), "%d of %d grants live on", ledger.GrantsLive, ledger.GrantsIssued)
 			Expect(w.events.reasons()).NotTo(ContainElement(v1alpha1.ReasonRevocationAbandoned))
 		})
 	}
 })
-
-// settleStorm lets time go by for several credentials; an error brings the next pass
-// a second later, as the queue would.
-func (o *operator) settleStorm(names []string, during time.Duration) {
-	GinkgoHelper()
-	end := o.world.clock.Now().Add(during)
-	wake := map[string]time.Time{}
-	for {
-		next := end
-		for _, name := range names {
-			if now := o.world.clock.Now(); !now.Before(wake[name]) {
-				result, err := o.pass(name)
-				wake[name] = now.Add(max(result.RequeueAfter, time.Second))
-				if err == nil && result.RequeueAfter == 0 {
-					wake[name] = end
-				}
-			}
-			if wake[name].Before(next) {
-				next = wake[name]
-			}
-		}
-		o.world.clock.SetTime(next)
-		if !next.Before(end) {
-			return
-		}
-	}
-}
 
 // byteStream makes a reader of a source of numbers.
 type byteStream struct{ *rand.Rand }

@@ -182,6 +182,33 @@ func (o *operator) settle(name string, during time.Duration) {
 	}
 }
 
+// settleAll lets time go by for several credentials; an error brings the next pass
+// a second later, as the queue would.
+func (o *operator) settleAll(names []string, during time.Duration) {
+	GinkgoHelper()
+	end := o.world.clock.Now().Add(during)
+	wake := map[string]time.Time{}
+	for {
+		next := end
+		for _, name := range names {
+			if now := o.world.clock.Now(); !now.Before(wake[name]) {
+				result, err := o.pass(name)
+				wake[name] = now.Add(max(result.RequeueAfter, time.Second))
+				if err == nil && result.RequeueAfter == 0 {
+					wake[name] = end
+				}
+			}
+			if wake[name].Before(next) {
+				next = wake[name]
+			}
+		}
+		o.world.clock.SetTime(next)
+		if !next.Before(end) {
+			return
+		}
+	}
+}
+
 // credential reads a SpacesCredential.
 func (w *world) credential(name string) *v1alpha1.SpacesCredential {
 	GinkgoHelper()
@@ -265,6 +292,15 @@ func (w *world) expectNothingLost() {
 	ledger := w.spaces.Ledger()
 	Expect(ledger.SentAgainAfterDelivery).To(BeZero(), "refresh tokens sent again after their answer was delivered")
 	Expect(ledger.GrantsDead).To(BeZero(), "grants dead: %v", ledger.DeadReasons)
+}
+
+// vanish lets a credential go without its finalizer, as a person in a hurry would.
+func (w *world) vanish(name string) {
+	GinkgoHelper()
+	credential := w.credential(name)
+	credential.Finalizers = nil
+	Expect(admin.Update(w.ctx, credential)).To(Succeed())
+	w.delete(credential)
 }
 
 // delete deletes an object of the story.
