@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
@@ -25,7 +24,7 @@ func (r *Reconciler) finalize(ctx context.Context, p *pass) (*finding, error) {
 	if f != nil || err != nil {
 		return f, err
 	}
-	return nil, r.removeFinalizer(ctx, p.credential, v1alpha1.FinalizerRevoke)
+	return nil, r.removeFinalizer(ctx, p.credential)
 }
 
 // retireState ends the state Secret of a deleted credential, whatever is in it.
@@ -83,13 +82,13 @@ func (r *Reconciler) releaseCopy(ctx context.Context, key types.NamespacedName, 
 	return nil
 }
 
-// removeFinalizer patches a finalizer away under the version that was judged.
-func (r *Reconciler) removeFinalizer(ctx context.Context, object client.Object, finalizer string) error {
-	before := object.DeepCopyObject().(client.Object)
-	if !controllerutil.RemoveFinalizer(object, finalizer) {
+// removeFinalizer lets the credential go, under the version that was judged.
+func (r *Reconciler) removeFinalizer(ctx context.Context, credential *v1alpha1.SpacesCredential) error {
+	before := credential.DeepCopy()
+	if !controllerutil.RemoveFinalizer(credential, v1alpha1.FinalizerRevoke) {
 		return nil
 	}
-	return r.patchFinalizers(ctx, object, before)
+	return r.patchFinalizers(ctx, credential, before)
 }
 
 // addFinalizer makes sure that the credential outlives its grants.

@@ -18,6 +18,9 @@ type memory struct {
 
 // recollection is the memory of one credential.
 type recollection struct {
+	// credentialVersion is the resourceVersion of the credential as last written.
+	credentialVersion string
+
 	state     *state
 	unsaved   []answer
 	watching  watchedClaim

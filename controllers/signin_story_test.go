@@ -1,11 +1,15 @@
 package controllers
 
 import (
+	"context"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
@@ -89,6 +93,29 @@ var _ = Describe("A credential's life", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		o.forget()
+		o.reconcile("bot")
+		Expect(o.requests()).To(BeEmpty())
+	})
+
+	It("tells nothing twice while the informer lags behind its own status", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		old := w.credential("bot")
+		o.reconcile("bot")
+		o.forget()
+		current := o.Client
+		o.Client = interceptor.NewClient(admin, interceptor.Funcs{
+			Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+				if credential, ok := object.(*v1alpha1.SpacesCredential); ok {
+					old.DeepCopyInto(credential)
+					return nil
+				}
+				return c.Get(ctx, key, object, options...)
+			},
+		})
+		Expect(o.reconcile("bot").RequeueAfter).To(Equal(time.Second))
+		Expect(o.requests()).To(BeEmpty())
+		Expect(w.events.reasons()).To(HaveLen(1))
+		o.Client = current
 		o.reconcile("bot")
 		Expect(o.requests()).To(BeEmpty())
 	})

@@ -86,6 +86,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err := r.saveAnswers(ctx, p.key); err != nil {
 		return ctrl.Result{}, err
 	}
+	if r.lags(p) {
+		return ctrl.Result{RequeueAfter: afterConflict}, nil
+	}
 	before := p.credential.DeepCopy()
 	var wake time.Duration
 	if p.credential.DeletionTimestamp.IsZero() {
@@ -185,19 +188,34 @@ func (r *Reconciler) writeStatus(ctx context.Context, before, after *v1alpha1.Sp
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status of SpacesCredential %s: %w", client.ObjectKeyFromObject(after), err)
 	}
+	r.wroteCredential(after)
 	return nil
 }
 
+// lags tells that the informer does not show our own last write of the credential
+// yet. A pass on the older status would write and announce the same once more.
+func (r *Reconciler) lags(p *pass) bool {
+	written := r.memory.of(p.key).credentialVersion
+	return written != "" && !notNewer(written, p.credential.ResourceVersion)
+}
+
+func (r *Reconciler) wroteCredential(credential *v1alpha1.SpacesCredential) {
+	r.memory.change(client.ObjectKeyFromObject(credential), func(known *recollection) {
+		known.credentialVersion = credential.ResourceVersion
+	})
+}
+
 // patchFinalizers writes changed finalizers, unless the object changed meanwhile.
-func (r *Reconciler) patchFinalizers(ctx context.Context, object, before client.Object) error {
+func (r *Reconciler) patchFinalizers(ctx context.Context, credential, before *v1alpha1.SpacesCredential) error {
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	err := r.Live.Patch(ctx, object, patch, client.FieldOwner(v1alpha1.FieldManager))
+	err := r.Live.Patch(ctx, credential, patch, client.FieldOwner(v1alpha1.FieldManager))
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return errConflict
 	}
 	if err != nil {
-		return fmt.Errorf("writing the finalizers of %s: %w", client.ObjectKeyFromObject(object), err)
+		return fmt.Errorf("writing the finalizers of SpacesCredential %s: %w", client.ObjectKeyFromObject(credential), err)
 	}
+	r.wroteCredential(credential)
 	return nil
 }
 
