@@ -108,6 +108,15 @@ var _ = Describe("Rule 10: requests", func() {
 		})
 	})
 
+	It("that are cut within a character act once, too", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		ask(v1alpha1.AnnotationRenewRequestedAt, "x"+strings.Repeat("é", maxRequest))
+		o.settle("bot", 20*time.Second)
+		w.operator().settle("bot", 20*time.Second)
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
+	})
+
 	Context("to revoke", func() {
 		never := func(c *v1alpha1.SpacesCredential) {
 			c.Spec.Revocation = &v1alpha1.Revocation{Policy: v1alpha1.RevocationNever}

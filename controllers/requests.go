@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
@@ -15,7 +16,9 @@ const maxRequest = 256
 func requestOf(credential *v1alpha1.SpacesCredential, annotation string) string {
 	value := credential.Annotations[annotation]
 	if len(value) > maxRequest {
-		value = value[:maxRequest]
+		// Half a character would come back from the state as another one, and the
+		// request would never count as handled.
+		value = strings.ToValidUTF8(value[:maxRequest], "")
 	}
 	return value
 }
