@@ -25,8 +25,8 @@ type answer struct {
 	padding int    // so many bytes of a useless first member come before the rest of the object
 	ending  ending
 
-	refusal  string        // the error code in the answer, for the ledger
-	replaces *refreshToken // the token sent, if the answer gives another one for it
+	refusal string // the error code in the answer, for the ledger
+	fate    *fate  // of the refresh token or code that was spent for this answer
 }
 
 func jsonAnswer(status int, members object) *answer {

@@ -17,7 +17,10 @@ type code struct {
 	client, user, redirectURI, challenge string
 	scopes                               []string
 	expiresAt                            time.Time
-	made                                 *grant // once it is spent
+
+	made    *grant  // once it is spent
+	flights flights // the exchanges that send it
+	bought  fate    // of the answer with the tokens of made
 }
 
 // IssueCode gives an authorization code as if the person had just signed in
@@ -39,6 +42,7 @@ func (s *Service) IssueCode(clientID, username, redirectURI, challenge string, s
 		challenge:   challenge,
 		scopes:      slices.Clone(scopes),
 		expiresAt:   s.now().Add(codeLifetime),
+		flights:     flights{},
 	}
 	s.secrets.note(value)
 	return value
@@ -66,7 +70,9 @@ func (s *Service) exchange(call *Call) *answer {
 		return refuse(http.StatusBadRequest, codeInvalidGrant, "wrong code_verifier")
 	}
 	sent.made = s.newGrant(sent.client, sent.user, originCode, sent.scopes)
-	return s.grantTokens(sent.made, sent.scopes)
+	given := s.grantTokens(sent.made, sent.scopes)
+	given.fate = &sent.bought
+	return given
 }
 
 func challengeOf(verifier string) string {

@@ -39,8 +39,8 @@
 // # What it remembers
 //
 // [Service.Ledger] tells what clients did: tokens minted, grants and what
-// became of them, refusals, and two mistakes no client should make:
-// sending a refresh token again although its replacement had been delivered,
+// became of them, refusals, and the mistakes no client should make: sending a
+// refresh token or a code again although the answer for it had been delivered,
 // and renewing one grant twice at once. [Service.Secrets] lists every secret
 // the service gave or was given, for tests that watch for leaks.
 //

@@ -41,7 +41,7 @@ type grant struct {
 	issuedAt, refreshedAt, endedAt time.Time
 	refreshes, minted              int
 	current                        *refreshToken
-	flights                        map[*flight]struct{} // its refreshes that are in flight
+	flights                        flights // its refreshes
 }
 
 // refreshToken is one refresh token ever given for a grant. It is spent once a
@@ -52,10 +52,7 @@ type refreshToken struct {
 	spent   bool
 	spentAt time.Time
 
-	// replacement tells what became of the answer that replaced this token,
-	// and waiting counts the replays that came before that was known.
-	replacement delivery
-	waiting     int
+	replacement fate // of the answer that replaced this token
 }
 
 type accessToken struct {
@@ -110,7 +107,7 @@ func (s *Service) newGrant(client, user, origin string, scopes []string) *grant 
 		scopes:   scopes,
 		state:    GrantLive,
 		issuedAt: s.now(),
-		flights:  map[*flight]struct{}{},
+		flights:  flights{},
 	}
 	s.grants = append(s.grants, made)
 	s.rotate(made)

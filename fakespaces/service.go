@@ -73,7 +73,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	wanted := s.askIntercept(call)
 	answer := s.work(&call, wanted)
-	flight.replaced = answer.replaces
+	flight.fate = answer.fate
 	s.tellInterceptAnswer(call)
 	s.deliver(w, r, flight, answer)
 }
