@@ -80,6 +80,12 @@ func strangeError(*Service) *answer {
 	return jsonAnswer(http.StatusBadRequest, object{{"code", "authen_error.4001"}, {"message", "request was refused"}})
 }
 
+// forbidden is what the service says of scopes, permissions and wrong PINs: the
+// token is as good as before.
+func forbidden(*Service) *answer {
+	return jsonAnswer(http.StatusForbidden, object{{"code", "permission_error"}, {"message", "request is not allowed"}})
+}
+
 func redirected(status int) func(*Service) *answer {
 	return func(*Service) *answer {
 		away := plainAnswer(status, "", "")

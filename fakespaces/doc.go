@@ -18,7 +18,8 @@
 //
 //	POST /oauth2/access_token        password, authorization_code, refresh_token
 //	POST /oauth2/revoke_token        by any refresh token of a grant
-//	GET  /api/users/me               200 with a working Bearer token, else 401
+//	POST /api/anonymous/auth         a guest, by form or JSON
+//	GET  /api/users/me               200 with a working token, Bearer or a guest's jwt, else 401
 //	GET  /api/service-configurations where the parts of the service are
 //
 // Everything else is 404. The forms and answers follow the vendor's pages
@@ -27,7 +28,8 @@
 // are on every error, RFC 6749 decides. Nobody outside knows how the real
 // service rotates refresh tokens or treats a repeated one, so all of that is a
 // switch ([Rotation], [WithReuseDetection], [WithGracePeriod],
-// [WithUnknownTokenStatus]), and the defaults are the severe ones.
+// [WithUnknownTokenStatus]), and the defaults are the severe ones; only that new
+// tokens may take a moment to work ([WithReplicationDelay]) must be asked for.
 //
 // # What goes wrong, on demand
 //

@@ -60,6 +60,10 @@ var wires = map[fakespaces.Fault]wire{
 	fakespaces.FaultLongFormScopes: {status: 200, tokens: true, check: field("scope",
 		"https://accounts.avayacloud.com/auth/userinfo.email https://accounts.avayacloud.com/auth/userinfo.profile https://accounts.avayacloud.com/auth/zangspaces")},
 
+	fakespaces.FaultStringIssuer:    {status: 200, tokens: true}, // here and below: nothing to change in a renewal
+	fakespaces.FaultGuestWithoutExp: {status: 200, tokens: true},
+	fakespaces.FaultGuestOpaque:     {status: 200, tokens: true},
+
 	fakespaces.FaultHTML502:                {status: 502, page: true},
 	fakespaces.FaultServerError500:         {status: 500, page: true},
 	fakespaces.FaultUnavailable503:         {status: 503, page: true, check: header("Retry-After", "")},
@@ -83,6 +87,7 @@ var wires = map[fakespaces.Fault]wire{
 	}},
 	fakespaces.FaultHTML400:         {status: 400, page: true},
 	fakespaces.FaultUnknownError400: {status: 400, check: field("code", "authen_error.4001")},
+	fakespaces.FaultForbidden403:    {status: 403, check: field("code", "permission_error")},
 }
 
 // TestEachFault renews with a fault and then sends the same refresh token

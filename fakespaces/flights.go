@@ -133,19 +133,28 @@ func (s *Service) countReplay(first *fate, afterDelivery *int) {
 func (s *Service) describe(call *Call) {
 	s.counts.calls++
 	call.Number = s.counts.calls
-	var owner *grant
-	if sent := s.refreshTokens[call.Form.Get("refresh_token")]; sent != nil {
-		owner = sent.grant
-	} else if known := s.accessTokens[call.bearer()]; known != nil {
-		owner = known.grant
+	owner, user := s.ownerOf(call)
+	if owner != nil {
+		call.GrantID, user = owner.id, owner.user
 	}
-	if owner == nil {
-		return
-	}
-	call.GrantID = owner.id
 	if call.Username == "" {
-		call.Username = owner.user
+		call.Username = user
 	}
+}
+
+// ownerOf finds whose token a call carries: a grant's, or a user's without one.
+func (s *Service) ownerOf(call *Call) (*grant, string) {
+	_, token := call.credential()
+	if sent := s.refreshTokens[call.Form.Get("refresh_token")]; sent != nil {
+		return sent.grant, ""
+	}
+	if known := s.accessTokens[token]; known != nil {
+		return known.grant, ""
+	}
+	if known := s.guests[token]; known != nil {
+		return nil, known.username
+	}
+	return nil, ""
 }
 
 // take marks that the answer's first byte is about to leave.

@@ -56,8 +56,8 @@ type refreshToken struct {
 }
 
 type accessToken struct {
-	grant     *grant
-	expiresAt time.Time
+	grant               *grant
+	issuedAt, expiresAt time.Time
 }
 
 // IssueGrant makes a grant as if the person had just signed in with a browser,
@@ -84,12 +84,13 @@ func (s *Service) RevokeGrantOf(refreshToken string) {
 	}
 }
 
-// TokenWorks tells whether the service would accept an access token now, by
-// its own clock. It is not a call: nothing is counted.
-func (s *Service) TokenWorks(accessToken string) bool {
+// TokenWorks tells whether an access token, or a guest's token, is good now, by
+// the service's own clock. One that is too young for the Spaces host
+// ([WithReplicationDelay]) is good. It is not a call: nothing is counted.
+func (s *Service) TokenWorks(token string) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	return s.working(accessToken) != nil
+	return s.working(token) != nil || s.workingGuest(token) != nil
 }
 
 const (
@@ -130,7 +131,8 @@ func (s *Service) spend(sent *refreshToken) {
 // mint gives the grant a new access token.
 func (s *Service) mint(g *grant) string {
 	value := s.randomHex()
-	s.accessTokens[value] = &accessToken{grant: g, expiresAt: s.now().Add(s.settings.tokenLifetime)}
+	now := s.now()
+	s.accessTokens[value] = &accessToken{grant: g, issuedAt: now, expiresAt: now.Add(s.settings.tokenLifetime)}
 	s.secrets.note(value)
 	s.counts.tokensIssued++
 	g.minted++

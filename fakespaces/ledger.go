@@ -11,9 +11,12 @@ import (
 // Ledger is what happened since the Service was made: a snapshot, which does
 // not change any more. There is no secret in it.
 type Ledger struct {
-	// TokensIssued counts the access tokens minted, whether or not the answer
-	// arrived.
+	// TokensIssued counts the access tokens minted, those of guests included,
+	// whether or not the answer arrived.
 	TokensIssued int `json:"tokensIssued"`
+	// GuestsIssued counts the guests made, whether or not the answer arrived.
+	// They have no grant.
+	GuestsIssued int `json:"guestsIssued"`
 	// GrantsIssued counts grants of every origin; GrantsLive, GrantsRevoked
 	// (by the client) and GrantsDead (by the service) add up to it.
 	GrantsIssued  int `json:"grantsIssued"`
@@ -75,6 +78,7 @@ type GrantRecord struct {
 type counts struct {
 	calls                       int
 	tokensIssued                int
+	guestsIssued                int
 	sentAgainAfterDelivery      int
 	codesSentAgainAfterDelivery int
 	replaysOfLostAnswers        int
@@ -105,6 +109,7 @@ func (s *Service) Ledger() Ledger {
 	defer s.mutex.Unlock()
 	l := Ledger{
 		TokensIssued:                s.counts.tokensIssued,
+		GuestsIssued:                s.counts.guestsIssued,
 		GrantsIssued:                len(s.grants),
 		DeadReasons:                 map[string]int{},
 		SentAgainAfterDelivery:      s.counts.sentAgainAfterDelivery,
@@ -156,6 +161,7 @@ func (l Ledger) String() string {
 		number int
 	}{
 		{"tokens issued", l.TokensIssued},
+		{"guests issued", l.GuestsIssued},
 		{"grants issued", l.GrantsIssued},
 		{"grants revoked", l.GrantsRevoked},
 		{"grants dead", l.GrantsDead},

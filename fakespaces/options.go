@@ -40,6 +40,21 @@ func WithTokenLifetime(lifetime time.Duration) Option {
 	return func(s *Service) { s.SetTokenLifetime(lifetime) }
 }
 
+// WithGuestLifetime sets how long the tokens of guests live; the default is 24
+// hours (vendor page authorizingrequests). The token tells it, as exp, in whole
+// seconds.
+func WithGuestLifetime(lifetime time.Duration) Option {
+	return func(s *Service) { s.SetGuestLifetime(lifetime) }
+}
+
+// WithReplicationDelay sets how long GET /api/users/me answers 401 for a new
+// access token, as if accounts and Spaces copied tokens between them and took
+// their time; the default is 0. The vendor's pages do not say. A guest's token
+// is made on the Spaces host and works at once.
+func WithReplicationDelay(delay time.Duration) Option {
+	return func(s *Service) { s.SetReplicationDelay(delay) }
+}
+
 // WithRotation sets what a renewal does with the refresh token; the default is
 // [RotateAlways].
 func WithRotation(rotation Rotation) Option {

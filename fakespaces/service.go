@@ -32,8 +32,9 @@ type Service struct {
 	grants        []*grant
 	refreshTokens map[string]*refreshToken
 	accessTokens  map[string]*accessToken
+	guests        map[string]*guest // by token
 	codes         map[string]*code
-	signingKey    []byte // of ID tokens; nobody else needs it
+	signingKey    []byte // of JWTs; nobody else needs it
 
 	secrets secrets
 	counts  counts
@@ -54,6 +55,7 @@ func New(options ...Option) *Service {
 		rates:         map[Operation]map[Fault]float64{},
 		refreshTokens: map[string]*refreshToken{},
 		accessTokens:  map[string]*accessToken{},
+		guests:        map[string]*guest{},
 		codes:         map[string]*code{},
 		counts:        newCounts(),
 	}
@@ -120,6 +122,8 @@ func (s *Service) do(call *Call) *answer {
 		return s.profile(call)
 	case OperationConfiguration:
 		return s.configuration(call)
+	case OperationGuest:
+		return s.newGuest(call)
 	case OperationOther, OperationAny: // no call is of the latter
 	}
 	return s.other(call)
@@ -128,8 +132,8 @@ func (s *Service) do(call *Call) *answer {
 // other answers the calls that are no operation of the service.
 func (s *Service) other(call *Call) *answer {
 	switch call.path {
-	case tokenPath, revokePath, profilePath, configurationPath:
-		if call.method != methodOf(call.path) {
+	case tokenPath, revokePath, profilePath, configurationPath, guestPath:
+		if !takes(call.path, call.method) {
 			return plainAnswer(http.StatusMethodNotAllowed, "text/plain", "method not allowed\n")
 		}
 		if call.Form.Get("grant_type") == "" {

@@ -10,6 +10,10 @@ import (
 type Switches struct {
 	// TokenLifetimeSeconds: see [WithTokenLifetime].
 	TokenLifetimeSeconds *float64 `json:"tokenLifetimeSeconds,omitempty"`
+	// GuestLifetimeSeconds: see [WithGuestLifetime].
+	GuestLifetimeSeconds *float64 `json:"guestLifetimeSeconds,omitempty"`
+	// ReplicationDelaySeconds: see [WithReplicationDelay].
+	ReplicationDelaySeconds *float64 `json:"replicationDelaySeconds,omitempty"`
 	// Rotation is always, never or omitted: see [Rotation].
 	Rotation *Rotation `json:"rotation,omitempty"`
 	// ReuseDetection: see [WithReuseDetection].
@@ -57,6 +61,8 @@ func (s *Service) Apply(switches Switches) error {
 		return err
 	}
 	turn(switches.TokenLifetimeSeconds, func(n float64) { s.SetTokenLifetime(seconds(n)) })
+	turn(switches.GuestLifetimeSeconds, func(n float64) { s.SetGuestLifetime(seconds(n)) })
+	turn(switches.ReplicationDelaySeconds, func(n float64) { s.SetReplicationDelay(seconds(n)) })
 	turn(switches.Rotation, s.SetRotation)
 	turn(switches.ReuseDetection, s.SetReuseDetection)
 	turn(switches.GracePeriodSeconds, func(n float64) { s.SetGracePeriod(seconds(n)) })
@@ -93,9 +99,11 @@ func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Se
 // Check tells what is wrong with switches, without turning any.
 func (w Switches) Check() error {
 	for name, given := range map[string]*float64{
-		"tokenLifetimeSeconds": w.TokenLifetimeSeconds,
-		"gracePeriodSeconds":   w.GracePeriodSeconds,
-		"retryAfterSeconds":    w.RetryAfterSeconds,
+		"tokenLifetimeSeconds":    w.TokenLifetimeSeconds,
+		"guestLifetimeSeconds":    w.GuestLifetimeSeconds,
+		"replicationDelaySeconds": w.ReplicationDelaySeconds,
+		"gracePeriodSeconds":      w.GracePeriodSeconds,
+		"retryAfterSeconds":       w.RetryAfterSeconds,
 	} {
 		if given != nil && *given < 0 {
 			return fmt.Errorf("%s is %v: want 0 or more", name, *given)
