@@ -64,6 +64,19 @@ func enriched(a *answer) {
 	}
 }
 
+func otherAudience(a *answer) { a.object.set("audience", "another-client") }
+
+func otherUser(a *answer) {
+	user, given := a.object.get("user").(object)
+	if !given {
+		return
+	}
+	const other = "someone-else@example.test"
+	a.object.set("user_id", personID("accounts", other))
+	user.set("id", personID("accounts", other))
+	user.set("username", other)
+}
+
 func webPage(status int) func(*Service) *answer {
 	return func(*Service) *answer {
 		title := fmt.Sprintf("%d %s", status, http.StatusText(status))

@@ -88,9 +88,9 @@ func (c *Call) credential() (scheme, token string) {
 // presented lists every secret the call carries, right or wrong.
 func (c *Call) presented() []string {
 	var shown []string
-	for _, field := range []string{"client_secret", "password", "refresh_token", "code", "code_verifier"} {
+	for _, field := range []string{"client_secret", "password", "refresh_token", "code", "code_verifier", "id_token"} {
 		shown = append(shown, c.Form[field]...)
-		shown = append(shown, c.Query[field]...) // where none of them belongs
+		shown = append(shown, c.Query[field]...) // where but the last does not belong
 	}
 	scheme, token := c.credential()
 	if scheme != "basic" {

@@ -20,6 +20,7 @@
 //	POST /oauth2/revoke_token        by any refresh token of a grant
 //	POST /api/anonymous/auth         a guest, by form or JSON
 //	GET  /api/users/me               200 with a working token, Bearer or a guest's jwt, else 401
+//	GET  /api/1.0/id_token/get_token_info  what an ID token says
 //	GET  /api/service-configurations where the parts of the service are
 //
 // Everything else is 404. The forms and answers follow the vendor's pages

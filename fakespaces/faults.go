@@ -49,6 +49,12 @@ const (
 	FaultGuestOpaque     Fault = "guest-opaque"      // no JWT at all
 )
 
+// Answers about an ID token that is not what its holder thinks.
+const (
+	FaultOtherAudience Fault = "other-audience" // audience is another client
+	FaultOtherUser     Fault = "other-user"     // user_id, user.id and user.username are another person's
+)
+
 // Passing trouble, instead of the work.
 const (
 	FaultHTML502                Fault = "html-502"                // a proxy's web page

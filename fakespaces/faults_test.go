@@ -63,6 +63,8 @@ var wires = map[fakespaces.Fault]wire{
 	fakespaces.FaultStringIssuer:    {status: 200, tokens: true}, // here and below: nothing to change in a renewal
 	fakespaces.FaultGuestWithoutExp: {status: 200, tokens: true},
 	fakespaces.FaultGuestOpaque:     {status: 200, tokens: true},
+	fakespaces.FaultOtherAudience:   {status: 200, tokens: true},
+	fakespaces.FaultOtherUser:       {status: 200, tokens: true},
 
 	fakespaces.FaultHTML502:                {status: 502, page: true},
 	fakespaces.FaultServerError500:         {status: 500, page: true},

@@ -41,6 +41,9 @@ var oddityTable = []oddity{
 	{fault: FaultGuestWithoutExp, meaning: "the token of a guest has no exp, though it does expire", guestToken: withoutExp},
 	{fault: FaultGuestOpaque, meaning: "the token of a guest is no JWT", guestToken: opaque},
 
+	{fault: FaultOtherAudience, meaning: "the audience of the ID token is another client", alter: otherAudience},
+	{fault: FaultOtherUser, meaning: "the ID token is another person's", alter: otherUser},
+
 	{fault: FaultHTML502, meaning: "502 with a proxy's web page, no work done", instead: webPage(http.StatusBadGateway)},
 	{fault: FaultServerError500, meaning: "500 with a web page, no work done", instead: webPage(http.StatusInternalServerError)},
 	{fault: FaultUnavailable503, meaning: "503 with a web page, no work done", instead: webPage(http.StatusServiceUnavailable)},

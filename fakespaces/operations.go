@@ -27,6 +27,9 @@ const (
 	// OperationGuest makes an anonymous guest: POST /api/anonymous/auth (vendor
 	// page anonymous_auth).
 	OperationGuest Operation = "guest"
+	// OperationTokenInfo asks what an ID token says: GET
+	// /api/1.0/id_token/get_token_info (vendor page authorizingrequests).
+	OperationTokenInfo Operation = "token-info"
 	// OperationOther is any other call: an unknown path, method or grant_type,
 	// or the login page that a followed [FaultRedirect] leads to.
 	OperationOther Operation = "other"
@@ -39,7 +42,8 @@ const (
 func Operations() []Operation {
 	return []Operation{
 		OperationPassword, OperationRefresh, OperationAuthorizationCode, OperationRevoke,
-		OperationProfile, OperationConfiguration, OperationGuest, OperationOther, OperationAny,
+		OperationProfile, OperationConfiguration, OperationGuest, OperationTokenInfo,
+		OperationOther, OperationAny,
 	}
 }
 
@@ -49,6 +53,7 @@ const (
 	profilePath       = "/api/users/me"
 	configurationPath = "/api/service-configurations"
 	guestPath         = "/api/anonymous/auth"
+	tokenInfoPath     = "/api/1.0/id_token/get_token_info"
 	loginPath         = "/account/login"
 )
 
@@ -76,6 +81,8 @@ func operationOf(method, path, grantType string) Operation {
 		return OperationConfiguration
 	case guestPath:
 		return OperationGuest
+	case tokenInfoPath:
+		return OperationTokenInfo
 	}
 	return OperationOther
 }

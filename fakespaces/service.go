@@ -124,6 +124,8 @@ func (s *Service) do(call *Call) *answer {
 		return s.configuration(call)
 	case OperationGuest:
 		return s.newGuest(call)
+	case OperationTokenInfo:
+		return s.tokenInfo(call)
 	case OperationOther, OperationAny: // no call is of the latter
 	}
 	return s.other(call)
@@ -132,7 +134,7 @@ func (s *Service) do(call *Call) *answer {
 // other answers the calls that are no operation of the service.
 func (s *Service) other(call *Call) *answer {
 	switch call.path {
-	case tokenPath, revokePath, profilePath, configurationPath, guestPath:
+	case tokenPath, revokePath, profilePath, configurationPath, guestPath, tokenInfoPath:
 		if !takes(call.path, call.method) {
 			return plainAnswer(http.StatusMethodNotAllowed, "text/plain", "method not allowed\n")
 		}
