@@ -31,7 +31,11 @@ func truncated(a *answer) {
 	a.ending = endsUnread
 }
 
+// padded has no place for its padding in a web page or a redirect.
 func padded(a *answer) {
+	if a.text != "" || a.header.Get("Location") != "" {
+		return
+	}
 	a.padding = hugePadding
 	a.ending = endsUnread
 }

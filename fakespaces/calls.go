@@ -68,6 +68,9 @@ func readCall(r *http.Request) Call {
 	}
 	call.Operation = operationOf(call.method, call.path, call.Form.Get("grant_type"))
 	call.ClientID = call.Form.Get("client_id")
+	if call.Operation == OperationAuthorize {
+		call.ClientID = call.Query.Get("client_id")
+	}
 	call.Username = call.Form.Get("username")
 	return call
 }
@@ -88,9 +91,12 @@ func (c *Call) credential() (scheme, token string) {
 // presented lists every secret the call carries, right or wrong.
 func (c *Call) presented() []string {
 	var shown []string
-	for _, field := range []string{"client_secret", "password", "refresh_token", "code", "code_verifier", "id_token"} {
+	for _, field := range []string{"client_secret", "password", "refresh_token", "code", "code_verifier", "id_token", "ticket"} {
 		shown = append(shown, c.Form[field]...)
-		shown = append(shown, c.Query[field]...) // where but the last does not belong
+		shown = append(shown, c.Query[field]...) // wrong for all but id_token, but shown all the same
+	}
+	if c.Query.Get("code_challenge_method") == methodPlain {
+		shown = append(shown, c.Query["code_challenge"]...) // it is the verifier
 	}
 	scheme, token := c.credential()
 	if scheme != "basic" {

@@ -1,6 +1,7 @@
 package fakespaces_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,4 +71,35 @@ func TestACodeSentAgainBeforeTheFateOfItsAnswerIsKnown(t *testing.T) {
 	w.server.Close() // every call has landed
 	equal(t, "codes sent again after delivery", w.Ledger().CodesSentAgainAfterDelivery, 0)
 	equal(t, "replays of lost answers", w.Ledger().ReplaysOfLostAnswers, 1)
+}
+
+func TestACodeNeedsTheVerifierOfItsChallenge(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		challenge, method, verifier string
+		works                       bool
+	}{
+		"S256 with its verifier":            {challenge(), "S256", verifier, true},
+		"S256 with another verifier":        {challenge(), "S256", verifier + "x", false},
+		"S256 with the challenge itself":    {challenge(), "S256", challenge(), false},
+		"S256 without a verifier":           {challenge(), "S256", "", false},
+		"plain with its verifier":           {verifier, "plain", verifier, true},
+		"plain with another verifier":       {verifier, "plain", verifier + "x", false},
+		"plain with the verifier of S256":   {challenge(), "plain", verifier, false},
+		"plain without a verifier":          {verifier, "plain", "", false},
+		"no challenge, and no verifier too": {"", "", "", true},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			w := newWorld(t)
+			query := asking("code_challenge", c.challenge, "code_challenge_method", c.method)
+			_, brought := w.location(w.decide(w.ticket(query), "allow"))
+			got := w.post("/oauth2/access_token", codeForm(brought.Get("code"), c.verifier))
+			if c.works {
+				w.expectStatus(got, 200)
+			} else {
+				w.expectRefusal(got, 400, "invalid_grant")
+			}
+			equal(t, "the challenge is a secret", slices.Contains(w.Secrets(), c.challenge), c.method == "plain" || c.verifier == challenge())
+			equal(t, "what was presented is a secret", slices.Contains(w.Secrets(), c.verifier), c.verifier != "")
+		})
+	}
 }

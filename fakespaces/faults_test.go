@@ -189,6 +189,7 @@ func TestWhatIsMisspelledPanics(t *testing.T) {
 		"a fault with a rate":     func() { s.SetFaultRate(fakespaces.OperationAny, "no-such-fault", 1) },
 		"a rate above one":        func() { s.SetFaultRate(fakespaces.OperationAny, fakespaces.FaultHTML400, 1.1) },
 		"a rotation":              func() { s.SetRotation("no-such-rotation") },
+		"a redirect URI":          func() { s.AddRedirectURI("app", "localhost:3000") },
 		"an unknown-token status": func() { s.SetUnknownTokenStatus(http.StatusTeapot) },
 	} {
 		t.Run(sentence, func(t *testing.T) {

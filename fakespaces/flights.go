@@ -133,6 +133,9 @@ func (s *Service) countReplay(first *fate, afterDelivery *int) {
 func (s *Service) describe(call *Call) {
 	s.counts.calls++
 	call.Number = s.counts.calls
+	if shown := s.tickets[call.Form.Get("ticket")]; shown != nil && call.path == confirmPath {
+		call.ClientID, call.Username = shown.client, shown.user
+	}
 	owner, user := s.ownerOf(call)
 	if owner != nil {
 		call.GrantID, user = owner.id, owner.user

@@ -13,6 +13,10 @@ const (
 	// OperationRefresh is a renewal: POST /oauth2/access_token,
 	// grant_type=refresh_token (RFC 6749 section 6).
 	OperationRefresh Operation = "refresh"
+	// OperationAuthorize is the first half of a browser sign-in, each step of
+	// it: GET and POST /oauth2/authorize, and POST /oauth2/authorize/confirm (RFC
+	// 6749 section 4.1.1; the latter from vendor page authorizingrequests).
+	OperationAuthorize Operation = "authorize"
 	// OperationAuthorizationCode is the second half of a browser sign-in: POST
 	// /oauth2/access_token, grant_type=authorization_code (RFC 6749 section
 	// 4.1.3).
@@ -41,13 +45,15 @@ const (
 // Operations lists every Operation, OperationAny last.
 func Operations() []Operation {
 	return []Operation{
-		OperationPassword, OperationRefresh, OperationAuthorizationCode, OperationRevoke,
-		OperationProfile, OperationConfiguration, OperationGuest, OperationTokenInfo,
-		OperationOther, OperationAny,
+		OperationPassword, OperationRefresh, OperationAuthorize, OperationAuthorizationCode,
+		OperationRevoke, OperationProfile, OperationConfiguration, OperationGuest,
+		OperationTokenInfo, OperationOther, OperationAny,
 	}
 }
 
 const (
+	authorizePath     = "/oauth2/authorize"
+	confirmPath       = "/oauth2/authorize/confirm"
 	tokenPath         = "/oauth2/access_token"
 	revokePath        = "/oauth2/revoke_token"
 	profilePath       = "/api/users/me"
@@ -60,7 +66,9 @@ const (
 // takes tells whether a path of the service is for a method.
 func takes(path, method string) bool {
 	switch path {
-	case tokenPath, revokePath, guestPath:
+	case authorizePath:
+		return method == http.MethodGet || method == http.MethodPost
+	case confirmPath, tokenPath, revokePath, guestPath:
 		return method == http.MethodPost
 	}
 	return method == http.MethodGet
@@ -71,6 +79,8 @@ func operationOf(method, path, grantType string) Operation {
 		return OperationOther
 	}
 	switch path {
+	case authorizePath, confirmPath:
+		return OperationAuthorize
 	case tokenPath:
 		return operationOfGrant(grantType)
 	case revokePath:

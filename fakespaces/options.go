@@ -28,6 +28,14 @@ func WithClient(id, secret string) Option {
 	return func(s *Service) { s.AddClient(id, secret) }
 }
 
+// WithRedirectURI registers an address to which a browser may be sent back with
+// a code for a client. May be given often; it is compared byte by byte, so a
+// slash at the end counts. A client for which none is registered may use any
+// absolute address. The vendor's pages do not say how strict the service is.
+func WithRedirectURI(clientID, uri string) Option {
+	return func(s *Service) { s.AddRedirectURI(clientID, uri) }
+}
+
 // WithUser makes a person, or a bot, who can sign in. May be given often.
 func WithUser(username, password string) Option {
 	return func(s *Service) { s.AddUser(username, password) }

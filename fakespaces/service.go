@@ -19,12 +19,13 @@ type Service struct {
 
 	// mutex guards all that follows. It is never held while a caller's
 	// function runs, while an answer is written, or while anything waits.
-	mutex    sync.Mutex
-	settings settings
-	clients  map[string]string // client ID to client secret
-	users    map[string]string // user name to password
-	queued   map[Operation][]Fault
-	rates    map[Operation]map[Fault]float64
+	mutex        sync.Mutex
+	settings     settings
+	clients      map[string]string   // client ID to client secret
+	users        map[string]string   // user name to password
+	redirectURIs map[string][]string // by client ID
+	queued       map[Operation][]Fault
+	rates        map[Operation]map[Fault]float64
 
 	intercept       func(Call) Fault
 	interceptAnswer func(Call)
@@ -33,6 +34,7 @@ type Service struct {
 	refreshTokens map[string]*refreshToken
 	accessTokens  map[string]*accessToken
 	guests        map[string]*guest // by token
+	tickets       map[string]*ticket
 	codes         map[string]*code
 	signingKey    []byte // of JWTs; nobody else needs it
 
@@ -51,11 +53,13 @@ func New(options ...Option) *Service {
 		settings:      defaultSettings(),
 		clients:       map[string]string{},
 		users:         map[string]string{},
+		redirectURIs:  map[string][]string{},
 		queued:        map[Operation][]Fault{},
 		rates:         map[Operation]map[Fault]float64{},
 		refreshTokens: map[string]*refreshToken{},
 		accessTokens:  map[string]*accessToken{},
 		guests:        map[string]*guest{},
+		tickets:       map[string]*ticket{},
 		codes:         map[string]*code{},
 		counts:        newCounts(),
 	}
@@ -114,6 +118,8 @@ func (s *Service) do(call *Call) *answer {
 		return s.token(call, s.signIn)
 	case OperationRefresh:
 		return s.token(call, s.refresh)
+	case OperationAuthorize:
+		return s.authorize(call)
 	case OperationAuthorizationCode:
 		return s.token(call, s.exchange)
 	case OperationRevoke:
@@ -134,7 +140,7 @@ func (s *Service) do(call *Call) *answer {
 // other answers the calls that are no operation of the service.
 func (s *Service) other(call *Call) *answer {
 	switch call.path {
-	case tokenPath, revokePath, profilePath, configurationPath, guestPath, tokenInfoPath:
+	case authorizePath, confirmPath, tokenPath, revokePath, profilePath, configurationPath, guestPath, tokenInfoPath:
 		if !takes(call.path, call.method) {
 			return plainAnswer(http.StatusMethodNotAllowed, "text/plain", "method not allowed\n")
 		}

@@ -36,6 +36,9 @@ type Switches struct {
 	Passwords map[string]string `json:"passwords,omitempty"`
 	// ClientSecrets maps client IDs to secrets: see [Service.AddClient].
 	ClientSecrets map[string]string `json:"clientSecrets,omitempty"`
+	// RedirectURIs maps client IDs to addresses to add: see
+	// [Service.AddRedirectURI].
+	RedirectURIs map[string][]string `json:"redirectURIs,omitempty"`
 	// RevokeGrantsOf lists refresh tokens: see [Service.RevokeGrantOf].
 	RevokeGrantsOf []string `json:"revokeGrantsOf,omitempty"`
 }
@@ -82,6 +85,11 @@ func (s *Service) Apply(switches Switches) error {
 	for id, secret := range switches.ClientSecrets {
 		s.SetClientSecret(id, secret)
 	}
+	for id, uris := range switches.RedirectURIs {
+		for _, uri := range uris {
+			s.AddRedirectURI(id, uri)
+		}
+	}
 	for _, token := range switches.RevokeGrantsOf {
 		s.RevokeGrantOf(token)
 	}
@@ -117,6 +125,13 @@ func (w Switches) Check() error {
 	if w.UnknownTokenStatus != nil {
 		if err := checkUnknownTokenStatus(*w.UnknownTokenStatus); err != nil {
 			return err
+		}
+	}
+	for _, uris := range w.RedirectURIs {
+		for _, uri := range uris {
+			if err := checkRedirectURI(uri); err != nil {
+				return err
+			}
 		}
 	}
 	for _, queued := range w.Next {
