@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
 )
@@ -95,52 +94,6 @@ func TestTheStateComesBackUnchanged(t *testing.T) {
 	}
 }
 
-func TestTheBrowserIsSentOnlyWhereTheClientLives(t *testing.T) {
-	const registered = "https://app.example.test/back"
-	for sentence, c := range map[string]struct {
-		registered []string
-		asked      url.Values
-		sent       bool
-	}{
-		"the registered address":           {[]string{registered}, asking("redirect_uri", registered), true},
-		"the second registered address":    {[]string{callback, registered}, asking("redirect_uri", registered), true},
-		"a slash more":                     {[]string{registered}, asking("redirect_uri", registered+"/"), false},
-		"a slash less":                     {[]string{registered + "/"}, asking("redirect_uri", registered), false},
-		"a query more":                     {[]string{registered}, asking("redirect_uri", registered+"?a=b"), false},
-		"another spelling of the host":     {[]string{registered}, asking("redirect_uri", "https://APP.example.test/back"), false},
-		"any address, if none is":          {nil, asking("redirect_uri", "https://else.example.test"), true},
-		"an application's own scheme":      {nil, asking("redirect_uri", "com.example.app:/back"), true},
-		"no address":                       {nil, asking("redirect_uri", ""), false},
-		"a path":                           {nil, asking("redirect_uri", "/back"), false},
-		"a host without its scheme":        {nil, asking("redirect_uri", "localhost:3000/"), false},
-		"a scheme without its host":        {nil, asking("redirect_uri", "http:///back"), false},
-		"an address with a fragment":       {nil, asking("redirect_uri", callback+"#a"), false},
-		"an address that is none":          {nil, asking("redirect_uri", "http://%zz"), false},
-		"an unknown client":                {nil, asking("client_id", "app-2"), false},
-		"no client":                        {nil, asking("client_id", ""), false},
-		"two addresses":                    {nil, func() url.Values { q := asking(); q.Add("redirect_uri", registered); return q }(), false},
-		"an address of another client's":   {[]string{callback}, asking("redirect_uri", registered), false},
-		"a mistake, at a wrong address":    {[]string{callback}, asking("redirect_uri", registered, "scope", "x"), false},
-		"a mistake, at no client's addres": {nil, asking("client_id", "app-2", "response_type", "x"), false},
-	} {
-		t.Run(sentence, func(t *testing.T) {
-			w := newWorld(t, fakespaces.WithClient("app-3", "secret"), fakespaces.WithRedirectURI("app-3", registered))
-			for _, uri := range c.registered {
-				w.AddRedirectURI(app, uri)
-			}
-			if !c.sent {
-				w.expectPage(w.open(c.asked), 400, `role="alert"`)
-				w.expectPage(w.enter(c.asked, bot, botSecret), 400)
-				return
-			}
-			w.expectPage(w.open(c.asked), 200)
-			got := w.decide(w.ticket(c.asked), "allow")
-			w.expectStatus(got, 303)
-			equal(t, "it is sent there", strings.HasPrefix(got.header.Get("Location"), c.asked.Get("redirect_uri")+"?code="), true)
-		})
-	}
-}
-
 func TestTheClientHearsOfItsMistake(t *testing.T) {
 	twice := func(name string) url.Values { query := asking(); query.Add(name, "b"); return query }
 	for sentence, c := range map[string]struct {
@@ -170,14 +123,6 @@ func TestTheClientHearsOfItsMistake(t *testing.T) {
 	}
 }
 
-func TestTheQueryOfTheRedirectURIIsKept(t *testing.T) {
-	w := newWorld(t)
-	uri := callback + "?b=2&a=%20&b=1"
-	got := w.decide(w.ticket(asking("redirect_uri", uri)), "allow")
-	w.expectStatus(got, 303)
-	equal(t, "it is kept", strings.HasPrefix(got.header.Get("Location"), uri+"&code="), true)
-}
-
 func TestAWrongPasswordShowsThePageAgain(t *testing.T) {
 	for sentence, c := range map[string]struct{ username, password string }{
 		"a wrong password": {bot, "wrong"},
@@ -194,55 +139,4 @@ func TestAWrongPasswordShowsThePageAgain(t *testing.T) {
 			equal(t, "the password is a secret", slices.Contains(w.Secrets(), c.password), c.password != "")
 		})
 	}
-}
-
-func TestAConsentPageIsAnsweredOnce(t *testing.T) {
-	for sentence, c := range map[string]struct {
-		give   func(w *world, ticket string) string
-		works  bool
-		wanted string
-	}{
-		"in time":                             {func(w *world, ticket string) string { w.pass(10*time.Minute - 1); return ticket }, true, "allow"},
-		"too late":                            {func(w *world, ticket string) string { w.pass(10 * time.Minute); return ticket }, false, "allow"},
-		"a second time, after it was allowed": {func(w *world, ticket string) string { w.decide(ticket, "allow"); return ticket }, false, "allow"},
-		"a second time, after it was denied":  {func(w *world, ticket string) string { w.decide(ticket, "deny"); return ticket }, false, "allow"},
-		"denied, after it was allowed":        {func(w *world, ticket string) string { w.decide(ticket, "allow"); return ticket }, false, "deny"},
-		"with the ticket of another service":  {func(*world, string) string { return newWorld(t).ticket(asking()) }, false, "allow"},
-		"without a ticket":                    {func(*world, string) string { return "" }, false, "allow"},
-		"without a decision":                  {func(_ *world, ticket string) string { return ticket }, false, ""},
-		"after a call without a decision":     {func(w *world, ticket string) string { w.decide(ticket, "x"); return ticket }, true, "allow"},
-	} {
-		t.Run(sentence, func(t *testing.T) {
-			w := newWorld(t)
-			ticket := c.give(w, w.ticket(asking()))
-			got := w.decide(ticket, c.wanted)
-			if c.works {
-				w.expectStatus(got, 303)
-				return
-			}
-			w.expectPage(got, 400, `role="alert"`)
-			equal(t, "the ticket is a secret", slices.Contains(w.Secrets(), ticket), ticket != "")
-		})
-	}
-}
-
-func TestEachFaultOfAConsentDoesItsWorkOrNot(t *testing.T) {
-	for _, fault := range fakespaces.Faults() {
-		t.Run(string(fault), func(t *testing.T) {
-			w := newWorld(t, fakespaces.WithStall(time.Millisecond))
-			ticket := w.ticket(asking())
-			w.Next(fakespaces.OperationAuthorize, fault)
-			w.decide(ticket, "allow")
-			again := w.decide(ticket, "allow")
-			equal(t, "the ticket is used", again.status == 400, fault.DoesWork())
-		})
-	}
-}
-
-func TestAFaultOfAPageLeavesNoTicketOrAWholePage(t *testing.T) {
-	w := newWorld(t)
-	w.Next(fakespaces.OperationAuthorize, fakespaces.FaultServerError500, fakespaces.FaultHugeBody, fakespaces.FaultTruncatedJSON)
-	w.expectStatus(w.enter(asking(), bot, botSecret), 500)
-	equal(t, "nothing to pad", ticketOf.MatchString(w.enter(asking(), bot, botSecret).body), true)
-	equal(t, "a page breaks off", ticketOf.MatchString(w.enter(asking(), bot, botSecret).body), false)
 }
