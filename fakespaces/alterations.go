@@ -31,7 +31,11 @@ func truncated(a *answer) {
 	a.ending = endsUnread
 }
 
+// padded has no place for its padding in a web page or a redirect.
 func padded(a *answer) {
+	if a.text != "" || a.header.Get("Location") != "" {
+		return
+	}
 	a.padding = hugePadding
 	a.ending = endsUnread
 }
@@ -64,6 +68,19 @@ func enriched(a *answer) {
 	}
 }
 
+func otherAudience(a *answer) { a.object.set("audience", "another-client") }
+
+func otherUser(a *answer) {
+	user, given := a.object.get("user").(object)
+	if !given {
+		return
+	}
+	const other = "someone-else@example.test"
+	a.object.set("user_id", personID("accounts", other))
+	user.set("id", personID("accounts", other))
+	user.set("username", other)
+}
+
 func webPage(status int) func(*Service) *answer {
 	return func(*Service) *answer {
 		title := fmt.Sprintf("%d %s", status, http.StatusText(status))
@@ -78,6 +95,12 @@ func refused(status int, code string) func(*Service) *answer {
 
 func strangeError(*Service) *answer {
 	return jsonAnswer(http.StatusBadRequest, object{{"code", "authen_error.4001"}, {"message", "request was refused"}})
+}
+
+// forbidden is what the service says of scopes, permissions and wrong PINs: the
+// token is as good as before.
+func forbidden(*Service) *answer {
+	return jsonAnswer(http.StatusForbidden, object{{"code", "permission_error"}, {"message", "request is not allowed"}})
 }
 
 func redirected(status int) func(*Service) *answer {

@@ -25,8 +25,8 @@ type answer struct {
 	padding int    // so many bytes of a useless first member come before the rest of the object
 	ending  ending
 
-	refusal  string        // the error code in the answer, for the ledger
-	replaces *refreshToken // the token sent, if the answer gives another one for it
+	refusal string // the error code in the answer, for the ledger
+	fate    *fate  // of the refresh token or code that was spent for this answer
 }
 
 func jsonAnswer(status int, members object) *answer {
@@ -44,19 +44,21 @@ func plainAnswer(status int, contentType, text string) *answer {
 	return &answer{status: status, header: header, text: text}
 }
 
-// The error codes the service answers with: RFC 6749 section 5.2, RFC 6750
-// section 3.1, and temporarily_unavailable and server_error, which RFC 6749
-// section 4.1.2.1 defines for another endpoint but services use on this one.
+// The error codes the service answers with: RFC 6749 sections 4.1.2.1 and 5.2,
+// and RFC 6750 section 3.1. The last two are meant for the browser, but services
+// use them at the token endpoint too.
 const (
-	codeInvalidRequest         = "invalid_request"
-	codeInvalidClient          = "invalid_client"
-	codeInvalidGrant           = "invalid_grant"
-	codeInvalidScope           = "invalid_scope"
-	codeInvalidToken           = "invalid_token"
-	codeUnauthorizedClient     = "unauthorized_client"
-	codeUnsupportedGrantType   = "unsupported_grant_type"
-	codeServerError            = "server_error"
-	codeTemporarilyUnavailable = "temporarily_unavailable"
+	codeInvalidRequest          = "invalid_request"
+	codeInvalidClient           = "invalid_client"
+	codeInvalidGrant            = "invalid_grant"
+	codeInvalidScope            = "invalid_scope"
+	codeInvalidToken            = "invalid_token"
+	codeUnauthorizedClient      = "unauthorized_client"
+	codeUnsupportedGrantType    = "unsupported_grant_type"
+	codeUnsupportedResponseType = "unsupported_response_type"
+	codeAccessDenied            = "access_denied"
+	codeServerError             = "server_error"
+	codeTemporarilyUnavailable  = "temporarily_unavailable"
 )
 
 func refuse(status int, code, description string) *answer {

@@ -1,8 +1,6 @@
 package fakespaces
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"net/http"
 	"slices"
 	"time"
@@ -14,10 +12,13 @@ const codeLifetime = 10 * time.Minute
 
 // code is what the browser brings back from a sign-in.
 type code struct {
-	client, user, redirectURI, challenge string
-	scopes                               []string
-	expiresAt                            time.Time
-	made                                 *grant // once it is spent
+	authorization
+	user      string
+	expiresAt time.Time
+
+	made    *grant  // once it is spent
+	flights flights // the exchanges that send it
+	bought  fate    // of the answer with the tokens of made
 }
 
 // IssueCode gives an authorization code as if the person had just signed in
@@ -25,22 +26,34 @@ type code struct {
 // within ten minutes, with the same redirect_uri. A challenge that is not
 // empty is an S256 code challenge (RFC 7636 section 4.2), and the exchange then
 // needs its verifier. Without scopes the grant will have all three.
+//
+// Nothing is checked: [Service.Consent] does the same for an address that a
+// client made, and looks at it first.
 func (s *Service) IssueCode(clientID, username, redirectURI, challenge string, scopes ...string) string {
 	if len(scopes) == 0 {
 		scopes = allScopes()
 	}
+	asked := authorization{client: clientID, redirectURI: redirectURI, scopes: slices.Clone(scopes)}
+	if challenge != "" {
+		asked.challenge, asked.method = challenge, methodS256
+	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	return s.newCode(asked, username)
+}
+
+func (s *Service) newCode(asked authorization, user string) string {
 	value := s.randomHex()
 	s.codes[value] = &code{
-		client:      clientID,
-		user:        username,
-		redirectURI: redirectURI,
-		challenge:   challenge,
-		scopes:      slices.Clone(scopes),
-		expiresAt:   s.now().Add(codeLifetime),
+		authorization: asked,
+		user:          user,
+		expiresAt:     s.now().Add(codeLifetime),
+		flights:       flights{},
 	}
 	s.secrets.note(value)
+	if asked.method == methodPlain {
+		s.secrets.note(asked.challenge) // it is the verifier
+	}
 	return value
 }
 
@@ -62,14 +75,11 @@ func (s *Service) exchange(call *Call) *answer {
 		return refuse(http.StatusBadRequest, codeInvalidGrant, "expired code")
 	case sent.redirectURI != call.Form.Get("redirect_uri"):
 		return refuse(http.StatusBadRequest, codeInvalidGrant, "another redirect_uri")
-	case sent.challenge != "" && sent.challenge != challengeOf(call.Form.Get("code_verifier")):
+	case !sent.proves(call.Form.Get("code_verifier")):
 		return refuse(http.StatusBadRequest, codeInvalidGrant, "wrong code_verifier")
 	}
 	sent.made = s.newGrant(sent.client, sent.user, originCode, sent.scopes)
-	return s.grantTokens(sent.made, sent.scopes)
-}
-
-func challengeOf(verifier string) string {
-	sum := sha256.Sum256([]byte(verifier))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+	given := s.grantTokens(sent.made, sent.scopes)
+	given.fate = &sent.bought
+	return given
 }

@@ -36,6 +36,7 @@ type SeedAnswer struct {
 //	GET  /fakespaces/faults    the names of all faults, and what they mean
 //	POST /fakespaces/switches  Switches to turn; 204
 //	POST /fakespaces/grants    a Seed; 201 and a SeedAnswer
+//	POST /fakespaces/consents  a Decision; 200 and a DecisionAnswer
 //
 // A wrong body is refused with 400 and a line of text, and nothing is changed.
 // Whoever can reach it rules the service, so it is a handler of its own: mount
@@ -71,6 +72,7 @@ func (s *Service) ControlHandler() http.Handler {
 		token := s.IssueGrant(seed.Client, seed.User, seed.Scopes...)
 		writeJSON(w, http.StatusCreated, SeedAnswer{RefreshToken: token})
 	})
+	paths.HandleFunc("POST "+ControlPath+"consents", s.serveDecision)
 	return paths
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,7 @@ func TestSwitchesTurnOverHTTP(t *testing.T) {
 	w := newWorld(t)
 	killed := w.IssueGrant(app, bot)
 	body, err := json.Marshal(map[string]any{
+		"guestLifetimeSeconds": 60, "replicationDelaySeconds": 0.5,
 		"tokenLifetimeSeconds": 20, "rotation": "never", "reuseDetection": false, "gracePeriodSeconds": 3,
 		"retryAfterSeconds": 7, "unknownTokenStatus": 400, "tokensOutliveRevocation": true, "down": false,
 		"next":           []any{map[string]any{"operation": "password", "faults": []string{"throttled-seconds"}}},
@@ -62,6 +64,12 @@ func TestSwitchesTurnOverHTTP(t *testing.T) {
 	w.expectStatus(token, 200)
 	equal(t, "expires_in", token.fields["expires_in"], any(20.0))
 	w.expectStatus(w.whoAmI(token.access), 502)
+	w.SetFaultRate(fakespaces.OperationProfile, fakespaces.FaultHTML502, 0)
+	w.expectStatus(w.whoAmI(token.access), 401)
+	w.pass(500 * time.Millisecond)
+	w.expectStatus(w.whoAmI(token.access), 200)
+	guest := claimsOf(t, w.beGuest(url.Values{}).text("token"))
+	equal(t, "lifetime of a guest", guest["exp"].(float64)-guest["iat"].(float64), 60)
 	w.expectRefusal(w.revoke("unknown"), 400, "invalid_token")
 	w.expectRefusal(w.refresh(killed), 400, "invalid_grant")
 	seed := w.IssueGrant(app, bot)
@@ -78,6 +86,8 @@ func TestWrongSwitchesChangeNothing(t *testing.T) {
 		"an unknown operation": `{"down":true,"next":[{"operation":"x","faults":[]}]}`,
 		"a rate above one":     `{"down":true,"faultRates":[{"operation":"any","fault":"html-400","rate":2}]}`,
 		"a negative lifetime":  `{"down":true,"tokenLifetimeSeconds":-1}`,
+		"a negative delay":     `{"down":true,"replicationDelaySeconds":-1}`,
+		"a negative guest":     `{"down":true,"guestLifetimeSeconds":-1}`,
 		"an unknown status":    `{"down":true,"unknownTokenStatus":404}`,
 	} {
 		t.Run(sentence, func(t *testing.T) {

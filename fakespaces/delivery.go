@@ -13,7 +13,7 @@ import (
 // connection where the answer ends so.
 //
 // An answer that is lost by design is recorded before its first byte leaves,
-// and any other one while refreshes of the same grant wait in arrive: either
+// and any other one while calls with the same grant or code wait in arrive: either
 // way a client that reacts to what it sees finds it recorded. Whether the
 // client is still there is asked before writing: afterwards one that has read
 // the answer and hung up would look like one that never got it.

@@ -42,6 +42,19 @@ const (
 	FaultEmptyAccessToken    Fault = "empty-access-token"    // the refresh token is there, rotated
 )
 
+// Answers to a guest whose token is odd, but works.
+const (
+	FaultStringIssuer    Fault = "string-issuer"     // iss is text: "zang"
+	FaultGuestWithoutExp Fault = "guest-without-exp" // no exp, though the token dies with its lifetime
+	FaultGuestOpaque     Fault = "guest-opaque"      // no JWT at all
+)
+
+// Answers about an ID token that is not what its holder thinks.
+const (
+	FaultOtherAudience Fault = "other-audience" // audience is another client
+	FaultOtherUser     Fault = "other-user"     // user_id, user.id and user.username are another person's
+)
+
 // Passing trouble, instead of the work.
 const (
 	FaultHTML502                Fault = "html-502"                // a proxy's web page
@@ -68,4 +81,5 @@ const (
 	FaultEmpty400           Fault = "empty-400"            // 400 without a body
 	FaultHTML400            Fault = "html-400"             // 400 with a web page
 	FaultUnknownError400    Fault = "unknown-error-400"    // JSON with code and message, no error
+	FaultForbidden403       Fault = "forbidden-403"        // 403 with JSON: not allowed, which says nothing of the token
 )

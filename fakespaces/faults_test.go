@@ -60,6 +60,12 @@ var wires = map[fakespaces.Fault]wire{
 	fakespaces.FaultLongFormScopes: {status: 200, tokens: true, check: field("scope",
 		"https://accounts.avayacloud.com/auth/userinfo.email https://accounts.avayacloud.com/auth/userinfo.profile https://accounts.avayacloud.com/auth/zangspaces")},
 
+	fakespaces.FaultStringIssuer:    {status: 200, tokens: true}, // here and below: nothing to change in a renewal
+	fakespaces.FaultGuestWithoutExp: {status: 200, tokens: true},
+	fakespaces.FaultGuestOpaque:     {status: 200, tokens: true},
+	fakespaces.FaultOtherAudience:   {status: 200, tokens: true},
+	fakespaces.FaultOtherUser:       {status: 200, tokens: true},
+
 	fakespaces.FaultHTML502:                {status: 502, page: true},
 	fakespaces.FaultServerError500:         {status: 500, page: true},
 	fakespaces.FaultUnavailable503:         {status: 503, page: true, check: header("Retry-After", "")},
@@ -83,6 +89,7 @@ var wires = map[fakespaces.Fault]wire{
 	}},
 	fakespaces.FaultHTML400:         {status: 400, page: true},
 	fakespaces.FaultUnknownError400: {status: 400, check: field("code", "authen_error.4001")},
+	fakespaces.FaultForbidden403:    {status: 403, check: field("code", "permission_error")},
 }
 
 // TestEachFault renews with a fault and then sends the same refresh token
@@ -182,6 +189,7 @@ func TestWhatIsMisspelledPanics(t *testing.T) {
 		"a fault with a rate":     func() { s.SetFaultRate(fakespaces.OperationAny, "no-such-fault", 1) },
 		"a rate above one":        func() { s.SetFaultRate(fakespaces.OperationAny, fakespaces.FaultHTML400, 1.1) },
 		"a rotation":              func() { s.SetRotation("no-such-rotation") },
+		"a redirect URI":          func() { s.AddRedirectURI("app", "localhost:3000") },
 		"an unknown-token status": func() { s.SetUnknownTokenStatus(http.StatusTeapot) },
 	} {
 		t.Run(sentence, func(t *testing.T) {

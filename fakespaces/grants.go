@@ -41,7 +41,7 @@ type grant struct {
 	issuedAt, refreshedAt, endedAt time.Time
 	refreshes, minted              int
 	current                        *refreshToken
-	flights                        map[*flight]struct{} // its refreshes that are in flight
+	flights                        flights // its refreshes
 }
 
 // refreshToken is one refresh token ever given for a grant. It is spent once a
@@ -52,15 +52,12 @@ type refreshToken struct {
 	spent   bool
 	spentAt time.Time
 
-	// replacement tells what became of the answer that replaced this token,
-	// and waiting counts the replays that came before that was known.
-	replacement delivery
-	waiting     int
+	replacement fate // of the answer that replaced this token
 }
 
 type accessToken struct {
-	grant     *grant
-	expiresAt time.Time
+	grant               *grant
+	issuedAt, expiresAt time.Time
 }
 
 // IssueGrant makes a grant as if the person had just signed in with a browser,
@@ -87,12 +84,13 @@ func (s *Service) RevokeGrantOf(refreshToken string) {
 	}
 }
 
-// TokenWorks tells whether the service would accept an access token now, by
-// its own clock. It is not a call: nothing is counted.
-func (s *Service) TokenWorks(accessToken string) bool {
+// TokenWorks tells whether an access token, or a guest's token, is good now, by
+// the service's own clock. One that is too young for the Spaces host
+// ([WithReplicationDelay]) is good. It is not a call: nothing is counted.
+func (s *Service) TokenWorks(token string) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	return s.working(accessToken) != nil
+	return s.working(token) != nil || s.workingGuest(token) != nil
 }
 
 const (
@@ -110,7 +108,7 @@ func (s *Service) newGrant(client, user, origin string, scopes []string) *grant 
 		scopes:   scopes,
 		state:    GrantLive,
 		issuedAt: s.now(),
-		flights:  map[*flight]struct{}{},
+		flights:  flights{},
 	}
 	s.grants = append(s.grants, made)
 	s.rotate(made)
@@ -133,7 +131,8 @@ func (s *Service) spend(sent *refreshToken) {
 // mint gives the grant a new access token.
 func (s *Service) mint(g *grant) string {
 	value := s.randomHex()
-	s.accessTokens[value] = &accessToken{grant: g, expiresAt: s.now().Add(s.settings.tokenLifetime)}
+	now := s.now()
+	s.accessTokens[value] = &accessToken{grant: g, issuedAt: now, expiresAt: now.Add(s.settings.tokenLifetime)}
 	s.secrets.note(value)
 	s.counts.tokensIssued++
 	g.minted++

@@ -11,9 +11,12 @@ import (
 // Ledger is what happened since the Service was made: a snapshot, which does
 // not change any more. There is no secret in it.
 type Ledger struct {
-	// TokensIssued counts the access tokens minted, whether or not the answer
-	// arrived.
+	// TokensIssued counts the access tokens minted, those of guests included,
+	// whether or not the answer arrived.
 	TokensIssued int `json:"tokensIssued"`
+	// GuestsIssued counts the guests made, whether or not the answer arrived.
+	// They have no grant.
+	GuestsIssued int `json:"guestsIssued"`
 	// GrantsIssued counts grants of every origin; GrantsLive, GrantsRevoked
 	// (by the client) and GrantsDead (by the service) add up to it.
 	GrantsIssued  int `json:"grantsIssued"`
@@ -27,8 +30,12 @@ type Ledger struct {
 	// wholly written and flushed to a client that had not left before. Replays
 	// within the grace period count too. It is a mistake of the client.
 	SentAgainAfterDelivery int `json:"sentAgainAfterDelivery"`
-	// ReplaysOfLostAnswers counts the same where no such answer arrived. It is
-	// the only thing a client can do then.
+	// CodesSentAgainAfterDelivery counts authorization codes sent again after
+	// the answer with the tokens had been delivered, in the same sense. It is a
+	// mistake of the client too.
+	CodesSentAgainAfterDelivery int `json:"codesSentAgainAfterDelivery"`
+	// ReplaysOfLostAnswers counts refresh tokens and codes sent again where no
+	// such answer arrived. It is the only thing a client can do then.
 	ReplaysOfLostAnswers int `json:"replaysOfLostAnswers"`
 	// ConcurrentRefreshes counts refreshes that arrived while another of the
 	// same grant was in flight, its client still waiting.
@@ -69,14 +76,16 @@ type GrantRecord struct {
 
 // counts are the parts of the Ledger that cannot be told from the grants.
 type counts struct {
-	calls                  int
-	tokensIssued           int
-	sentAgainAfterDelivery int
-	replaysOfLostAnswers   int
-	concurrentRefreshes    int
-	refused                map[string]int
-	byUser                 map[string]int
-	byOperation            map[Operation]int
+	calls                       int
+	tokensIssued                int
+	guestsIssued                int
+	sentAgainAfterDelivery      int
+	codesSentAgainAfterDelivery int
+	replaysOfLostAnswers        int
+	concurrentRefreshes         int
+	refused                     map[string]int
+	byUser                      map[string]int
+	byOperation                 map[Operation]int
 }
 
 func newCounts() counts {
@@ -99,16 +108,18 @@ func (s *Service) Ledger() Ledger {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	l := Ledger{
-		TokensIssued:           s.counts.tokensIssued,
-		GrantsIssued:           len(s.grants),
-		DeadReasons:            map[string]int{},
-		SentAgainAfterDelivery: s.counts.sentAgainAfterDelivery,
-		ReplaysOfLostAnswers:   s.counts.replaysOfLostAnswers,
-		ConcurrentRefreshes:    s.counts.concurrentRefreshes,
-		Refused:                maps.Clone(s.counts.refused),
-		CallsByUser:            maps.Clone(s.counts.byUser),
-		Calls:                  maps.Clone(s.counts.byOperation),
-		Grants:                 make([]GrantRecord, 0, len(s.grants)),
+		TokensIssued:                s.counts.tokensIssued,
+		GuestsIssued:                s.counts.guestsIssued,
+		GrantsIssued:                len(s.grants),
+		DeadReasons:                 map[string]int{},
+		SentAgainAfterDelivery:      s.counts.sentAgainAfterDelivery,
+		CodesSentAgainAfterDelivery: s.counts.codesSentAgainAfterDelivery,
+		ReplaysOfLostAnswers:        s.counts.replaysOfLostAnswers,
+		ConcurrentRefreshes:         s.counts.concurrentRefreshes,
+		Refused:                     maps.Clone(s.counts.refused),
+		CallsByUser:                 maps.Clone(s.counts.byUser),
+		Calls:                       maps.Clone(s.counts.byOperation),
+		Grants:                      make([]GrantRecord, 0, len(s.grants)),
 	}
 	for _, g := range s.grants {
 		l.Grants = append(l.Grants, g.record())
@@ -150,11 +161,13 @@ func (l Ledger) String() string {
 		number int
 	}{
 		{"tokens issued", l.TokensIssued},
+		{"guests issued", l.GuestsIssued},
 		{"grants issued", l.GrantsIssued},
 		{"grants revoked", l.GrantsRevoked},
 		{"grants dead", l.GrantsDead},
 		{"grants left", l.GrantsLive},
 		{"refresh tokens sent again after their answer was delivered", l.SentAgainAfterDelivery},
+		{"codes sent again after their answer was delivered", l.CodesSentAgainAfterDelivery},
 		{"replays of lost answers", l.ReplaysOfLostAnswers},
 		{"concurrent refreshes of one grant", l.ConcurrentRefreshes},
 	} {

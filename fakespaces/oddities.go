@@ -5,13 +5,15 @@ import (
 	"strconv"
 )
 
-// oddity is what a Fault does: it makes an answer instead of the work, or
-// alters the answer after it.
+// oddity is what a Fault does: it makes an answer instead of the work, alters
+// the answer after it, or has a guest's token written otherwise.
 type oddity struct {
 	fault   Fault
 	meaning string
 	instead func(*Service) *answer
 	alter   func(*answer)
+
+	guestToken func(s *Service, claims object) string
 }
 
 // oddityTable is the list of all faults; its order is that of [Faults].
@@ -35,6 +37,13 @@ var oddityTable = []oddity{
 	{fault: FaultLongFormScopes, meaning: "scope is in its long URL form", alter: longScopes},
 	{fault: FaultEmptyAccessToken, meaning: "work done, access_token is empty, the refresh token is there", alter: tokenless},
 
+	{fault: FaultStringIssuer, meaning: "the token of a guest has an iss that is text, not an array", guestToken: issuedByText},
+	{fault: FaultGuestWithoutExp, meaning: "the token of a guest has no exp, though it does expire", guestToken: withoutExp},
+	{fault: FaultGuestOpaque, meaning: "the token of a guest is no JWT", guestToken: opaque},
+
+	{fault: FaultOtherAudience, meaning: "the audience of the ID token is another client", alter: otherAudience},
+	{fault: FaultOtherUser, meaning: "the ID token is another person's", alter: otherUser},
+
 	{fault: FaultHTML502, meaning: "502 with a proxy's web page, no work done", instead: webPage(http.StatusBadGateway)},
 	{fault: FaultServerError500, meaning: "500 with a web page, no work done", instead: webPage(http.StatusInternalServerError)},
 	{fault: FaultUnavailable503, meaning: "503 with a web page, no work done", instead: webPage(http.StatusServiceUnavailable)},
@@ -56,6 +65,7 @@ var oddityTable = []oddity{
 	{fault: FaultEmpty400, meaning: "400 without a body", instead: func(*Service) *answer { return plainAnswer(http.StatusBadRequest, "", "") }},
 	{fault: FaultHTML400, meaning: "400 with a web page", instead: webPage(http.StatusBadRequest)},
 	{fault: FaultUnknownError400, meaning: "400 with JSON that has code and message but no error", instead: strangeError},
+	{fault: FaultForbidden403, meaning: "403 with JSON that has code and message, though the token works", instead: forbidden},
 }
 
 // oddities is the table by name.
@@ -83,4 +93,7 @@ func (f Fault) Meaning() string { return oddities[f].meaning }
 
 // DoesWork tells whether a call that meets the Fault does its work all the
 // same, so that for instance a refresh token is spent.
-func (f Fault) DoesWork() bool { return f == NoFault || oddities[f].alter != nil }
+func (f Fault) DoesWork() bool {
+	odd, known := oddities[f]
+	return f == NoFault || known && odd.instead == nil
+}

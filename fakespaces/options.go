@@ -28,6 +28,14 @@ func WithClient(id, secret string) Option {
 	return func(s *Service) { s.AddClient(id, secret) }
 }
 
+// WithRedirectURI registers an address to which a browser may be sent back with
+// a code for a client. May be given often; it is compared byte by byte, so a
+// slash at the end counts. A client for which none is registered may use any
+// absolute address. The vendor's pages do not say how strict the service is.
+func WithRedirectURI(clientID, uri string) Option {
+	return func(s *Service) { s.AddRedirectURI(clientID, uri) }
+}
+
 // WithUser makes a person, or a bot, who can sign in. May be given often.
 func WithUser(username, password string) Option {
 	return func(s *Service) { s.AddUser(username, password) }
@@ -38,6 +46,21 @@ func WithUser(username, password string) Option {
 // down, as expires_in.
 func WithTokenLifetime(lifetime time.Duration) Option {
 	return func(s *Service) { s.SetTokenLifetime(lifetime) }
+}
+
+// WithGuestLifetime sets how long the tokens of guests live; the default is 24
+// hours (vendor page authorizingrequests). The token tells it, as exp, in whole
+// seconds.
+func WithGuestLifetime(lifetime time.Duration) Option {
+	return func(s *Service) { s.SetGuestLifetime(lifetime) }
+}
+
+// WithReplicationDelay sets how long GET /api/users/me answers 401 for a new
+// access token, as if accounts and Spaces copied tokens between them and took
+// their time; the default is 0. The vendor's pages do not say. A guest's token
+// is made on the Spaces host and works at once.
+func WithReplicationDelay(delay time.Duration) Option {
+	return func(s *Service) { s.SetReplicationDelay(delay) }
 }
 
 // WithRotation sets what a renewal does with the refresh token; the default is

@@ -8,20 +8,42 @@ import (
 )
 
 // profile serves GET /api/users/me: whose token is this, and does it work? The
-// members are a few of those the vendor's page shows. A refusal is RFC 6750
-// section 3, with a body in the vendor's vocabulary.
+// scheme belongs to the kind of token: Bearer for an access token, jwt for a
+// guest's (vendor page authorizingrequests).
 func (s *Service) profile(call *Call) *answer {
-	known := s.working(call.bearer())
-	if known == nil {
-		refused := jsonAnswer(http.StatusUnauthorized, object{
-			{"code", "authen_error.oauth2"},
-			{"message", "access token does not exist"},
-		})
-		refused.header.Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-		refused.refusal = codeInvalidToken
-		return refused
+	switch scheme, token := call.credential(); scheme {
+	case "bearer":
+		if known := s.working(token); known != nil && !s.tooYoung(known) {
+			return userProfile(known.grant.user)
+		}
+	case "jwt":
+		if known := s.workingGuest(token); known != nil {
+			return guestProfile(known)
+		}
 	}
-	user := known.grant.user
+	return unauthorized()
+}
+
+// tooYoung tells whether a token has not yet been copied from the accounts
+// host to the Spaces host.
+func (s *Service) tooYoung(known *accessToken) bool {
+	return s.now().Sub(known.issuedAt) < s.settings.replicationDelay
+}
+
+// unauthorized is a refusal as in RFC 6750 section 3, with a body in the
+// vendor's vocabulary.
+func unauthorized() *answer {
+	refused := jsonAnswer(http.StatusUnauthorized, object{
+		{"code", "authen_error.oauth2"},
+		{"message", "access token does not exist"},
+	})
+	refused.header.Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+	refused.refusal = codeInvalidToken
+	return refused
+}
+
+// userProfile has a few of the members that the vendor's page shows.
+func userProfile(user string) *answer {
 	name, _, _ := strings.Cut(user, "@")
 	return jsonAnswer(http.StatusOK, object{
 		{"_id", personID("spaces", user)},
@@ -31,6 +53,18 @@ func (s *Service) profile(call *Call) *answer {
 		{"aType", "user"},
 		{"permissions", []string{}},
 		{"emails", []object{{{"value", user}, {"type", "work"}, {"primary", true}}}},
+	})
+}
+
+// guestProfile tells of a guest what it said of itself.
+func guestProfile(known *guest) *answer {
+	return jsonAnswer(http.StatusOK, object{
+		{"_id", known.id},
+		{"username", known.username},
+		{"displayname", known.displayname},
+		{"aType", "guest"},
+		{"permissions", []string{}},
+		{"emails", []object{}},
 	})
 }
 

@@ -3,22 +3,49 @@ package fakespaces_test
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
 )
 
-func TestTheReadmeListsEveryFault(t *testing.T) {
+func readme(t *testing.T) string {
+	t.Helper()
 	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(text)
+}
+
+func TestTheReadmeListsEveryFault(t *testing.T) {
+	text := readme(t)
 	for _, fault := range fakespaces.Faults() {
 		work := map[bool]string{true: "yes", false: "no"}[fault.DoesWork()]
 		row := fmt.Sprintf("| `%s` | %s | %s |\n", fault, fault.Meaning(), work)
-		if !strings.Contains(string(text), row) {
+		if !strings.Contains(text, row) {
 			t.Errorf("README.md lacks the row %q", row)
 		}
+	}
+}
+
+func TestTheReadmeNamesEveryOperationAndSwitch(t *testing.T) {
+	paragraphs := strings.Split(readme(t), "\n\n")
+	lists := func(beginning, name string) {
+		for _, paragraph := range paragraphs {
+			if strings.HasPrefix(paragraph, beginning) && strings.Contains(paragraph, "`"+name+"`") {
+				return
+			}
+		}
+		t.Errorf("README.md lacks %q after %q", name, beginning)
+	}
+	for _, op := range fakespaces.Operations() {
+		lists("Operations are ", string(op))
+	}
+	switches := reflect.TypeFor[fakespaces.Switches]()
+	for i := range switches.NumField() {
+		name, _, _ := strings.Cut(switches.Field(i).Tag.Get("json"), ",")
+		lists("The switches are ", name)
 	}
 }

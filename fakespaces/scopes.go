@@ -53,16 +53,37 @@ func longScope(scope string) string {
 // or the given ones if it names none. They must be known and among the given
 // ones (RFC 6749 sections 3.3 and 6).
 func requestedScopes(call *Call, given []string) ([]string, *answer) {
-	asked := strings.Fields(call.Form.Get("scope"))
-	if len(asked) == 0 {
-		return given, nil
+	chosen, fine := chooseScopes(call.Form.Get("scope"), given)
+	if !fine {
+		return nil, refuse(http.StatusBadRequest, codeInvalidScope, "unknown scope, or more than was granted")
 	}
-	for _, scope := range asked {
+	return chosen, nil
+}
+
+func chooseScopes(asked string, given []string) (chosen []string, fine bool) {
+	chosen = strings.Fields(asked)
+	if len(chosen) == 0 {
+		return given, true
+	}
+	for _, scope := range chosen {
 		if !includes(given, shortScope(scope)) {
-			return nil, refuse(http.StatusBadRequest, codeInvalidScope, "unknown scope, or more than was granted")
+			return nil, false
 		}
 	}
-	return asked, nil
+	return chosen, true
+}
+
+// meanings say to a person what scopes are for.
+func meanings(scopes []string) []string {
+	var said []string
+	for _, scope := range scopes {
+		said = append(said, map[string]string{
+			"email":   "your name and e-mail address (email)",
+			"profile": "your profile (profile)",
+			"spaces":  "your spaces and messages (spaces)",
+		}[shortScope(scope)])
+	}
+	return said
 }
 
 func includes(given []string, short string) bool {

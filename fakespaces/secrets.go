@@ -25,8 +25,9 @@ func (s *secrets) note(secret string) {
 
 // Secrets lists every secret the service ever issued or was given, each once,
 // oldest first: client secrets and passwords, wrong ones presented included,
-// access, refresh and ID tokens, codes and code verifiers. A test that watches
-// for leaks looks for these in what must not hold them.
+// access, refresh and ID tokens, those of guests, codes, code verifiers and the
+// tickets of consent pages. A test that watches for leaks looks for these in
+// what must not hold them.
 func (s *Service) Secrets() []string {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

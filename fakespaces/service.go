@@ -19,12 +19,13 @@ type Service struct {
 
 	// mutex guards all that follows. It is never held while a caller's
 	// function runs, while an answer is written, or while anything waits.
-	mutex    sync.Mutex
-	settings settings
-	clients  map[string]string // client ID to client secret
-	users    map[string]string // user name to password
-	queued   map[Operation][]Fault
-	rates    map[Operation]map[Fault]float64
+	mutex        sync.Mutex
+	settings     settings
+	clients      map[string]string   // client ID to client secret
+	users        map[string]string   // user name to password
+	redirectURIs map[string][]string // by client ID
+	queued       map[Operation][]Fault
+	rates        map[Operation]map[Fault]float64
 
 	intercept       func(Call) Fault
 	interceptAnswer func(Call)
@@ -32,8 +33,10 @@ type Service struct {
 	grants        []*grant
 	refreshTokens map[string]*refreshToken
 	accessTokens  map[string]*accessToken
+	guests        map[string]*guest // by token
+	tickets       map[string]*ticket
 	codes         map[string]*code
-	signingKey    []byte // of ID tokens; nobody else needs it
+	signingKey    []byte // of JWTs; nobody else needs it
 
 	secrets secrets
 	counts  counts
@@ -50,10 +53,13 @@ func New(options ...Option) *Service {
 		settings:      defaultSettings(),
 		clients:       map[string]string{},
 		users:         map[string]string{},
+		redirectURIs:  map[string][]string{},
 		queued:        map[Operation][]Fault{},
 		rates:         map[Operation]map[Fault]float64{},
 		refreshTokens: map[string]*refreshToken{},
 		accessTokens:  map[string]*accessToken{},
+		guests:        map[string]*guest{},
+		tickets:       map[string]*ticket{},
 		codes:         map[string]*code{},
 		counts:        newCounts(),
 	}
@@ -73,7 +79,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	wanted := s.askIntercept(call)
 	answer := s.work(&call, wanted)
-	flight.replaced = answer.replaces
+	flight.fate = answer.fate
 	s.tellInterceptAnswer(call)
 	s.deliver(w, r, flight, answer)
 }
@@ -112,6 +118,8 @@ func (s *Service) do(call *Call) *answer {
 		return s.token(call, s.signIn)
 	case OperationRefresh:
 		return s.token(call, s.refresh)
+	case OperationAuthorize:
+		return s.authorize(call)
 	case OperationAuthorizationCode:
 		return s.token(call, s.exchange)
 	case OperationRevoke:
@@ -120,6 +128,10 @@ func (s *Service) do(call *Call) *answer {
 		return s.profile(call)
 	case OperationConfiguration:
 		return s.configuration(call)
+	case OperationGuest:
+		return s.newGuest(call)
+	case OperationTokenInfo:
+		return s.tokenInfo(call)
 	case OperationOther, OperationAny: // no call is of the latter
 	}
 	return s.other(call)
@@ -128,8 +140,8 @@ func (s *Service) do(call *Call) *answer {
 // other answers the calls that are no operation of the service.
 func (s *Service) other(call *Call) *answer {
 	switch call.path {
-	case tokenPath, revokePath, profilePath, configurationPath:
-		if call.method != methodOf(call.path) {
+	case authorizePath, confirmPath, tokenPath, revokePath, profilePath, configurationPath, guestPath, tokenInfoPath:
+		if !takes(call.path, call.method) {
 			return plainAnswer(http.StatusMethodNotAllowed, "text/plain", "method not allowed\n")
 		}
 		if call.Form.Get("grant_type") == "" {

@@ -30,6 +30,7 @@ func (r Rotation) check() error {
 
 const (
 	defaultTokenLifetime = time.Hour
+	defaultGuestLifetime = 24 * time.Hour
 	defaultRetryAfter    = 30 * time.Second
 	defaultStall         = 30 * time.Second
 )
@@ -37,6 +38,8 @@ const (
 // settings are the switches that can be turned while the service serves.
 type settings struct {
 	tokenLifetime           time.Duration
+	guestLifetime           time.Duration
+	replicationDelay        time.Duration
 	rotation                Rotation
 	reuseDetection          bool
 	gracePeriod             time.Duration
@@ -49,6 +52,7 @@ type settings struct {
 func defaultSettings() settings {
 	return settings{
 		tokenLifetime:      defaultTokenLifetime,
+		guestLifetime:      defaultGuestLifetime,
 		rotation:           RotateAlways,
 		reuseDetection:     true,
 		unknownTokenStatus: http.StatusOK,
@@ -60,6 +64,18 @@ func defaultSettings() settings {
 // keep the lifetime they were told.
 func (s *Service) SetTokenLifetime(lifetime time.Duration) {
 	s.change(func() { s.settings.tokenLifetime = lifetime })
+}
+
+// SetGuestLifetime is [WithGuestLifetime] while serving; guests made before
+// keep the lifetime they were told.
+func (s *Service) SetGuestLifetime(lifetime time.Duration) {
+	s.change(func() { s.settings.guestLifetime = lifetime })
+}
+
+// SetReplicationDelay is [WithReplicationDelay] while serving; it holds for
+// tokens minted before, too.
+func (s *Service) SetReplicationDelay(delay time.Duration) {
+	s.change(func() { s.settings.replicationDelay = delay })
 }
 
 // SetRotation is [WithRotation] while serving. It panics on an unknown

@@ -10,6 +10,10 @@ import (
 type Switches struct {
 	// TokenLifetimeSeconds: see [WithTokenLifetime].
 	TokenLifetimeSeconds *float64 `json:"tokenLifetimeSeconds,omitempty"`
+	// GuestLifetimeSeconds: see [WithGuestLifetime].
+	GuestLifetimeSeconds *float64 `json:"guestLifetimeSeconds,omitempty"`
+	// ReplicationDelaySeconds: see [WithReplicationDelay].
+	ReplicationDelaySeconds *float64 `json:"replicationDelaySeconds,omitempty"`
 	// Rotation is always, never or omitted: see [Rotation].
 	Rotation *Rotation `json:"rotation,omitempty"`
 	// ReuseDetection: see [WithReuseDetection].
@@ -32,6 +36,9 @@ type Switches struct {
 	Passwords map[string]string `json:"passwords,omitempty"`
 	// ClientSecrets maps client IDs to secrets: see [Service.AddClient].
 	ClientSecrets map[string]string `json:"clientSecrets,omitempty"`
+	// RedirectURIs maps client IDs to addresses to add: see
+	// [Service.AddRedirectURI].
+	RedirectURIs map[string][]string `json:"redirectURIs,omitempty"`
 	// RevokeGrantsOf lists refresh tokens: see [Service.RevokeGrantOf].
 	RevokeGrantsOf []string `json:"revokeGrantsOf,omitempty"`
 }
@@ -57,6 +64,8 @@ func (s *Service) Apply(switches Switches) error {
 		return err
 	}
 	turn(switches.TokenLifetimeSeconds, func(n float64) { s.SetTokenLifetime(seconds(n)) })
+	turn(switches.GuestLifetimeSeconds, func(n float64) { s.SetGuestLifetime(seconds(n)) })
+	turn(switches.ReplicationDelaySeconds, func(n float64) { s.SetReplicationDelay(seconds(n)) })
 	turn(switches.Rotation, s.SetRotation)
 	turn(switches.ReuseDetection, s.SetReuseDetection)
 	turn(switches.GracePeriodSeconds, func(n float64) { s.SetGracePeriod(seconds(n)) })
@@ -76,6 +85,11 @@ func (s *Service) Apply(switches Switches) error {
 	for id, secret := range switches.ClientSecrets {
 		s.SetClientSecret(id, secret)
 	}
+	for id, uris := range switches.RedirectURIs {
+		for _, uri := range uris {
+			s.AddRedirectURI(id, uri)
+		}
+	}
 	for _, token := range switches.RevokeGrantsOf {
 		s.RevokeGrantOf(token)
 	}
@@ -93,9 +107,11 @@ func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Se
 // Check tells what is wrong with switches, without turning any.
 func (w Switches) Check() error {
 	for name, given := range map[string]*float64{
-		"tokenLifetimeSeconds": w.TokenLifetimeSeconds,
-		"gracePeriodSeconds":   w.GracePeriodSeconds,
-		"retryAfterSeconds":    w.RetryAfterSeconds,
+		"tokenLifetimeSeconds":    w.TokenLifetimeSeconds,
+		"guestLifetimeSeconds":    w.GuestLifetimeSeconds,
+		"replicationDelaySeconds": w.ReplicationDelaySeconds,
+		"gracePeriodSeconds":      w.GracePeriodSeconds,
+		"retryAfterSeconds":       w.RetryAfterSeconds,
 	} {
 		if given != nil && *given < 0 {
 			return fmt.Errorf("%s is %v: want 0 or more", name, *given)
@@ -109,6 +125,13 @@ func (w Switches) Check() error {
 	if w.UnknownTokenStatus != nil {
 		if err := checkUnknownTokenStatus(*w.UnknownTokenStatus); err != nil {
 			return err
+		}
+	}
+	for _, uris := range w.RedirectURIs {
+		for _, uri := range uris {
+			if err := checkRedirectURI(uri); err != nil {
+				return err
+			}
 		}
 	}
 	for _, queued := range w.Next {

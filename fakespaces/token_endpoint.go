@@ -85,7 +85,7 @@ func (s *Service) renew(sent *refreshToken, scopes []string) *answer {
 	g.refreshedAt = s.now()
 	given := s.grantTokens(g, scopes)
 	if sent.spent {
-		given.replaces = sent
+		given.fate = &sent.replacement
 	} else if rotation == RotateOmitted {
 		given.object = given.object.without("refresh_token")
 	}

@@ -153,7 +153,8 @@ func TestScopesAreKnownInAllTheirForms(t *testing.T) {
 func TestOtherPathsAndMethods(t *testing.T) {
 	w := newWorld(t)
 	for path, status := range map[string]int{
-		"/oauth2/access_token": 405, "/oauth2/revoke_token": 405, "/token": 404, "/fakespaces/ledger": 404,
+		"/oauth2/access_token": 405, "/oauth2/revoke_token": 405, "/token": 404, "/oauth2/authorize": 400,
+		"/oauth2/authorize/confirm": 405, "/api/anonymous/auth": 405, "/fakespaces/ledger": 404,
 		"/api/service-configurations": 200, "/api/users/me": 401,
 	} {
 		if got := w.send(t.Context(), "GET", path, "", nil); got.status != status {

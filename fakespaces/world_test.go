@@ -77,20 +77,23 @@ type reply struct {
 func (r reply) text(name string) string { text, _ := r.fields[name].(string); return text }
 
 func (w *world) send(ctx context.Context, method, path, bearer string, form url.Values) reply {
-	var body io.Reader
+	header := http.Header{}
 	if form != nil {
-		body = strings.NewReader(form.Encode())
+		header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	request, err := http.NewRequestWithContext(ctx, method, w.url+path, body)
+	if bearer != "" {
+		header.Set("Authorization", "Bearer "+bearer)
+	}
+	return w.sendAs(ctx, method, path, header, form.Encode())
+}
+
+// sendAs sends a call with exactly this header and body.
+func (w *world) sendAs(ctx context.Context, method, path string, header http.Header, body string) reply {
+	request, err := http.NewRequestWithContext(ctx, method, w.url+path, strings.NewReader(body))
 	if err != nil {
 		return reply{err: err}
 	}
-	if form != nil {
-		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	if bearer != "" {
-		request.Header.Set("Authorization", "Bearer "+bearer)
-	}
+	request.Header = header
 	response, err := w.client.Do(request)
 	if err != nil {
 		return reply{err: err}

@@ -30,7 +30,8 @@ func TestTheCommandServesAndSaysGoodbye(t *testing.T) {
 		ended <- run(ctx, []string{
 			"--listen", "127.0.0.1:0", "--client", "app:secret", "--user", "bot:pass:word", "--seed", "app:bot",
 			"--token-lifetime", "20s", "--rotation", "never", "--reuse-detection=false", "--grace-period", "3s",
-			"--fault", "profile=html-502:1",
+			"--fault", "profile=html-502:1", "--guest-lifetime", "60s", "--replication-delay", "1s",
+			"--redirect-uri", "app=http://localhost:3000/?a=b",
 		}, &out, saying)
 	}()
 	_, address, _ := strings.Cut(strings.TrimSpace(<-seen), "serving on ")
@@ -41,6 +42,15 @@ func TestTheCommandServesAndSaysGoodbye(t *testing.T) {
 	}
 	if got := body(t, func() (*http.Response, error) { return http.Get(address + "/api/users/me") }); !strings.Contains(got, "502") {
 		t.Errorf("a profile answers %q", got)
+	}
+	for query, want := range map[string]string{
+		"redirect_uri=http%3A%2F%2Flocalhost%3A3000%2F%3Fa%3Db": `id="sign-in"`,
+		"redirect_uri=http%3A%2F%2Flocalhost%3A3000%2F":         "not registered",
+	} {
+		page := address + "/oauth2/authorize?client_id=app&response_type=code&" + query
+		if got := body(t, func() (*http.Response, error) { return http.Get(page) }); !strings.Contains(got, want) {
+			t.Errorf("the page with %s lacks %q: %q", query, want, got)
+		}
 	}
 	if got := body(t, func() (*http.Response, error) { return http.Get(address + "/fakespaces/ledger") }); !strings.Contains(got, `"tokensIssued": 1`) {
 		t.Errorf("the ledger is %q", got)
@@ -85,6 +95,8 @@ func TestAMistakeIsOneLine(t *testing.T) {
 		"an unknown fault":                {"--fault", "refresh=x:0.1"},
 		"a fault without a rate":          {"--fault", "refresh=html-502"},
 		"a rate above one":                {"--fault", "refresh=html-502:2"},
+		"a redirect URI of nobody":        {"--redirect-uri", "=http://localhost:3000/"},
+		"a redirect URI without a scheme": {"--redirect-uri", "app=localhost:3000/"},
 		"an unknown flag":                 {"--x"},
 		"an argument":                     {"x"},
 		"a negative lifetime":             {"--token-lifetime", "-1s"},

@@ -66,6 +66,11 @@ func (o *order) define(flags *flag.FlagSet) {
 		add(fakespaces.WithClient(client.left, client.right))
 		return err
 	})
+	flags.Func("redirect-uri", "an address to which browsers may be sent back for a client, as `client=uri`; may be given often; without any, every absolute one will do", func(text string) error {
+		asked, err := parseRedirectURI(text)
+		add(func(s *fakespaces.Service) { s.AddRedirectURI(asked.left, asked.right) })
+		return err
+	})
 	flags.Func("user", "a user, as `name:password`; may be given often", func(text string) error {
 		user, err := parsePair(text, "name:password")
 		add(fakespaces.WithUser(user.left, user.right))
@@ -77,6 +82,8 @@ func (o *order) define(flags *flag.FlagSet) {
 		return err
 	})
 	lifetime := span(flags, "token-lifetime", time.Hour, "how long access tokens live, a `duration` of whole seconds (default 1h)")
+	guests := span(flags, "guest-lifetime", 24*time.Hour, "how long the tokens of guests live, a `duration` of whole seconds (default 24h)")
+	replication := span(flags, "replication-delay", 0, "the `duration` for which /api/users/me does not know a new access token (default 0)")
 	grace := span(flags, "grace-period", 0, "the `duration` for which a replaced refresh token may be sent again (default 0)")
 	reuse := flags.Bool("reuse-detection", true, "a spent refresh token that comes again kills the grant")
 	rotation := fakespaces.RotateAlways
@@ -92,6 +99,8 @@ func (o *order) define(flags *flag.FlagSet) {
 	// Flags are read after this; the option looks at them when New runs it.
 	add(func(s *fakespaces.Service) {
 		s.SetTokenLifetime(*lifetime)
+		s.SetGuestLifetime(*guests)
+		s.SetReplicationDelay(*replication)
 		s.SetGracePeriod(*grace)
 		s.SetReuseDetection(*reuse)
 		s.SetRotation(rotation)
@@ -109,6 +118,14 @@ func span(flags *flag.FlagSet, name string, value time.Duration, usage string) *
 		return nil
 	})
 	return &value
+}
+
+func parseRedirectURI(text string) (pair, error) {
+	client, uri, found := strings.Cut(text, "=")
+	if !found || client == "" {
+		return pair{}, fmt.Errorf("want client=uri, such as my-app=http://localhost:3000/")
+	}
+	return pair{client, uri}, fakespaces.Switches{RedirectURIs: map[string][]string{client: {uri}}}.Check()
 }
 
 func parseFault(text string) (fakespaces.FaultRate, error) {
