@@ -74,6 +74,14 @@ var faultTable = map[fakespaces.Fault]faulted{
 	fakespaces.FaultEmpty400:           both(spacesauth.KindUnclear, 400, ""),
 	fakespaces.FaultHTML400:            both(spacesauth.KindUnclear, 400, ""),
 	fakespaces.FaultUnknownError400:    both(spacesauth.KindUnclear, 400, ""),
+	fakespaces.FaultForbidden403:       both(spacesauth.KindUnclear, 403, ""),
+
+	// These have nothing to change in the answers of the accounts host's endpoints.
+	fakespaces.FaultStringIssuer:    {lifetime: tokenLifetime},
+	fakespaces.FaultGuestWithoutExp: {lifetime: tokenLifetime},
+	fakespaces.FaultGuestOpaque:     {lifetime: tokenLifetime},
+	fakespaces.FaultOtherAudience:   {lifetime: tokenLifetime},
+	fakespaces.FaultOtherUser:       {lifetime: tokenLifetime},
 }
 
 func both(kind spacesauth.Kind, status int, code string) faulted {
@@ -97,6 +105,7 @@ func TestSpendsThatMeetAFault(t *testing.T) {
 	for sentence, grant := range map[string]func(*world) spacesauth.Grant{
 		"a sign-in": func(*world) spacesauth.Grant { return password() },
 		"a refresh": func(w *world) spacesauth.Grant { return refresh(w.IssueGrant(appID, bot)) },
+		"a code":    func(w *world) spacesauth.Grant { return w.code() },
 	} {
 		for _, fault := range fakespaces.Faults() {
 			t.Run(sentence+" that meets "+string(fault), func(t *testing.T) {

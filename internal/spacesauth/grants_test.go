@@ -33,6 +33,10 @@ func TestWhatIsSent(t *testing.T) {
 			grant: refresh(seed),
 			want:  url.Values{"grant_type": {"refresh_token"}, "refresh_token": {seed}},
 		},
+		"a code goes with its verifier, the redirect URI and the application": {
+			grant: spacesauth.AuthorizationCodeGrant{},
+			want:  url.Values{"grant_type": {"authorization_code"}, "code_verifier": {verifier}, "redirect_uri": {redirectURI}},
+		},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			w := newWorld(t)
@@ -40,6 +44,11 @@ func TestWhatIsSent(t *testing.T) {
 				token := w.IssueGrant(appID, bot)
 				given.grant = refresh(token)
 				given.want.Set("refresh_token", token)
+			}
+			if _, isCode := given.grant.(spacesauth.AuthorizationCodeGrant); isCode {
+				code := w.code()
+				given.grant = code
+				given.want.Set("code", code.Code.Reveal())
 			}
 			for name, values := range app {
 				given.want[name] = values

@@ -2,6 +2,8 @@ package spacesauth_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -116,10 +118,26 @@ func (w *world) spend(grant spacesauth.Grant) (spacesauth.Answer, error) {
 	return w.client.Token(context.Background(), application(), grant, nil)
 }
 
+const (
+	redirectURI = "http://localhost:3000/callback"
+	verifier    = "a-code-verifier-of-at-least-43-characters-0123456789"
+)
+
+// code is a code as a browser brings it back.
+func (w *world) code() spacesauth.AuthorizationCodeGrant {
+	sum := sha256.Sum256([]byte(verifier))
+	challenge := base64.RawURLEncoding.EncodeToString(sum[:])
+	return spacesauth.AuthorizationCodeGrant{
+		Code:         spacesauth.NewSecret(w.IssueCode(appID, bot, redirectURI, challenge)),
+		CodeVerifier: spacesauth.NewSecret(verifier),
+		RedirectURI:  redirectURI,
+	}
+}
+
 // tokenCalls counts the calls of the token endpoint that the service saw.
 func (w *world) tokenCalls() int {
 	calls := w.Ledger().Calls
-	return calls[fakespaces.OperationPassword] + calls[fakespaces.OperationRefresh]
+	return calls[fakespaces.OperationPassword] + calls[fakespaces.OperationRefresh] + calls[fakespaces.OperationAuthorizationCode]
 }
 
 // watch remembers the calls the service gets.
