@@ -52,6 +52,9 @@ func (d *document) record(a answer, now time.Time) {
 		return
 	}
 	d.Claim = nil
+	if a.claim.SignIn && a.judged() {
+		d.Exchange = nil
+	}
 	d.Failure = a.failure
 	if a.failure == nil && a.refusal == nil {
 		d.Inputs.forgive(a.inputsHash)
@@ -67,9 +70,15 @@ func (d *document) record(a answer, now time.Time) {
 	}
 }
 
+// judged tells that the service has said its word on what it was sent.
+func (a answer) judged() bool {
+	return a.grant != nil || a.refusal != nil && a.refusal.judged()
+}
+
 // recordGrant finds the place of the grant that a brought. Two tokens of one grant
 // never stand in two places.
 func (d *document) recordGrant(a answer, current bool, now time.Time) {
+	before := d.Grant
 	switch listed := d.listed(a.grant.ID); {
 	case d.Grant != nil && d.Grant.ID == a.grant.ID:
 		if d.Grant.Answered > a.claim.Number && d.Grant.Condition == grantValid {
@@ -86,8 +95,25 @@ func (d *document) recordGrant(a answer, current bool, now time.Time) {
 	default:
 		d.list(a.grant, now, now, now)
 	}
+	if d.Grant == a.grant {
+		d.keepPrevious(before)
+	}
 	if a.failure == nil && d.Grant != nil && d.Grant.ID == a.grant.ID {
 		d.Failure = nil
+	}
+}
+
+// keepPrevious keeps what is published, while the token that took its place has to be
+// verified. Of several that wait it is the last one that was not waiting.
+func (d *document) keepPrevious(before *grant) {
+	switch {
+	case d.Grant.Token == nil || d.Grant.Token.Check == nil:
+		d.Previous = nil
+	case before != nil && before.Token != nil && before.Token.Check == nil:
+		d.Previous = &previous{
+			Token: *before.Token, Environment: before.Environment, AccountsURL: before.AccountsURL,
+			ClientID: before.ClientID, Identity: before.Identity,
+		}
 	}
 }
 

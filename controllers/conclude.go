@@ -22,12 +22,10 @@ const (
 type conclusion struct {
 	// finding is what holds the credential up; nil when all is as wished.
 	finding *finding
-	// published tells that the published Secret holds the newest token.
+	// published tells that the published Secret holds what is publishable.
 	published bool
 	// revocation is what holds listed grants up.
 	revocation *finding
-	// clientID is the client ID of the inputs, where it may be told.
-	clientID string
 	// again is when the pass wants another one for a reason that is nobody's trouble.
 	again time.Time
 }
@@ -48,19 +46,25 @@ func (p *pass) conclude(c conclusion) {
 	if f := document.Failure; f != nil {
 		status.FailedAttempts = f.Count
 		status.NextAttemptTime = atSecond(f.NextAttemptTime)
+	} else if c := document.check(); c != nil && c.Attempts > 0 {
+		status.FailedAttempts = c.Attempts
+		status.NextAttemptTime = atSecond(c.NextAttemptTime)
 	}
 	status.LastHandledRenewRequest = document.HandledRenewRequest
 	status.LastHandledRevokeRequest = document.HandledRevokeRequest
 	status.Grant = grantStatus(document.Grant)
-	if c.clientID != "" {
-		status.ClientID = c.clientID
+	status.AuthorizationEndpoint = p.authorizationEndpoint()
+	if p.clientID != "" {
+		status.ClientID = p.clientID
 	}
-	if token := document.token(); token != nil && c.published {
-		status.Token = tokenStatus(token)
-		status.ClientID = document.Grant.ClientID
+	current := document.publishable()
+	if current != nil && c.published {
+		status.Token = tokenStatus(&current.Token)
+		status.ClientID = current.ClientID
+		status.Identity = identityStatus(current.Identity)
 	}
-	if document.token() == nil && !c.blind() {
-		status.Token = nil
+	if current == nil && !c.blind() {
+		status.Token, status.Identity = nil, nil
 	}
 	usable := c.usable(document, p.now, status.Token)
 	p.set(p.ready(c, usable))
@@ -76,8 +80,8 @@ func (c conclusion) usable(d document, now time.Time, told *v1alpha1.TokenStatus
 	case c.finding != nil && c.finding.reason == v1alpha1.ReasonSecretConflict:
 		return false
 	case c.published:
-		return now.Before(d.token().ExpirationTime)
-	case d.token() == nil && !c.blind():
+		return now.Before(d.publishable().Token.ExpirationTime)
+	case d.publishable() == nil && !c.blind():
 		return false
 	}
 	return told != nil && told.ExpirationTime != nil && now.Before(told.ExpirationTime.Time)
@@ -167,6 +171,8 @@ func grantValidity(d document, c conclusion) metav1.Condition {
 			"A refresh was sent and its answer did not arrive. The same refresh token is sent again until the service answers.")
 	case g.Token == nil:
 		return condition(v1alpha1.ConditionGrantValid, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForInput, "The refresh token was not tried yet.")
+	case g.Type == v1alpha1.GrantTypeAnonymous:
+		return condition(v1alpha1.ConditionGrantValid, metav1.ConditionTrue, v1alpha1.ReasonIssued, "The service made a guest. Each renewal makes another one.")
 	}
 	reason, message := v1alpha1.ReasonIssued, "The service gave the grant."
 	if g.Rotations > 0 {
@@ -219,6 +225,9 @@ func (p *pass) wake(c conclusion) time.Duration {
 		sooner(c.finding.wake)
 	}
 	sooner(c.again)
+	if check := document.check(); check != nil {
+		sooner(check.NextAttemptTime)
+	}
 	if f := document.Failure; f != nil {
 		sooner(f.NextAttemptTime)
 		sooner(p.now.Add(f.longestWait()))
@@ -228,6 +237,7 @@ func (p *pass) wake(c conclusion) time.Duration {
 	}
 	for _, entry := range document.Pending {
 		sooner(entry.NotBefore)
+		sooner(p.publishedSince.Add(superseded))
 		sooner(entry.TokenExpirationTime)
 	}
 	return max(next.Sub(p.now), time.Second)
@@ -239,6 +249,15 @@ func (p *pass) document() document {
 		return document{}
 	}
 	return p.state.document
+}
+
+// authorizationEndpoint is where a sign-in by browser begins, for a credential that
+// needs one.
+func (p *pass) authorizationEndpoint() string {
+	if p.credential.Spec.GrantType != v1alpha1.GrantTypeAuthorizationCode || p.client == nil {
+		return ""
+	}
+	return p.client.Environment().AuthorizationEndpoint()
 }
 
 // token is the newest token answer, or nil.
@@ -254,7 +273,14 @@ func grantStatus(g *grant) *v1alpha1.GrantStatus {
 		return &v1alpha1.GrantStatus{}
 	}
 	start := metav1.NewTime(g.StartTime)
-	return &v1alpha1.GrantStatus{Present: g.Condition != grantRefused, Rotations: g.Rotations, StartTime: &start}
+	return &v1alpha1.GrantStatus{Present: g.Condition != grantRefused && !g.RefreshToken.Empty(), Rotations: g.Rotations, StartTime: &start}
+}
+
+func identityStatus(who identity) *v1alpha1.Identity {
+	if who == (identity{}) {
+		return nil
+	}
+	return &v1alpha1.Identity{Username: who.Username, UserID: who.UserID}
 }
 
 func tokenStatus(t *tokenRecord) *v1alpha1.TokenStatus {

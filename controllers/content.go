@@ -23,7 +23,11 @@ type content struct {
 }
 
 // ownValues are the operator's own keys of the published Secret.
-func ownValues(token *tokenRecord, environment spacesauth.Environment) map[string]string {
+func ownValues(token tokenRecord, environment spacesauth.Environment) map[string]string {
+	socketTokenType := v1alpha1.SocketTokenOAuth
+	if token.ObtainedBy == v1alpha1.GrantTypeAnonymous {
+		socketTokenType = v1alpha1.SocketTokenJWT
+	}
 	return map[string]string{
 		v1alpha1.KeyAccessToken:     token.AccessToken.Reveal(),
 		v1alpha1.KeyTokenType:       token.TokenType,
@@ -32,7 +36,7 @@ func ownValues(token *tokenRecord, environment spacesauth.Environment) map[strin
 		v1alpha1.KeyScope:           token.Scope,
 		v1alpha1.KeyAPIURL:          environment.APIURL,
 		v1alpha1.KeySocketURL:       environment.SocketURL,
-		v1alpha1.KeySocketTokenType: v1alpha1.SocketTokenOAuth,
+		v1alpha1.KeySocketTokenType: socketTokenType,
 		v1alpha1.KeyType:            v1alpha1.BindingType,
 		v1alpha1.KeyProvider:        v1alpha1.BindingProvider,
 	}
@@ -40,7 +44,7 @@ func ownValues(token *tokenRecord, environment spacesauth.Environment) map[strin
 
 // publishedKeys are the keys that the content will have, whatever the token is.
 func publishedKeys(credential *v1alpha1.SpacesCredential) []string {
-	values := ownValues(&tokenRecord{}, spacesauth.Environment{})
+	values := ownValues(tokenRecord{}, spacesauth.Environment{})
 	keys := slices.Collect(maps.Keys(values))
 	keys = slices.AppendSeq(keys, maps.Keys(formatsOf(credential, values)))
 	for _, entry := range templatesOf(credential) {
@@ -52,9 +56,10 @@ func publishedKeys(credential *v1alpha1.SpacesCredential) []string {
 // contentOf renders the published Secret from the state alone: nothing here asks
 // the service or reads an input. It returns a finding if the templates of spec do not
 // render.
-func contentOf(credential *v1alpha1.SpacesCredential, token *tokenRecord, environment spacesauth.Environment) (content, *finding) {
+func contentOf(credential *v1alpha1.SpacesCredential, current *previous, environment spacesauth.Environment) (content, *finding) {
+	token := current.Token
 	values := ownValues(token, environment)
-	templated, problem := rendered(credential, values, token.IDToken.Secret)
+	templated, problem := rendered(credential, values, token.IDToken.Secret, current.Identity)
 	if problem != nil {
 		return content{}, problem
 	}

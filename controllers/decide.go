@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"fmt"
 	"time"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
@@ -11,7 +12,8 @@ type action string
 
 const (
 	actionNone action = "None"
-	// actionSignIn makes a new grant with user name and password.
+	// actionSignIn makes a new grant: with user name and password, with the code of a
+	// sign-in by browser, or as a guest.
 	actionSignIn action = "SignIn"
 	// actionSeed makes the seed that a person put in the living grant, and
 	// refreshes it.
@@ -49,12 +51,15 @@ func decide(o observation) plan {
 	}
 	grant := o.document.Grant
 	byPassword := o.credential.Spec.GrantType == v1alpha1.GrantTypePassword
+	asGuest := o.credential.Spec.GrantType == v1alpha1.GrantTypeAnonymous
 	asked := o.renewAsked()
 	if f := o.document.Failure; f != nil && f.holds(o.now, o.signInHash, o.refreshHash) && (byPassword || !f.GrantRefused) && !asked {
 		return plan{action: actionNone, finding: o.failed(f)}
 	}
 	switch {
-	case grant == nil && o.seedWasUsed():
+	case o.exchangeIsOpen():
+		return plan{action: actionSignIn}
+	case grant == nil && o.inputWasUsed():
 		return plan{action: actionNone, finding: reauthorize(o.credential)}
 	case grant == nil:
 		return plan{action: newGrant(o.credential)}
@@ -66,31 +71,50 @@ func decide(o observation) plan {
 		return plan{action: actionRefresh}
 	case grant.Condition == grantRefused:
 		return plan{action: actionNone, finding: o.refused(grant)}
+	case o.refreshDue(grant) && asGuest:
+		return plan{action: actionSignIn}
 	case o.refreshDue(grant):
 		return plan{action: actionRefresh}
 	}
 	return plan{action: actionNone}
 }
 
-// replace is what follows when the inputs are no longer those the grant was made
-// with. A seed makes one grant; another client cannot use it again.
-func (o observation) replace() plan {
-	old := o.document.Grant
-	meanwhile := old.Condition != grantRefused && o.refreshDue(old)
-	if o.credential.Spec.GrantType == v1alpha1.GrantTypePassword || o.used.Seed != o.document.Inputs.Used.Seed && o.used.Seed != "" {
-		return plan{action: newGrant(o.credential), meanwhile: meanwhile}
-	}
-	ref := o.credential.Spec.RefreshToken.SecretRef
-	return plan{action: actionNone, meanwhile: meanwhile, finding: blocked(v1alpha1.ReasonReauthorizationRequired,
-		"The client or the environment changed, and the grant belongs to the old one. Sign in again and put the new refresh token into key %q of Secret %q.", ref.Key, ref.Name)}
+// exchangeIsOpen tells that a code was sent and not judged, and that no newer one has
+// taken its place.
+func (o observation) exchangeIsOpen() bool {
+	open := o.document.Exchange
+	return open != nil && (o.used.Code == "" || o.used.Code == open.Hash)
 }
 
-// newGrant is how a credential of this type gets its first grant.
-func newGrant(credential *v1alpha1.SpacesCredential) action {
-	if credential.Spec.GrantType == v1alpha1.GrantTypePassword {
-		return actionSignIn
+// replace is what follows when the inputs are no longer those the grant was made
+// with. A seed or a code makes one grant; another client cannot use it again.
+func (o observation) replace() plan {
+	old, used := o.document.Grant, o.document.Inputs.Used
+	meanwhile := old.Condition != grantRefused && !old.RefreshToken.Empty() && o.refreshDue(old)
+	fresh := o.used.Seed != used.Seed && o.used.Seed != "" || o.used.Code != used.Code && o.used.Code != ""
+	if fresh || !onceOnly(o.credential) {
+		return plan{action: newGrant(o.credential), meanwhile: meanwhile}
 	}
-	return actionSeed
+	return plan{action: actionNone, meanwhile: meanwhile, finding: blocked(v1alpha1.ReasonReauthorizationRequired,
+		"The client, the environment or the scopes changed, and the grant belongs to the old ones. %s", signInAgain(o.credential))}
+}
+
+// newGrant is how a credential of this type gets a grant.
+func newGrant(credential *v1alpha1.SpacesCredential) action {
+	if credential.Spec.GrantType == v1alpha1.GrantTypeRefreshToken {
+		return actionSeed
+	}
+	return actionSignIn
+}
+
+// onceOnly tells that what a person put in makes one grant and no other.
+func onceOnly(credential *v1alpha1.SpacesCredential) bool {
+	switch credential.Spec.GrantType {
+	case v1alpha1.GrantTypeRefreshToken, v1alpha1.GrantTypeAuthorizationCode:
+		return true
+	case v1alpha1.GrantTypePassword, v1alpha1.GrantTypeAnonymous:
+	}
+	return false
 }
 
 // refreshDue tells whether the living grant is to be refreshed: it never was, its
@@ -101,31 +125,36 @@ func (o observation) refreshDue(grant *grant) bool {
 		!o.now.Before(token.RenewalTime) || token.IssueTime.After(o.now.Add(clockJump))
 }
 
-// seedWasUsed tells that the living grant is gone and its seed with it.
-func (o observation) seedWasUsed() bool {
-	if o.credential.Spec.GrantType == v1alpha1.GrantTypePassword {
-		return false
-	}
-	used := o.document.Inputs.Used.Seed
-	return used != "" && (o.used.Seed == "" || o.used.Seed == used)
+// inputWasUsed tells that the living grant is gone and its seed or code with it.
+func (o observation) inputWasUsed() bool {
+	gone := func(used, now string) bool { return used != "" && (now == "" || now == used) }
+	used := o.document.Inputs.Used
+	return onceOnly(o.credential) && (gone(used.Seed, o.used.Seed) || gone(used.Code, o.used.Code))
 }
 
 // refused is the finding about a grant that the service refused and that only a
 // person can replace.
 func (o observation) refused(grant *grant) *finding {
-	if grant.Token == nil {
-		ref := o.credential.Spec.RefreshToken.SecretRef
+	if ref := o.credential.Spec.RefreshToken; grant.Token == nil && ref != nil {
+		ref := ref.SecretRef
 		return blocked(v1alpha1.ReasonGrantRejected,
 			"The service refused the refresh token in key %q of Secret %q. Sign in again and put the new refresh token there.", ref.Key, ref.Name)
 	}
 	return reauthorize(o.credential)
 }
 
-// reauthorize asks for a new seed.
+// reauthorize asks for a new seed or code.
 func reauthorize(credential *v1alpha1.SpacesCredential) *finding {
+	return blocked(v1alpha1.ReasonReauthorizationRequired, "The grant has ended at the service. %s", signInAgain(credential))
+}
+
+// signInAgain says how a person makes a new grant possible.
+func signInAgain(credential *v1alpha1.SpacesCredential) string {
+	if credential.Spec.RefreshToken == nil {
+		return "Sign in again: " + loginCommand(credential)
+	}
 	ref := credential.Spec.RefreshToken.SecretRef
-	return blocked(v1alpha1.ReasonReauthorizationRequired,
-		"The grant has ended at the service. Sign in again and put the new refresh token into key %q of Secret %q.", ref.Key, ref.Name)
+	return fmt.Sprintf("Sign in again and put the new refresh token into key %q of Secret %q.", ref.Key, ref.Name)
 }
 
 // failed is the finding about a call that failed and is not due again.

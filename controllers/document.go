@@ -47,6 +47,10 @@ type document struct {
 	Claim *claim `json:"claim,omitempty"`
 	// Grant is the living grant.
 	Grant *grant `json:"grant,omitempty"`
+	// Exchange is the code that was claimed and that the service has not judged yet.
+	Exchange *exchange `json:"exchange,omitempty"`
+	// Previous is what stays published while the newest token waits to be verified.
+	Previous *previous `json:"previous,omitempty"`
 	// Inputs remembers what was used and what was refused.
 	Inputs inputMemory `json:"inputs"`
 	// Failure is the last failed spend, until one succeeds.
@@ -79,7 +83,7 @@ type claim struct {
 	Time time.Time `json:"time"`
 	// GrantID is the grant that is spent, or the one a sign-in will make.
 	GrantID string `json:"grantID"`
-	// SignIn tells a new sign-in from the refresh of Grant.
+	// SignIn tells a new sign-in, by whatever grant type, from the refresh of Grant.
 	SignIn bool `json:"signIn,omitempty"`
 	// RenewRequest and RevokeRequest are the requests that the spend answers.
 	RenewRequest  string `json:"renewRequest,omitempty"`
@@ -115,6 +119,33 @@ type grant struct {
 	// Token is the newest token answer; absent until the first one.
 	Token     *tokenRecord   `json:"token,omitempty"`
 	Condition grantCondition `json:"condition,omitempty"`
+	// Identity is the user of the newest ID token.
+	Identity identity `json:"identity,omitzero"`
+}
+
+// identity is a user as the accounts host knows them.
+type identity struct {
+	Username string `json:"username,omitempty"`
+	UserID   string `json:"userID,omitempty"`
+}
+
+// exchange is a code on its way to the service. Until the service has judged it, it is
+// sent again as it is, also when its Secret is gone or holds another redirect URI.
+type exchange struct {
+	Code         kept   `json:"code"`
+	CodeVerifier kept   `json:"codeVerifier"`
+	RedirectURI  string `json:"redirectURI"`
+	// Hash is that of usedInputs.
+	Hash string `json:"hash"`
+}
+
+// previous is a token that was published before, with the grant it came from.
+type previous struct {
+	Token       tokenRecord `json:"token"`
+	Environment string      `json:"environment"`
+	AccountsURL string      `json:"accountsURL"`
+	ClientID    string      `json:"clientID"`
+	Identity    identity    `json:"identity,omitzero"`
 }
 
 // tokenRecord is a token answer with the times computed from it, in whole seconds.
@@ -127,6 +158,19 @@ type tokenRecord struct {
 	IssueTime      time.Time          `json:"issueTime"`
 	RenewalTime    time.Time          `json:"renewalTime"`
 	ExpirationTime time.Time          `json:"expirationTime"`
+	// Check is there while the token has to pass spec.verification before it is
+	// published.
+	Check *check `json:"check,omitempty"`
+}
+
+// check is the verification of a token that has not passed it.
+type check struct {
+	// Attempts counts those that failed; Detail says what the last one found.
+	Attempts int32  `json:"attempts,omitempty"`
+	Detail   string `json:"detail,omitempty"`
+	// Person tells that trying again will hardly help.
+	Person          bool      `json:"person,omitempty"`
+	NextAttemptTime time.Time `json:"nextAttemptTime,omitzero"`
 }
 
 // failure is a spend that failed.
@@ -183,6 +227,19 @@ type pendingRevocation struct {
 	GiveUpTime      time.Time `json:"giveUpTime"`
 }
 
+// publishable is what is to be published: the newest token, or the one before while the
+// newest waits to be verified. It is nil where there is neither.
+func (d document) publishable() *previous {
+	g := d.Grant
+	switch {
+	case g == nil:
+		return nil
+	case g.Token != nil && g.Token.Check == nil:
+		return &previous{Token: *g.Token, Environment: g.Environment, AccountsURL: g.AccountsURL, ClientID: g.ClientID, Identity: g.Identity}
+	}
+	return d.Previous
+}
+
 // String keeps the document out of logs: even redacted it is nobody's reading.
 func (d document) String() string { return fmt.Sprintf("state document of %s", d.CredentialUID) }
 
@@ -194,8 +251,12 @@ func (d document) clone() document {
 	d.Claim = clonePointer(d.Claim)
 	d.Failure = clonePointer(d.Failure)
 	if d.Grant = clonePointer(d.Grant); d.Grant != nil {
-		d.Grant.Token = clonePointer(d.Grant.Token)
+		if d.Grant.Token = clonePointer(d.Grant.Token); d.Grant.Token != nil {
+			d.Grant.Token.Check = clonePointer(d.Grant.Token.Check)
+		}
 	}
+	d.Exchange = clonePointer(d.Exchange)
+	d.Previous = clonePointer(d.Previous)
 	d.PublishedKeys = slices.Clone(d.PublishedKeys)
 	d.Pending = slices.Clone(d.Pending)
 	return d

@@ -38,7 +38,7 @@ func (r *Reconciler) clientForURL(accountsURL string) *spacesauth.Client {
 
 // unlisted is the finding about a grant whose environment went away. It is neither
 // renewed nor published nor revoked until the environment returns.
-func unlisted(g *grant) *finding {
+func unlisted(environment, accountsURL string) *finding {
 	return blocked(v1alpha1.ReasonUnknownEnvironment,
-		"The grant was made in environment %q at %s, which is not in the operator's environments file any more. Have it put back.", g.Environment, g.AccountsURL)
+		"The grant was made in environment %q at %s, which is not in the operator's environments file any more. Have it put back.", environment, accountsURL)
 }

@@ -18,21 +18,21 @@ const recheckUnclear = time.Hour
 // tried again at its time, or a refusal of these inputs, which is not.
 func settle(uid types.UID, s spend, previous *failure, failed error, now time.Time) (*failure, *refusal) {
 	f := &failure{
-		Kind: spacesauth.KindOf(failed), SignIn: s.signIn, Detail: failed.Error(),
+		Kind: spacesauth.KindOf(failed), SignIn: s.signIn(), Detail: failed.Error(),
 		InputsHash: s.inputsHash, Count: 1, Exponent: 1, Expired: s.lifeLeft(now) <= 0,
 	}
-	if previous != nil && previous.SignIn == s.signIn {
+	if previous != nil && previous.SignIn == f.SignIn {
 		f.Count = previous.Count + 1
 		if f.Expired == previous.Expired {
 			f.Exponent = previous.Exponent + 1
 		}
 	}
 	f.NextAttemptTime = now.Add(backoff(uid, f.Exponent, s.lifeLeft(now)))
-	refused := &refusal{Hash: s.inputsHash, Kind: f.Kind, Detail: f.Detail, SignIn: s.signIn}
+	refused := &refusal{Hash: s.inputsHash, Kind: f.Kind, Detail: f.Detail, SignIn: f.SignIn}
 
 	switch f.Kind {
 	case spacesauth.KindRejectedGrant:
-		if s.signIn {
+		if f.SignIn {
 			return nil, refused
 		}
 		f.GrantRefused = true
@@ -40,7 +40,8 @@ func settle(uid types.UID, s spend, previous *failure, failed error, now time.Ti
 	case spacesauth.KindRejectedClient, spacesauth.KindRejectedRequest:
 		return nil, refused
 	case spacesauth.KindUnclear:
-		if s.signIn {
+		// A guest has nothing that could be wrong for good.
+		if f.SignIn && s.by != v1alpha1.GrantTypeAnonymous {
 			return nil, refused
 		}
 		agreed := previous != nil && previous.Kind == spacesauth.KindUnclear && !previous.SignIn
@@ -112,18 +113,21 @@ func (f failure) message() string {
 }
 
 // finding is the condition of a refusal that stands.
-func (r refusal) finding() *finding {
+func (r refusal) finding(credential *v1alpha1.SpacesCredential) *finding {
 	what := "refresh"
 	if r.SignIn {
 		what = "sign-in"
 	}
-	return blocked(reasonOf(r.Kind), "The service refused the %s: %s. It is not asked again until an input changes. %s", what, r.Detail, remedyOf(r.Kind))
+	return blocked(reasonOf(r.Kind), "The service refused the %s: %s. It is not asked again until an input changes. %s", what, r.Detail, remedyOf(r.Kind, credential))
 }
 
 // remedyOf says what a person can do about a refusal.
-func remedyOf(kind spacesauth.Kind) string {
+func remedyOf(kind spacesauth.Kind, credential *v1alpha1.SpacesCredential) string {
 	switch kind {
 	case spacesauth.KindRejectedGrant:
+		if credential.Spec.Password == nil {
+			return signInAgain(credential)
+		}
 		return "Correct user name and password in the Secret that spec.password names."
 	case spacesauth.KindRejectedClient:
 		return "Correct client ID and secret in the Secret that spec.clientSecretRef names, or have the client allowed this grant type."

@@ -29,10 +29,12 @@ type inputMemory struct {
 type usedInputs struct {
 	// Client covers the accounts URL, the client ID and the scopes.
 	Client string `json:"client,omitempty"`
-	// Login covers the user name.
+	// Login covers the user name, or what a guest is called.
 	Login string `json:"login,omitempty"`
-	// Seed covers the refresh token a person put in.
+	// Seed covers the refresh token a person put in, Code the code of a sign-in by
+	// browser.
 	Seed string `json:"seed,omitempty"`
+	Code string `json:"code,omitempty"`
 }
 
 // refusal is a combination of inputs that is not sent again.
@@ -44,6 +46,12 @@ type refusal struct {
 	Detail string          `json:"detail"`
 	// SignIn tells whether a sign-in or a refresh was refused.
 	SignIn bool `json:"signIn,omitempty"`
+}
+
+// judged tells a refusal of the very thing that was sent. A refused client or request
+// is none: mended, the same thing may be sent again.
+func (r refusal) judged() bool {
+	return r.Kind == spacesauth.KindRejectedGrant || r.Kind == spacesauth.KindUnclear
 }
 
 // hash covers values so that no two different lists collide.
@@ -83,5 +91,5 @@ func (m *inputMemory) forgive(hash string) {
 // could not be taken, because its input is gone, is no change.
 func (u usedInputs) changed(now usedInputs) bool {
 	differs := func(used, now string) bool { return used != "" && now != "" && used != now }
-	return differs(u.Client, now.Client) || differs(u.Login, now.Login) || differs(u.Seed, now.Seed)
+	return differs(u.Client, now.Client) || differs(u.Login, now.Login) || differs(u.Seed, now.Seed) || differs(u.Code, now.Code)
 }

@@ -23,6 +23,8 @@ type inputs struct {
 	username string
 	password spacesauth.Secret
 	seed     spacesauth.Secret
+	code     spacesauth.AuthorizationCodeGrant
+	guest    *spacesauth.Guest
 
 	clientProblem *finding
 	grantProblem  *finding
@@ -64,8 +66,34 @@ func (r *Reconciler) readInputs(ctx context.Context, credential *v1alpha1.Spaces
 		}
 		in.seed = reading.value(ref.Key)
 		in.grantProblem = reading.problem
+	case spec.AuthorizationCode != nil:
+		ref := spec.AuthorizationCode.SecretRef
+		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, in.versions)
+		if err != nil {
+			return in, err
+		}
+		in.code.Code = reading.value(ref.CodeKey)
+		in.code.CodeVerifier = reading.value(ref.CodeVerifierKey)
+		in.code.RedirectURI = spec.AuthorizationCode.RedirectURI
+		in.grantProblem = pendingAuthorization(credential, reading.problem)
+	case spec.Anonymous != nil:
+		guest := spacesauth.Guest(*spec.Anonymous)
+		in.guest = &guest
 	}
 	return in, nil
+}
+
+// pendingAuthorization says of a missing code what a person can do about it.
+func pendingAuthorization(credential *v1alpha1.SpacesCredential, problem *finding) *finding {
+	if problem == nil || problem.reason != v1alpha1.ReasonWaitingForInput {
+		return problem
+	}
+	return waiting(v1alpha1.ReasonAuthorizationPending, "A person has to sign in with a browser. Run: %s", loginCommand(credential))
+}
+
+// loginCommand is what a person types to sign in.
+func loginCommand(credential *v1alpha1.SpacesCredential) string {
+	return fmt.Sprintf("kubectl spaces login %s -n %s", credential.Name, credential.Namespace)
 }
 
 // observeInputs returns the hashes of the inputs as they are. They are read again
@@ -89,6 +117,7 @@ func (r *Reconciler) observeInputs(ctx context.Context, p *pass) (inputsMemory, 
 	if err != nil {
 		return inputsMemory{}, err
 	}
+	p.tellClientID(in)
 	return r.rememberInputs(p, in, p.state.document.Inputs), nil
 }
 
@@ -104,13 +133,16 @@ func (r *Reconciler) rememberInputs(p *pass, in inputs, memory inputMemory) inpu
 			remembered.signInHash = in.signInHash(memory, accountsURL, scopes)
 		}
 	}
-	// Under any other key a status that repeats the value would be a way to read a
-	// Secret.
-	if ref := p.credential.Spec.ClientSecretRef; ref != nil && ref.ClientIDKey == clientIDKey && in.clientProblem == nil {
-		remembered.clientID = in.app.ID
-	}
 	r.memory.change(p.key, func(known *recollection) { known.inputs = remembered })
 	return remembered
+}
+
+// tellClientID remembers the client ID for the status, where it may be told. Under any
+// other key a status that repeats the value would be a way to read a Secret.
+func (p *pass) tellClientID(in inputs) {
+	if ref := p.credential.Spec.ClientSecretRef; ref != nil && ref.ClientIDKey == clientIDKey && in.clientProblem == nil {
+		p.clientID = in.app.ID
+	}
 }
 
 // inputReading is one input Secret and the first thing that is wrong with it.
@@ -146,7 +178,7 @@ func (r *Reconciler) readInput(ctx context.Context, namespace, name string, vers
 // isInputType keeps a credential from reading state Secrets, service account tokens
 // and whatever else was never meant as an input.
 func isInputType(t corev1.SecretType) bool {
-	return t == corev1.SecretTypeOpaque || t == corev1.SecretTypeBasicAuth || t == ""
+	return t == corev1.SecretTypeOpaque || t == corev1.SecretTypeBasicAuth || t == "" || t == v1alpha1.SecretTypeAuthorizationCode
 }
 
 // value returns the value of key without one trailing newline, which
@@ -185,14 +217,26 @@ func (in inputs) used(m inputMemory, accountsURL string, scopes []string) usedIn
 	if in.username != "" {
 		used.Login = m.hash("login", in.username)
 	}
+	if in.guest != nil {
+		used.Login = m.hash("guest", in.guest.DisplayName, in.guest.Username, in.guest.PictureURL)
+	}
 	if !in.seed.Empty() {
 		used.Seed = m.hash("seed", in.seed.Reveal())
+	}
+	if !in.code.Code.Empty() {
+		used.Code = m.hash("code", in.code.Code.Reveal())
 	}
 	return used
 }
 
 // signInHash covers all that a sign-in sends.
 func (in inputs) signInHash(m inputMemory, accountsURL string, scopes []string) string {
+	if in.guest != nil {
+		return m.hash("guest", accountsURL, in.guest.DisplayName, in.guest.Username, in.guest.PictureURL)
+	}
+	if !in.code.Code.Empty() {
+		return m.hash("exchange", accountsURL, in.app.ID, in.app.Secret.Reveal(), in.code.Code.Reveal(), in.code.CodeVerifier.Reveal(), in.code.RedirectURI)
+	}
 	return m.hash("sign-in", accountsURL, in.app.ID, in.app.Secret.Reveal(), in.username, in.password.Reveal(), strings.Join(scopes, " "))
 }
 

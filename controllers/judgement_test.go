@@ -109,7 +109,10 @@ func TestSettle(t *testing.T) {
 		"an outage backs off anew at expiry":       {err: failed(spacesauth.KindUnavailable), previous: &failure{Kind: spacesauth.KindUnavailable, Count: 20, Exponent: 20}, atLeast: time.Second, atMost: time.Second},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			s := spend{signIn: c.signIn, grant: grant{Token: c.token}, passwordIsLeft: true, inputsHash: "hash"}
+			s := spend{by: v1alpha1.GrantTypeRefreshToken, living: c.token, passwordIsLeft: true, inputsHash: "hash"}
+			if c.signIn {
+				s.by = v1alpha1.GrantTypePassword
+			}
 			f, refused := settle("uid", s, c.previous, c.err, noon)
 			if (refused != nil) != c.refused || (f == nil) != c.refused {
 				t.Fatalf("refusal %v, failure %v", refused, f)
@@ -129,19 +132,19 @@ func TestSettle(t *testing.T) {
 
 func TestSchedule(t *testing.T) {
 	for sentence, c := range map[string]struct {
-		renewal  *v1alpha1.Renewal
+		renewal  v1alpha1.Renewal
 		lifetime time.Duration
 		latest   time.Duration
 	}{
-		"a third is left by default":          {nil, time.Hour, time.Hour * 67 / 100},
-		"a percentage":                        {&v1alpha1.Renewal{RenewBeforePercent: ptr.To(int32(50))}, time.Hour, 30 * time.Minute},
-		"seconds":                             {&v1alpha1.Renewal{RenewBeforeSeconds: ptr.To(int32(600))}, time.Hour, 50 * time.Minute},
-		"at least five seconds":               {&v1alpha1.Renewal{RenewBeforePercent: ptr.To(int32(5))}, 20 * time.Second, 15 * time.Second},
-		"half a lifetime wins":                {&v1alpha1.Renewal{RenewBeforeSeconds: ptr.To(int32(604800))}, time.Hour, 30 * time.Minute},
-		"also over the five seconds":          {nil, 4 * time.Second, 2 * time.Second},
-		"a token of a second":                 {nil, time.Second, 500 * time.Millisecond},
-		"a lifetime that is no whole second":  {nil, 20*time.Second + 900*time.Millisecond, 20 * time.Second * 67 / 100},
-		"a lifetime of no length is a second": {nil, 0, 500 * time.Millisecond},
+		"a third is left by default":          {v1alpha1.Renewal{}, time.Hour, time.Hour * 67 / 100},
+		"a percentage":                        {v1alpha1.Renewal{RenewBeforePercent: ptr.To(int32(50))}, time.Hour, 30 * time.Minute},
+		"seconds":                             {v1alpha1.Renewal{RenewBeforeSeconds: ptr.To(int32(600))}, time.Hour, 50 * time.Minute},
+		"at least five seconds":               {v1alpha1.Renewal{RenewBeforePercent: ptr.To(int32(5))}, 20 * time.Second, 15 * time.Second},
+		"half a lifetime wins":                {v1alpha1.Renewal{RenewBeforeSeconds: ptr.To(int32(604800))}, time.Hour, 30 * time.Minute},
+		"also over the five seconds":          {v1alpha1.Renewal{}, 4 * time.Second, 2 * time.Second},
+		"a token of a second":                 {v1alpha1.Renewal{}, time.Second, 500 * time.Millisecond},
+		"a lifetime that is no whole second":  {v1alpha1.Renewal{}, 20*time.Second + 900*time.Millisecond, 20 * time.Second * 67 / 100},
+		"a lifetime of no length is a second": {v1alpha1.Renewal{}, 0, 500 * time.Millisecond},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			for i := range 200 {
@@ -173,7 +176,7 @@ func TestRenewalsIssuedTogetherAreSpread(t *testing.T) {
 	const tokens = 1000
 	var last time.Duration
 	for i := range tokens {
-		_, renew, _ := schedule(types.UID(fmt.Sprintf("uid-%d", i)), nil, noon, time.Hour)
+		_, renew, _ := schedule(types.UID(fmt.Sprintf("uid-%d", i)), v1alpha1.Renewal{}, noon, time.Hour)
 		wait := renew.Sub(noon)
 		perTenSeconds[int(wait/(10*time.Second))]++
 		last = max(last, wait)

@@ -41,6 +41,9 @@ type publishedMemory struct {
 	uid             types.UID
 	resourceVersion string
 	digest          string
+	// fingerprint is the token's, and since is when this process first saw it published.
+	fingerprint string
+	since       time.Time
 }
 
 // inputsMemory is the inputs as this process last read them: the resourceVersions of
@@ -53,8 +56,6 @@ type inputsMemory struct {
 	// signInHash and refreshHash cover what would be sent; empty where an input is
 	// missing.
 	signInHash, refreshHash string
-	// clientID is the client ID where it may be told.
-	clientID string
 }
 
 // of returns a copy of what is known of key.

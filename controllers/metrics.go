@@ -3,7 +3,6 @@ package controllers
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
@@ -12,6 +11,7 @@ import (
 type Metrics struct {
 	calls       *prometheus.CounterVec
 	revocations *prometheus.CounterVec
+	checks      *prometheus.CounterVec
 	ambiguous   *prometheus.CounterVec
 	givenUp     prometheus.Counter
 	overdue     prometheus.Gauge
@@ -28,6 +28,10 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "spaces_revocations_total",
 			Help: "Calls of the revocation endpoint by environment and result (OK or the kind of failure).",
 		}, []string{"environment", "result"}),
+		checks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "spaces_verifications_total",
+			Help: "Checks of new tokens by environment, check and result (OK, Failed or the kind of failure of the call).",
+		}, []string{"environment", "check", "result"}),
 		ambiguous: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "spaces_ambiguous_results_total",
 			Help: "Calls of either endpoint that were sent and whose answer was lost or cannot be read.",
@@ -41,17 +45,13 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Help: "SpacesCredentials past their renewal time that are not in backoff, as the sweeper last saw them.",
 		}),
 	}
-	registry.MustRegister(m.calls, m.revocations, m.ambiguous, m.givenUp, m.overdue)
+	registry.MustRegister(m.calls, m.revocations, m.checks, m.ambiguous, m.givenUp, m.overdue)
 	return m
 }
 
 func (m *Metrics) called(s spend, err error) {
-	grantType := v1alpha1.GrantTypeRefreshToken
-	if s.signIn {
-		grantType = v1alpha1.GrantTypePassword
-	}
 	environment := s.client.Environment().Name
-	m.calls.WithLabelValues(environment, string(grantType), result(err)).Inc()
+	m.calls.WithLabelValues(environment, string(s.by), result(err)).Inc()
 	m.judged(environment, err)
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,30 +15,30 @@ import (
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 )
 
-// publish makes the published Secret hold the newest token of the state. It tells
-// whether that is so, and if not, what is in the way. The service is never called.
+// publish makes the published Secret hold the newest token of the state that needs no
+// more verification. It tells whether that is so, and if not, what is in the way. The
+// service is never called.
 func (r *Reconciler) publish(ctx context.Context, p *pass) (bool, *finding, error) {
 	if p.state != nil && p.state.document.Revoked {
 		return false, nil, r.emptyPublished(ctx, p)
 	}
-	if p.state == nil || p.state.document.Grant == nil || p.client == nil {
+	if p.state == nil || p.client == nil {
 		return false, nil, nil
 	}
-	grant := p.state.document.Grant
-	token := grant.Token
-	if token == nil || !p.now.Before(token.ExpirationTime) {
+	current := p.state.document.publishable()
+	if current == nil || !p.now.Before(current.Token.ExpirationTime) {
 		return false, nil, nil
 	}
 	// A token goes with the hosts of the environment that issued it, not with those
 	// that spec has come to name.
-	issuer := r.clientForURL(grant.AccountsURL)
+	issuer := r.clientForURL(current.AccountsURL)
 	if issuer == nil {
-		return false, unlisted(grant), nil
+		return false, unlisted(current.Environment, current.AccountsURL), nil
 	}
 	if problem := firstFinding(r.denied(p.credential), unworkable(p.credential)); problem != nil {
 		return false, problem, nil
 	}
-	want, problem := contentOf(p.credential, token, issuer.Environment())
+	want, problem := contentOf(p.credential, current, issuer.Environment())
 	if problem != nil {
 		return false, problem, nil
 	}
@@ -232,9 +233,25 @@ func contains(have, want map[string]string) bool {
 }
 
 func (r *Reconciler) rememberPublished(p *pass, uid types.UID, resourceVersion string, c content) {
+	fingerprint := c.annotations[v1alpha1.AnnotationFingerprint]
 	r.memory.change(p.key, func(known *recollection) {
-		known.published = publishedMemory{uid: uid, resourceVersion: resourceVersion, digest: c.digest()}
+		since := known.published.since
+		if known.published.fingerprint != fingerprint {
+			since = p.now
+		}
+		known.published = publishedMemory{uid: uid, resourceVersion: resourceVersion, digest: c.digest(), fingerprint: fingerprint, since: since}
 	})
+}
+
+// publishedSince is when workloads could first see the newest token, as far as this
+// process knows; zero while they cannot.
+func (r *Reconciler) publishedSince(p *pass, published bool) time.Time {
+	known := r.memory.of(p.key).published
+	token := p.document().token()
+	if !published || token == nil || known.fingerprint != token.AccessToken.Fingerprint() {
+		return time.Time{}
+	}
+	return known.since
 }
 
 // isPublishedBy tells whether a Secret is ours: it carries the UID of the living

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 // renew brings the state up to date: it decides whether a call is due and makes it.
@@ -84,6 +85,8 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 	if err != nil {
 		return nil, err
 	}
+	p.tellClientID(in)
+	in = p.finishExchange(in)
 	if problem := firstFinding(in.clientProblem, in.grantProblem); problem != nil {
 		return problem, nil
 	}
@@ -95,7 +98,7 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 	if what == actionRefresh {
 		grant := document.Grant
 		if service = r.clientForURL(grant.AccountsURL); service == nil {
-			return unlisted(grant), nil
+			return unlisted(grant.Environment, grant.AccountsURL), nil
 		}
 		if in.app.ID != grant.ClientID {
 			// Inputs that changed are noticed before. Only the client that got a refresh
@@ -108,8 +111,9 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 		return nil, err
 	}
 	asked := p.state != nil && observation{credential: p.credential, document: &document}.renewAsked()
-	if refusal := document.Inputs.refused(s.inputsHash); refusal != nil && !asked {
-		return refusal.finding(), nil
+	// A code that was judged is never sent again, whoever asks.
+	if refusal := document.Inputs.refused(s.inputsHash); refusal != nil && (!asked || s.exchange != nil && refusal.judged()) {
+		return refusal.finding(p.credential), nil
 	}
 	if err := r.addFinalizer(ctx, p.credential); err != nil {
 		return nil, err
@@ -132,8 +136,23 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 	if err := r.obtain(ctx, p, s, claimed); err != nil {
 		return nil, err
 	}
-	p.signedIn = s.signIn
+	p.signedIn = s.signIn() && !onceOnly(p.credential)
 	return r.afterCall(ctx, p, s)
+}
+
+// finishExchange goes on with a code that was sent and not judged, as it was claimed,
+// unless the Secret holds a newer one.
+func (p *pass) finishExchange(in inputs) inputs {
+	if p.state == nil || p.state.document.Exchange == nil {
+		return in
+	}
+	open := p.state.document.Exchange
+	if !in.code.Code.Empty() && p.state.document.Inputs.hash("code", in.code.Code.Reveal()) != open.Hash {
+		return in
+	}
+	in.code = spacesauth.AuthorizationCodeGrant{Code: open.Code.Secret, CodeVerifier: open.CodeVerifier.Secret, RedirectURI: open.RedirectURI}
+	in.grantProblem = nil
+	return in
 }
 
 // afterCall tells from the document what the call led to.
@@ -147,7 +166,7 @@ func (r *Reconciler) afterCall(ctx context.Context, p *pass, s spend) (*finding,
 	}
 	p.now = r.Clock.Now()
 	if refusal := p.state.document.Inputs.refused(s.inputsHash); refusal != nil {
-		return refusal.finding(), nil
+		return refusal.finding(p.credential), nil
 	}
 	return decide(observation{credential: p.credential, now: p.now, document: &p.state.document}).finding, nil
 }

@@ -24,7 +24,7 @@ const (
 // schedule computes the times of a token answer, once, in whole seconds. The
 // renewal is moved earlier by a stable share of the wait, so that tokens issued
 // together are not renewed together.
-func schedule(uid types.UID, renewal *v1alpha1.Renewal, issueTime time.Time, lifetime time.Duration) (issue, renew, expire time.Time) {
+func schedule(uid types.UID, renewal v1alpha1.Renewal, issueTime time.Time, lifetime time.Duration) (issue, renew, expire time.Time) {
 	issue = issueTime.UTC().Truncate(time.Second)
 	lifetime = max(lifetime.Truncate(time.Second), time.Second)
 	wait := lifetime - renewBefore(renewal, lifetime)
@@ -36,13 +36,13 @@ func schedule(uid types.UID, renewal *v1alpha1.Renewal, issueTime time.Time, lif
 
 // renewBefore is how much life is left at the renewal: at least five seconds, and
 // at most half of the lifetime, which wins.
-func renewBefore(renewal *v1alpha1.Renewal, lifetime time.Duration) time.Duration {
+func renewBefore(renewal v1alpha1.Renewal, lifetime time.Duration) time.Duration {
 	percent := int32(v1alpha1.DefaultRenewBeforePercent)
-	if renewal != nil && renewal.RenewBeforePercent != nil {
+	if renewal.RenewBeforePercent != nil {
 		percent = *renewal.RenewBeforePercent
 	}
 	before := lifetime / 100 * time.Duration(percent)
-	if renewal != nil && renewal.RenewBeforeSeconds != nil {
+	if renewal.RenewBeforeSeconds != nil {
 		before = time.Duration(*renewal.RenewBeforeSeconds) * time.Second
 	}
 	return min(max(before, minRenewBefore), lifetime/2)

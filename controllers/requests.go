@@ -56,11 +56,11 @@ func (o observation) renewAsked() bool {
 }
 
 // revokeOnRequest revokes every grant because a person asks for it, whatever the
-// policy says. A password tries one sign-in first; whether or not that succeeds, the
+// policy says. A password or a guest tries one sign-in first; whether or not that succeeds, the
 // old grants go. An obstacle is what would keep a new token from being published.
 func (r *Reconciler) revokeOnRequest(ctx context.Context, p *pass, request string, obstacle *finding) (*finding, error) {
 	held := obstacle
-	if obstacle == nil && p.credential.Spec.GrantType == v1alpha1.GrantTypePassword {
+	if obstacle == nil && !onceOnly(p.credential) {
 		var err error
 		if held, err = r.perform(ctx, p, actionSignIn); err != nil {
 			return nil, err
@@ -93,5 +93,6 @@ func (d *document) revokeAll(request string, now time.Time) {
 		entry.Always, entry.NotBefore, entry.TokenExpirationTime = true, now, now
 		entry.NextAttemptTime, entry.GiveUpTime = time.Time{}, now.Add(revocationPatience)
 	}
+	d.Previous = nil
 	d.HandledRevokeRequest = request
 }

@@ -99,12 +99,12 @@ func revocationWait(key types.NamespacedName, entry pendingRevocation, err error
 
 // revokeSuperseded revokes the listed grants of a living credential: once the
 // successor's token has been published for a while, or nobody can use theirs.
-func (r *Reconciler) revokeSuperseded(ctx context.Context, p *pass, published bool) error {
+func (r *Reconciler) revokeSuperseded(ctx context.Context, p *pass) error {
 	if p.state == nil || len(p.state.document.Pending) == 0 {
 		return nil
 	}
 	round := r.revokeDue(ctx, p.key, p.state.document.Pending, func(entry pendingRevocation) bool {
-		return entry.due(p.now, published)
+		return entry.due(p.now, p.publishedSince)
 	})
 	p.revocationProblem = round.problem
 	if !round.changed {
@@ -121,9 +121,11 @@ func (r *Reconciler) revokeSuperseded(ctx context.Context, p *pass, published bo
 	return nil
 }
 
-// due tells whether a listed grant is to be revoked.
-func (p pendingRevocation) due(now time.Time, successorPublished bool) bool {
-	return !now.Before(p.TokenExpirationTime) || successorPublished && !now.Before(p.NotBefore)
+// due tells whether a listed grant is to be revoked. publishedSince is when workloads
+// could first see its successor's token; zero while they cannot.
+func (p pendingRevocation) due(now, publishedSince time.Time) bool {
+	return !now.Before(p.TokenExpirationTime) ||
+		!publishedSince.IsZero() && !now.Before(p.NotBefore) && !now.Before(publishedSince.Add(superseded))
 }
 
 // revokeUnkept revokes the grant of an answer that no state can keep: the

@@ -61,8 +61,12 @@ type pass struct {
 	// state is nil before the first claim.
 	state             *state
 	revocationProblem *finding
-	// signedIn tells that this pass made a new grant by password.
+	// signedIn tells that this pass made a new grant that can be made again at will.
 	signedIn bool
+	// publishedSince is when the newest token was published; zero while it is not.
+	publishedSince time.Time
+	// clientID is the client ID of the inputs, where it may be told.
+	clientID string
 }
 
 // Reconcile makes one pass. Its errors are the Kubernetes API's alone: with an error
@@ -116,7 +120,6 @@ func (r *Reconciler) keep(ctx context.Context, p *pass) (time.Duration, error) {
 		return 0, err
 	}
 	c.revocation = p.revocationProblem
-	c.clientID = r.memory.of(p.key).inputs.clientID
 	p.now = r.Clock.Now()
 	p.conclude(c)
 	return p.wake(c), nil
@@ -159,6 +162,14 @@ func (r *Reconciler) realise(ctx context.Context, p *pass) (conclusion, error) {
 	if p.credential.Spec.Suspend {
 		return conclusion{finding: held}, nil
 	}
+	unverified, err := r.verify(ctx, p)
+	if err != nil {
+		return conclusion{}, err
+	}
+	if unverified != nil && unverified.reason == "" {
+		unverified, again = nil, unverified.wake
+	}
+	held = firstFinding(held, unverified)
 	published, refused, err := r.publish(ctx, p)
 	if err != nil {
 		return conclusion{}, err
@@ -171,7 +182,8 @@ func (r *Reconciler) realise(ctx context.Context, p *pass) (conclusion, error) {
 			}
 		}
 	}
-	if err := r.revokeSuperseded(ctx, p, published); err != nil {
+	p.publishedSince = r.publishedSince(p, published)
+	if err := r.revokeSuperseded(ctx, p); err != nil {
 		return conclusion{}, err
 	}
 	return conclusion{finding: held, published: published, again: again}, nil

@@ -21,11 +21,16 @@ const saveMargin = 10 * time.Second
 
 // spend is one call that spends a grant, ready to be claimed.
 type spend struct {
-	signIn bool
+	// by is what the token is asked for with.
+	by     v1alpha1.GrantType
 	client *spacesauth.Client
 	app    spacesauth.Application
-	// sends is what is presented to the service.
+	// sends is what is presented to the token endpoint; nil for a guest, who goes
+	// elsewhere.
 	sends spacesauth.Grant
+	guest spacesauth.Guest
+	// exchange is the code, if one is sent.
+	exchange *exchange
 	// grant is the grant as it stands when the call is claimed.
 	grant grant
 	// replaces tells that grant is not the living one yet.
@@ -35,25 +40,42 @@ type spend struct {
 	inputsHash string
 	// passwordIsLeft tells that a refused grant can be replaced by signing in.
 	passwordIsLeft bool
+	// living is the newest token there is, of whichever grant.
+	living *tokenRecord
 }
 
-// lifeLeft is how long the newest token of the grant lives on.
+// signIn tells a call that makes a grant from one that refreshes a grant.
+func (s spend) signIn() bool { return s.by != v1alpha1.GrantTypeRefreshToken }
+
+// lifeLeft is how long the newest token lives on.
 func (s spend) lifeLeft(now time.Time) time.Duration {
-	if s.grant.Token == nil {
+	if s.living == nil {
 		return 0
 	}
-	return s.grant.Token.ExpirationTime.Sub(now)
+	return s.living.ExpirationTime.Sub(now)
+}
+
+// send makes the call.
+func (s spend) send(ctx context.Context, beforeSending func() error) (spacesauth.Answer, error) {
+	if s.sends == nil {
+		return s.client.Guest(ctx, s.guest, beforeSending)
+	}
+	return s.client.Token(ctx, s.app, s.sends, beforeSending)
 }
 
 // prepare makes the spend that the plan asks for.
 func (p *pass) prepare(what action, service *spacesauth.Client, in inputs, memory inputMemory, random io.Reader) (spend, error) {
 	environment, credential := service.Environment(), p.credential
 	s := spend{
+		by:             v1alpha1.GrantTypeRefreshToken,
 		client:         service,
 		app:            in.app,
 		used:           in.used(memory, environment.AccountsURL, credential.EffectiveScopes()),
 		passwordIsLeft: credential.Spec.GrantType == v1alpha1.GrantTypePassword,
 		inputsHash:     in.refreshHash(memory, environment.AccountsURL),
+	}
+	if p.state != nil {
+		s.living = p.state.document.token()
 	}
 	if what == actionRefresh {
 		s.grant = *p.state.document.Grant
@@ -74,10 +96,30 @@ func (p *pass) prepare(what action, service *spacesauth.Client, in inputs, memor
 		s.sends = spacesauth.RefreshTokenGrant{RefreshToken: in.seed}
 		return s, nil
 	}
-	s.signIn = true
+	s.by = credential.Spec.GrantType
 	s.inputsHash = in.signInHash(memory, environment.AccountsURL, credential.EffectiveScopes())
-	s.sends = spacesauth.PasswordGrant{Username: in.username, Password: in.password, Scopes: credential.EffectiveScopes()}
+	switch {
+	case in.guest != nil:
+		s.guest = *in.guest
+		s.grant.Rotations = p.guestsBefore()
+	case !in.code.Code.Empty():
+		s.sends = in.code
+		s.exchange = &exchange{
+			Code: kept{in.code.Code}, CodeVerifier: kept{in.code.CodeVerifier}, RedirectURI: in.code.RedirectURI, Hash: s.used.Code,
+		}
+	default:
+		s.sends = spacesauth.PasswordGrant{Username: in.username, Password: in.password, Scopes: credential.EffectiveScopes()}
+	}
 	return s, nil
+}
+
+// guestsBefore counts the guests that a new one follows: for a guest, to be renewed is
+// to be replaced.
+func (p *pass) guestsBefore() int64 {
+	if p.state == nil || p.state.document.Grant == nil {
+		return 0
+	}
+	return p.state.document.Grant.Rotations + 1
 }
 
 // claim writes down what is about to be sent. Nothing has left the process while
@@ -85,19 +127,22 @@ func (p *pass) prepare(what action, service *spacesauth.Client, in inputs, memor
 func (r *Reconciler) claim(ctx context.Context, p *pass, s spend, document document) error {
 	d := document.clone()
 	d.Claims++
-	d.Claim = &claim{Number: d.Claims, Holder: r.Holder, Time: r.Clock.Now().UTC(), GrantID: s.grant.ID, SignIn: s.signIn}
+	d.Claim = &claim{Number: d.Claims, Holder: r.Holder, Time: r.Clock.Now().UTC(), GrantID: s.grant.ID, SignIn: s.signIn()}
 	if p.state == nil {
 		d.answersRequests(p.credential)
 	}
 	if request := d.renewRequest(p.credential); request != "" {
 		d.Claim.RenewRequest, d.TriedRenewRequest = request, request
 	}
-	if s.signIn {
+	if s.signIn() {
 		d.Claim.RevokeRequest = d.revokeRequest(p.credential)
 	}
 	d.Revocation = termsOf(p.credential)
 	d.announce(publishedKeys(p.credential))
-	if s.replaces && !s.signIn {
+	if s.exchange != nil {
+		d.Exchange = s.exchange
+	}
+	if s.replaces && !s.signIn() {
 		// A seed is a refresh token: from the claim on it is the living grant's.
 		d.supersede(p.now)
 		seeded := s.grant
@@ -129,7 +174,7 @@ func (r *Reconciler) obtain(ctx context.Context, p *pass, s spend, claimed time.
 	call, cancelCall := context.WithTimeout(work, timeout)
 	defer cancelCall()
 
-	got, err := s.client.Token(call, s.app, s.sends, func() error { return r.notTooLate(claimed, timeout) })
+	got, err := s.send(call, func() error { return r.notTooLate(claimed, timeout) })
 	r.gates.of(s.client.Environment()).leave(err, r.Clock.Now())
 	r.memory.keep(r.judgeAnswer(p, s, got, err))
 	r.Metrics.called(s, err)
@@ -171,6 +216,9 @@ func (r *Reconciler) judgeAnswer(p *pass, s spend, got spacesauth.Answer, failed
 			next.Rotations++
 		}
 		next.Token = p.tokenRecord(s, got)
+		if who := spacesauth.IdentityOf(got.IDToken); who != (spacesauth.Identity{}) {
+			next.Identity = identity(who)
+		}
 	}
 	a.grant = &next
 	return a
@@ -178,15 +226,15 @@ func (r *Reconciler) judgeAnswer(p *pass, s spend, got spacesauth.Answer, failed
 
 // tokenRecord computes the times of a token answer.
 func (p *pass) tokenRecord(s spend, got spacesauth.Answer) *tokenRecord {
-	obtainedBy := v1alpha1.GrantTypeRefreshToken
-	if s.signIn {
-		obtainedBy = v1alpha1.GrantTypePassword
-	}
-	issue, renew, expire := schedule(p.credential.UID, p.credential.Spec.Renewal, got.IssueTime, got.Lifetime)
-	return &tokenRecord{
+	issue, renew, expire := schedule(p.credential.UID, p.credential.EffectiveRenewal(), got.IssueTime, got.Lifetime)
+	record := &tokenRecord{
 		AccessToken: kept{got.AccessToken}, IDToken: kept{got.IDToken}, TokenType: got.TokenType, Scope: got.Scope,
-		ObtainedBy: obtainedBy, IssueTime: issue, RenewalTime: renew, ExpirationTime: expire,
+		ObtainedBy: s.by, IssueTime: issue, RenewalTime: renew, ExpirationTime: expire,
 	}
+	if len(p.credential.Spec.Verification) > 0 {
+		record.Check = &check{}
+	}
+	return record
 }
 
 // refusedWrite tells whether the API server refuses to keep a state Secret: a

@@ -29,7 +29,7 @@ func unworkable(credential *v1alpha1.SpacesCredential) *finding {
 
 // rendered fills the templates with the operator's own keys, and with the ID token if
 // they ask for it.
-func rendered(credential *v1alpha1.SpacesCredential, values map[string]string, idToken spacesauth.Secret) (map[string][]byte, *finding) {
+func rendered(credential *v1alpha1.SpacesCredential, values map[string]string, idToken spacesauth.Secret, who identity) (map[string][]byte, *finding) {
 	set, err := secrettemplate.ParseSet(templatesOf(credential))
 	if err != nil {
 		return nil, templateInvalid(err)
@@ -43,6 +43,7 @@ func rendered(credential *v1alpha1.SpacesCredential, values map[string]string, i
 		APIURL:        values[v1alpha1.KeyAPIURL],
 		SocketURL:     values[v1alpha1.KeySocketURL],
 		IDToken:       idToken.Reveal(),
+		Identity:      secrettemplate.Identity(who),
 	})
 	if err != nil {
 		return nil, templateInvalid(err)

@@ -154,7 +154,7 @@ var _ = Describe("A template of spec.secretTemplate.data", func() {
 				Data:    []v1alpha1.SecretTemplateEntry{entry("client.toml", good), entry("A", "a")},
 			}
 		})
-		c, problem := contentOf(credential, &tokenRecord{}, spacesauth.Environment{})
+		c, problem := contentOf(credential, &previous{}, spacesauth.Environment{})
 		Expect(problem).To(BeNil())
 		Expect(slices.Sorted(slices.Values(publishedKeys(credential)))).To(Equal(slices.Sorted(maps.Keys(c.data))))
 	})

@@ -21,6 +21,11 @@ const (
 	// it is renewed, when neither renewBeforePercent nor renewBeforeSeconds is set.
 	DefaultRenewBeforePercent = 33
 
+	// DefaultGuestRenewBefore is how much life a guest's token has left when it is
+	// renewed, when neither renewBeforePercent nor renewBeforeSeconds is set: late,
+	// because the guest's identity changes with its token.
+	DefaultGuestRenewBefore = 10 * time.Minute
+
 	// DefaultRevocationDeadline is the schema's default for deadlineSeconds, for
 	// objects that never passed an API server.
 	DefaultRevocationDeadline = 300 * time.Second
@@ -57,6 +62,19 @@ func (c *SpacesCredential) EffectiveScopes() []string {
 	default:
 		return slices.Clone(c.Spec.Scopes)
 	}
+}
+
+// EffectiveRenewal is when to renew; empty means DefaultRenewBeforePercent.
+func (c *SpacesCredential) EffectiveRenewal() Renewal {
+	var renewal Renewal
+	if c.Spec.Renewal != nil {
+		renewal = *c.Spec.Renewal
+	}
+	if c.Spec.GrantType == GrantTypeAnonymous && renewal.RenewBeforePercent == nil && renewal.RenewBeforeSeconds == nil {
+		seconds := int32(DefaultGuestRenewBefore / time.Second)
+		renewal.RenewBeforeSeconds = &seconds
+	}
+	return renewal
 }
 
 // EffectiveSecretType is the type of the published Secret.
