@@ -22,6 +22,9 @@ const (
 type conclusion struct {
 	// finding is what holds the credential up; nil when all is as wished.
 	finding *finding
+	// current tells that what is published comes from a grant made with the inputs that
+	// this generation names, in the form that it asks for.
+	current bool
 	// published tells that the published Secret holds what is publishable.
 	published bool
 	// revocation is what holds listed grants up.
@@ -67,8 +70,9 @@ func (p *pass) conclude(c conclusion) {
 		status.Token, status.Identity = nil, nil
 	}
 	usable := c.usable(document, p.now, status.Token)
-	p.set(p.ready(c, usable))
-	p.set(p.reconciling(c, usable))
+	realised := usable && c.current || p.realisedBefore()
+	p.set(p.ready(c, usable, realised || p.credential.Spec.Suspend))
+	p.set(p.reconciling(c, realised))
 	p.set(p.stalled(c))
 	p.set(grantValidity(document, c))
 }
@@ -93,10 +97,16 @@ func (c conclusion) blind() bool {
 	return c.finding != nil && c.finding.reason == v1alpha1.ReasonStateUnreadable
 }
 
-// ready answers: may workloads use what is published now?
-func (p *pass) ready(c conclusion, usable bool) metav1.Condition {
+// ready answers: may workloads use what is published now, and is it what this
+// generation asks for?
+func (p *pass) ready(c conclusion, usable, realised bool) metav1.Condition {
 	document := p.document()
 	switch {
+	case usable && !realised && c.finding != nil:
+		return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, c.finding.reason,
+			"The published token is still that of an earlier spec. "+c.finding.message)
+	case usable && !realised:
+		return p.unrealised(c, v1alpha1.ConditionReady, metav1.ConditionFalse)
 	case usable && c.finding == nil:
 		reason, what := v1alpha1.ReasonIssued, "issued"
 		if document.Grant.Rotations > 0 {
@@ -118,7 +128,15 @@ func (p *pass) ready(c conclusion, usable bool) metav1.Condition {
 	case c.finding != nil:
 		return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, c.finding.reason, c.finding.message)
 	}
-	return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonWaitingForInput, "No token has been obtained yet.")
+	return p.unrealised(c, v1alpha1.ConditionReady, metav1.ConditionFalse)
+}
+
+// unrealised is said while nothing is in the way and the spec is not realised yet.
+func (p *pass) unrealised(c conclusion, kind string, status metav1.ConditionStatus) metav1.Condition {
+	if !c.again.IsZero() {
+		return condition(kind, status, v1alpha1.ReasonThrottled, "Calls are sent at the pace of the environment. This one is waiting for its turn.")
+	}
+	return condition(kind, status, v1alpha1.ReasonWaitingForInput, "No token has been obtained yet.")
 }
 
 // expired tells whether the newest token of the state is past its time.
@@ -127,21 +145,27 @@ func (p *pass) expired() bool {
 	return token != nil && !p.now.Before(token.ExpirationTime)
 }
 
+// realisedBefore tells that this generation was realised in an earlier pass, which only
+// the condition remembers.
+func (p *pass) realisedBefore() bool {
+	before := meta.FindStatusCondition(p.credential.Status.Conditions, v1alpha1.ConditionReconciling)
+	return before != nil && before.Status == metav1.ConditionFalse && before.Reason == v1alpha1.ReasonIssued &&
+		before.ObservedGeneration == p.credential.Generation
+}
+
 // reconciling is True only until the current generation has been realised once.
 // Renewals and their retries never set it.
-func (p *pass) reconciling(c conclusion, usable bool) metav1.Condition {
-	before := meta.FindStatusCondition(p.credential.Status.Conditions, v1alpha1.ConditionReconciling)
-	realised := usable || before != nil && before.Status == metav1.ConditionFalse && before.ObservedGeneration == p.credential.Generation
+func (p *pass) reconciling(c conclusion, realised bool) metav1.Condition {
 	stalled := c.finding != nil && c.finding.person
 	switch {
-	case stalled, c.finding != nil && c.finding.reason == v1alpha1.ReasonSuspended:
-		return condition(v1alpha1.ConditionReconciling, metav1.ConditionFalse, c.finding.reason, "The operator is not working on this object. "+c.finding.message)
 	case realised:
 		return condition(v1alpha1.ConditionReconciling, metav1.ConditionFalse, v1alpha1.ReasonIssued, "This generation has been realised.")
+	case stalled, c.finding != nil && c.finding.reason == v1alpha1.ReasonSuspended:
+		return condition(v1alpha1.ConditionReconciling, metav1.ConditionFalse, c.finding.reason, "The operator is not working on this object. "+c.finding.message)
 	case c.finding != nil:
 		return condition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, c.finding.reason, c.finding.message)
 	}
-	return condition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonWaitingForInput, "No token has been obtained yet.")
+	return p.unrealised(c, v1alpha1.ConditionReconciling, metav1.ConditionTrue)
 }
 
 // stalled tells whether a person must act. It may stand beside Ready True.
@@ -219,6 +243,9 @@ func (p *pass) wake(c conclusion) time.Duration {
 	if token := document.token(); token != nil {
 		sooner(token.ExpirationTime)
 		sooner(token.RenewalTime)
+	}
+	if current := document.publishable(); current != nil {
+		sooner(current.Token.ExpirationTime)
 	}
 	if c.finding != nil {
 		sooner(p.now.Add(slowRecheck))

@@ -101,6 +101,29 @@ var _ = Describe("A process that ends or meets an error at any request", func() 
 				Expect(w.credential("bot").Status.Conditions).To(ContainElement(HaveField("Reason", v1alpha1.ReasonGrantRejected)))
 			},
 		},
+		"exchange of a code": {
+			begin: func(w *world) { w.apply(clientInput(), w.codeInput(), byCode("bot")) },
+			end:   byPasswordReady,
+			// The code is spent, and its grant is known to nobody.
+			lostSave: func(w *world) {
+				Expect(w.credential("bot").Status.Conditions).To(ContainElement(HaveField("Reason", v1alpha1.ReasonGrantRejected)))
+			},
+		},
+		"first token of a guest": {
+			begin:    func(w *world) { w.apply(asGuest("bot")) },
+			end:      func(w *world) { w.expectReady("bot") },
+			lostSave: func(w *world) { w.expectReady("bot") },
+		},
+		"renewal with verification": {
+			begin: func(w *world) {
+				w.apply(clientInput(), loginInput(), byPassword("bot", func(c *v1alpha1.SpacesCredential) {
+					c.Spec.Verification = []v1alpha1.Verification{v1alpha1.VerificationTokenInfo, v1alpha1.VerificationUserProfile}
+				}))
+				w.step(w.operator().reconcile("bot").RequeueAfter)
+			},
+			end:      byPasswordReady,
+			lostSave: func(w *world) { w.expectReady("bot") },
+		},
 		"renewal of a sign-in": {
 			begin: func(w *world) {
 				w.apply(clientInput(), loginInput(), byPassword("bot"))

@@ -151,7 +151,7 @@ func reauthorize(credential *v1alpha1.SpacesCredential) *finding {
 // signInAgain says how a person makes a new grant possible.
 func signInAgain(credential *v1alpha1.SpacesCredential) string {
 	if credential.Spec.RefreshToken == nil {
-		return "Sign in again: " + loginCommand(credential)
+		return "Sign in again: run " + loginCommand(credential) + "."
 	}
 	ref := credential.Spec.RefreshToken.SecretRef
 	return fmt.Sprintf("Sign in again and put the new refresh token into key %q of Secret %q.", ref.Key, ref.Name)

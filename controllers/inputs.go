@@ -88,12 +88,12 @@ func pendingAuthorization(credential *v1alpha1.SpacesCredential, problem *findin
 	if problem == nil || problem.reason != v1alpha1.ReasonWaitingForInput {
 		return problem
 	}
-	return waiting(v1alpha1.ReasonAuthorizationPending, "A person has to sign in with a browser. Run: %s", loginCommand(credential))
+	return waiting(v1alpha1.ReasonAuthorizationPending, "A person has to sign in with a browser. Run %s; the operator goes on by itself.", loginCommand(credential))
 }
 
 // loginCommand is what a person types to sign in.
 func loginCommand(credential *v1alpha1.SpacesCredential) string {
-	return fmt.Sprintf("kubectl spaces login %s -n %s", credential.Name, credential.Namespace)
+	return fmt.Sprintf("`kubectl spaces login %s -n %s`", credential.Name, credential.Namespace)
 }
 
 // observeInputs returns the hashes of the inputs as they are. They are read again
@@ -135,6 +135,13 @@ func (r *Reconciler) rememberInputs(p *pass, in inputs, memory inputMemory) inpu
 	}
 	r.memory.change(p.key, func(known *recollection) { known.inputs = remembered })
 	return remembered
+}
+
+// inputsChanged tells that the inputs that spec names are not those the grant was made
+// with.
+func (r *Reconciler) inputsChanged(p *pass) bool {
+	known := r.memory.of(p.key).inputs
+	return known.generation != p.credential.Generation || p.document().Inputs.Used.changed(known.used)
 }
 
 // tellClientID remembers the client ID for the status, where it may be told. Under any

@@ -22,7 +22,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "spaces_service_calls_total",
-			Help: "Calls of the token endpoint by environment, grant type and result (OK or the kind of failure).",
+			Help: "Calls that ask for a token by environment, what it is asked for with, and result (OK or the kind of failure).",
 		}, []string{"environment", "grant", "result"}),
 		revocations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "spaces_revocations_total",
@@ -34,7 +34,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		}, []string{"environment", "check", "result"}),
 		ambiguous: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "spaces_ambiguous_results_total",
-			Help: "Calls of either endpoint that were sent and whose answer was lost or cannot be read.",
+			Help: "Calls for a token and revocations that were sent and whose answer was lost or cannot be read.",
 		}, []string{"environment"}),
 		givenUp: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "spaces_revocations_abandoned_total",

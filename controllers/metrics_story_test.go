@@ -79,7 +79,9 @@ var _ = Describe("The metrics", func() {
 		w.metrics.MustRegister(NewObjectMetrics(o.Client, o.Log))
 
 		By("a credential without its inputs, one that was never looked at, and one with a token")
-		w.apply(byPassword("bot"), byPassword("unseen"))
+		w.apply(byPassword("bot", func(c *v1alpha1.SpacesCredential) {
+			c.Spec.Verification = []v1alpha1.Verification{v1alpha1.VerificationTokenInfo}
+		}), byPassword("unseen"))
 		o.reconcile("bot")
 		series, _ := w.scraped()
 		Expect(series).To(And(
@@ -113,6 +115,7 @@ var _ = Describe("The metrics", func() {
 			"spaces_service_calls_total{environment=staging,grant=RefreshToken,result=OK}":        1,
 			"spaces_ambiguous_results_total{environment=staging}":                                 1,
 			"spaces_revocations_abandoned_total{}":                                                0,
+			"spaces_verifications_total{check=TokenInfo,environment=staging,result=OK}":           3,
 			"spaces_service_calls_total{environment=staging,grant=RefreshToken,result=Ambiguous}": 1,
 		} {
 			Expect(series).To(HaveKeyWithValue(name, value))

@@ -186,7 +186,7 @@ func (r *Reconciler) realise(ctx context.Context, p *pass) (conclusion, error) {
 	if err := r.revokeSuperseded(ctx, p); err != nil {
 		return conclusion{}, err
 	}
-	return conclusion{finding: held, published: published, again: again}, nil
+	return conclusion{finding: held, published: published, current: published && !r.inputsChanged(p), again: again}, nil
 }
 
 // writeStatus sends the status once, if it differs.

@@ -15,16 +15,18 @@ import (
 var _ = Describe("A storm", func() {
 	// Everything that can go wrong, by chance but repeatably, for a simulated day: a
 	// service that fails and loses answers, an API server that does, processes that end,
-	// Secrets that are deleted. What no client could keep is left out: a sign-in whose
+	// Secrets that are deleted. What no client could keep is left out: a sign-in or a code whose
 	// answer is lost, and a process that ends between answer and save.
 	for seed := uint64(1); seed <= 3; seed++ {
 		It(fmt.Sprintf("costs no grant and sends no delivered refresh token again (seed %d)", seed), func() {
 			chance := rand.New(rand.NewPCG(seed, seed))
 			// The service answers in goroutines of its own, and so has a source of its own.
 			w := newWorld(fakespaces.WithGracePeriod(12*time.Hour), fakespaces.WithRandom(byteStream{rand.New(rand.NewPCG(seed, ^seed))}))
-			w.apply(clientInput(), loginInput(), w.seedInput())
-			names := []string{"password-1", "password-2", "password-3", "seeded"}
-			w.apply(byPassword(names[0]), byPassword(names[1]), byPassword(names[2]), bySeed(names[3]))
+			w.apply(clientInput(), loginInput(), w.seedInput(), w.codeInput())
+			names := []string{"password-1", "password-2", "verified", "seeded", "coded", "kiosk"}
+			w.apply(byPassword(names[0]), byPassword(names[1]), byPassword(names[2], func(c *v1alpha1.SpacesCredential) {
+				c.Spec.Verification = []v1alpha1.Verification{v1alpha1.VerificationTokenInfo, v1alpha1.VerificationUserProfile}
+			}), bySeed(names[3]), byCode(names[4]), asGuest(names[5]))
 
 			stormy := func() *operator {
 				o := w.operator()
@@ -54,8 +56,12 @@ var _ = Describe("A storm", func() {
 				fakespaces.OperationRefresh: {fakespaces.FaultLostAfter, fakespaces.FaultLostBefore, fakespaces.FaultServerError500,
 					fakespaces.FaultThrottledSeconds, fakespaces.FaultHTML502After, fakespaces.FaultTruncatedJSON, fakespaces.FaultEmptyAccessToken,
 					fakespaces.FaultMissingExpiresIn, fakespaces.FaultTextPlain},
-				fakespaces.OperationPassword: {fakespaces.FaultLostBefore, fakespaces.FaultServerError500, fakespaces.FaultThrottledDate},
-				fakespaces.OperationRevoke:   {fakespaces.FaultLostBefore, fakespaces.FaultLostAfter, fakespaces.FaultServerError500},
+				fakespaces.OperationPassword:          {fakespaces.FaultLostBefore, fakespaces.FaultServerError500, fakespaces.FaultThrottledDate},
+				fakespaces.OperationAuthorizationCode: {fakespaces.FaultLostBefore, fakespaces.FaultServerError500, fakespaces.FaultThrottledDate},
+				fakespaces.OperationGuest:             {fakespaces.FaultLostAfter, fakespaces.FaultServerError500, fakespaces.FaultTruncatedJSON, fakespaces.FaultGuestWithoutExp},
+				fakespaces.OperationProfile:           {fakespaces.FaultForbidden403, fakespaces.FaultServerError500, fakespaces.FaultLostAfter},
+				fakespaces.OperationTokenInfo:         {fakespaces.FaultOtherAudience, fakespaces.FaultServerError500, fakespaces.FaultCutBody},
+				fakespaces.OperationRevoke:            {fakespaces.FaultLostBefore, fakespaces.FaultLostAfter, fakespaces.FaultServerError500},
 			} {
 				for _, fault := range faults {
 					w.spaces.SetFaultRate(operation, fault, 0.03)
@@ -74,7 +80,7 @@ var _ = Describe("A storm", func() {
 			}
 			Expect(deaths).To(BeNumerically(">", 0), "it was no storm")
 
-			for _, operation := range []fakespaces.Operation{fakespaces.OperationRefresh, fakespaces.OperationPassword, fakespaces.OperationRevoke} {
+			for _, operation := range fakespaces.Operations() {
 				for _, fault := range fakespaces.Faults() {
 					w.spaces.SetFaultRate(operation, fault, 0)
 				}

@@ -102,7 +102,7 @@ var _ = Describe("A template of spec.secretTemplate.data", func() {
 		before := w.secret("bot")
 		edit(entry("client.toml", "{{ .AccesToken }}"), entry("new.txt", "{{ .TokenType }}"))
 		expectInvalid(".AccesToken")
-		w.expectReady("bot")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTemplateInvalid)
 		Expect(w.secret("bot").Data).To(Equal(before.Data))
 
 		w.step(w.credential("bot").Status.Token.RenewalTime.Sub(w.clock.Now()))

@@ -105,7 +105,7 @@ func problems(credential *v1alpha1.SpacesCredential, now time.Time) []string {
 func (w *world) expectNoLeak() {
 	GinkgoHelper()
 	secrets := append(w.spaces.Secrets(), w.secrets...)
-	secrets = append(secrets, clientSecret, password)
+	secrets = append(secrets, clientSecret, password, codeVerifier)
 	for place, text := range w.everythingSaid() {
 		for _, secret := range secrets {
 			if len(secret) >= 8 && strings.Contains(text, secret) {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"net/http/httptest"
@@ -35,6 +37,8 @@ const (
 	clientSecret = "story-client-secret-8d1f"
 	username     = "bot@example.test"
 	password     = "story-password-77b2"
+	redirectURI  = "http://localhost:3000"
+	codeVerifier = "story-code-verifier-of-at-least-43-characters-5c2e"
 	lifetime     = time.Hour
 )
 
@@ -291,6 +295,7 @@ func (w *world) expectNothingLost() {
 	GinkgoHelper()
 	ledger := w.spaces.Ledger()
 	Expect(ledger.SentAgainAfterDelivery).To(BeZero(), "refresh tokens sent again after their answer was delivered")
+	Expect(ledger.CodesSentAgainAfterDelivery).To(BeZero(), "codes sent again after their answer was delivered")
 	Expect(ledger.GrantsDead).To(BeZero(), "grants dead: %v", ledger.DeadReasons)
 }
 
@@ -350,6 +355,51 @@ func bySeed(name string, change ...func(*v1alpha1.SpacesCredential)) *v1alpha1.S
 			ClientSecretRef: &v1alpha1.ClientSecretReference{Name: "spaces-client"},
 			GrantType:       v1alpha1.GrantTypeRefreshToken,
 			RefreshToken:    &v1alpha1.RefreshTokenGrant{SecretRef: v1alpha1.SecretKeyReference{Name: "seed"}},
+		},
+	}
+	for _, f := range change {
+		f(credential)
+	}
+	return credential
+}
+
+// byCode is a credential that waits for the code of a sign-in by browser.
+func byCode(name string, change ...func(*v1alpha1.SpacesCredential)) *v1alpha1.SpacesCredential {
+	credential := &v1alpha1.SpacesCredential{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1alpha1.SpacesCredentialSpec{
+			Environment:     "staging",
+			ClientSecretRef: &v1alpha1.ClientSecretReference{Name: "spaces-client"},
+			GrantType:       v1alpha1.GrantTypeAuthorizationCode,
+			AuthorizationCode: &v1alpha1.AuthorizationCodeGrant{
+				SecretRef: v1alpha1.AuthorizationCodeSecretReference{Name: "bot-code"}, RedirectURI: redirectURI,
+			},
+		},
+	}
+	for _, f := range change {
+		f(credential)
+	}
+	return credential
+}
+
+// codeInput is what a person's sign-in by browser leaves.
+func (w *world) codeInput() *corev1.Secret {
+	sum := sha256.Sum256([]byte(codeVerifier))
+	challenge := base64.RawURLEncoding.EncodeToString(sum[:])
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "bot-code"}, Type: v1alpha1.SecretTypeAuthorizationCode,
+		StringData: map[string]string{"code": w.spaces.IssueCode(clientID, username, redirectURI, challenge), "code_verifier": codeVerifier},
+	}
+}
+
+// asGuest is a credential of a guest.
+func asGuest(name string, change ...func(*v1alpha1.SpacesCredential)) *v1alpha1.SpacesCredential {
+	credential := &v1alpha1.SpacesCredential{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1alpha1.SpacesCredentialSpec{
+			Environment: "staging",
+			GrantType:   v1alpha1.GrantTypeAnonymous,
+			Anonymous:   &v1alpha1.AnonymousGrant{DisplayName: "Lobby kiosk"},
 		},
 	}
 	for _, f := range change {

@@ -51,7 +51,7 @@ const (
 	ReasonUnknownEnvironment = "UnknownEnvironment"
 
 	// ReasonAuthorizationPending: a person must sign in with a browser and has not
-	// yet. Follow the link in the message and store the code.
+	// yet. Run what the message says.
 	ReasonAuthorizationPending = "AuthorizationPending"
 
 	// ReasonReauthorizationRequired: the grant is gone and the operator cannot sign

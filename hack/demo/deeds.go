@@ -28,8 +28,8 @@ const comeBackLimit = 15 * time.Second
 // deed is something that a person could do.
 type deed struct {
 	first time.Duration // after the operator is ready
-	every time.Duration // 0 means once
-	// do does it, and says what it did; nothing where there was nothing to do.
+	every time.Duration // 0 means until it was done once
+	// do does it, and says what it did; nothing where there was nothing to do yet.
 	do func(context.Context) (said string, err error)
 }
 
@@ -38,6 +38,7 @@ type deed struct {
 type deeds struct {
 	cluster client.Client
 	samples *samples
+	service *service
 
 	mutex sync.Mutex
 	said  string
@@ -46,6 +47,7 @@ type deeds struct {
 
 func (d *deeds) all() []deed {
 	return []deed{
+		{3 * time.Second, 0, d.signIn},
 		{6 * time.Second, 15 * time.Second, d.request},
 		{10 * time.Second, 0, d.correct},
 		{13 * time.Second, 15 * time.Second, d.remove},
@@ -79,7 +81,7 @@ func (d *deeds) run(ctx context.Context) error {
 				d.say(said)
 			}
 			next.first += next.every
-			if next.every == 0 {
+			if next.every == 0 && said != "" {
 				next.do = nil
 			}
 		}

@@ -2,8 +2,8 @@
 // control plane, the samples of config/samples and a few more of their kind, an
 // Avaya Spaces that runs in memory and whose tokens live for 20 seconds, and the
 // operator itself, a process of its own. While it runs, every published token is
-// tried against the service twice a second, and the demo corrects a wrong password,
-// asks for tokens and deletes a published Secret. At the end the samples are deleted
+// tried against the service twice a second, and the demo signs in like a person with a
+// browser, corrects a wrong password, asks for tokens and deletes a published Secret. At the end the samples are deleted
 // and the service tells what it saw.
 //
 // `make demo` runs it. It writes below bin only, and stops whatever it starts.
@@ -135,7 +135,7 @@ func (d *demonstration) applySamples(ctx context.Context) (err error) {
 		return err
 	}
 	d.samples.spoil()
-	d.deeds = &deeds{cluster: d.plane.cluster, samples: d.samples}
+	d.deeds = &deeds{cluster: d.plane.cluster, samples: d.samples, service: d.service}
 	return d.samples.apply(ctx, d.plane.cluster)
 }
 

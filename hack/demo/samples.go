@@ -13,7 +13,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -34,6 +33,10 @@ const (
 	// seedUser is who has signed in with a browser, before the demo, for the
 	// credentials that start from a refresh token.
 	seedUser = "presenter@example.com"
+	// person is who signs in with a browser while the demo runs, and personPassword what
+	// opens the sign-in page to whoever watches.
+	person         = "host@example.com"
+	personPassword = "demo"
 )
 
 // samples are the objects to apply: those of config/samples, and a few credentials
@@ -125,6 +128,7 @@ func (s *samples) vary() {
 			other := s.copyOf(sample, "moderator")
 			other.Spec.RefreshToken.SecretRef.Name = seed.Name // a refresh token is good for one
 			other.Spec.Renewal = &v1alpha1.Renewal{RenewBeforeSeconds: new(int32(8))}
+		case v1alpha1.GrantTypeAuthorizationCode, v1alpha1.GrantTypeAnonymous: // one is enough
 		}
 	}
 }
@@ -144,6 +148,9 @@ func (s *samples) introduce(to *service) error {
 		spec := credential.Spec
 		if credential.EffectiveEnvironment() != environment {
 			return fmt.Errorf("the sample %s is for another environment than %s", credential.Name, environment)
+		}
+		if spec.GrantType == v1alpha1.GrantTypeAnonymous {
+			continue // a guest needs no introduction
 		}
 		app := spec.ClientSecretRef
 		clientID, err := s.value(app.Name, cmp.Or(app.ClientIDKey, "client_id"))
@@ -174,8 +181,11 @@ func (s *samples) introduce(to *service) error {
 				return err
 			}
 			s.secrets[seed.Name].StringData[cmp.Or(seed.Key, "refresh_token")] = to.IssueGrant(clientID, seedUser)
+		case v1alpha1.GrantTypeAuthorizationCode:
+			to.AddRedirectURI(clientID, spec.AuthorizationCode.RedirectURI)
+			to.AddUser(person, personPassword)
 		default:
-			return fmt.Errorf("the demo cannot play the grant type %s of the sample %s yet", spec.GrantType, credential.Name)
+			return fmt.Errorf("the demo cannot play the grant type %s of the sample %s", spec.GrantType, credential.Name)
 		}
 	}
 	return nil
@@ -241,10 +251,6 @@ func (s *samples) delete(ctx context.Context, cluster client.Client) error {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	for _, secret := range s.secrets {
-		if err := cluster.Delete(ctx, secret); err != nil && !apierrors.IsNotFound(err) {
-			return err
-		}
-	}
-	return nil
+	// Those of the samples, and the code of the sign-in.
+	return cluster.DeleteAllOf(ctx, &corev1.Secret{}, inNamespace)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
@@ -34,7 +35,7 @@ func TestSamplesAreKnownToTheService(t *testing.T) {
 	if err := s.introduce(to); err != nil {
 		t.Fatal(err)
 	}
-	client, err := spacesauth.New(spacesauth.Environment{AccountsURL: to.url, TimeoutSeconds: 15})
+	client, err := spacesauth.New(spacesauth.Environment{AccountsURL: to.url, APIURL: to.url, TimeoutSeconds: 15})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +45,7 @@ func TestSamplesAreKnownToTheService(t *testing.T) {
 	}
 	published := map[string]bool{}
 	for _, credential := range s.credentials {
-		var grant spacesauth.Grant
+		grant := spacesauth.Grant(nil)
 		switch credential.Spec.GrantType {
 		case v1alpha1.GrantTypePassword:
 			login := s.secrets[credential.Spec.Password.SecretRef.Name].StringData
@@ -52,13 +53,30 @@ func TestSamplesAreKnownToTheService(t *testing.T) {
 		case v1alpha1.GrantTypeRefreshToken:
 			seed := s.secrets[credential.Spec.RefreshToken.SecretRef.Name].StringData
 			grant = spacesauth.RefreshTokenGrant{RefreshToken: spacesauth.NewSecret(seed["refresh_token"])}
+		case v1alpha1.GrantTypeAuthorizationCode:
+			uri := credential.Spec.AuthorizationCode.RedirectURI
+			signedIn, err := to.signInAs(person, app.ID, client.Environment().AuthorizationEndpoint(), uri, credential.EffectiveScopes())
+			if err != nil {
+				t.Errorf("%s: %v", credential.Name, err)
+				continue
+			}
+			grant = spacesauth.AuthorizationCodeGrant{
+				Code: spacesauth.NewSecret(signedIn.code), CodeVerifier: spacesauth.NewSecret(signedIn.verifier), RedirectURI: uri,
+			}
+		case v1alpha1.GrantTypeAnonymous:
 		}
-		got, err := client.Token(context.Background(), app, grant, nil)
+		var got spacesauth.Answer
+		if grant == nil {
+			got, err = client.Guest(context.Background(), spacesauth.Guest(*credential.Spec.Anonymous), nil)
+		} else {
+			got, err = client.Token(context.Background(), app, grant, nil)
+		}
 		if err != nil {
 			t.Errorf("%s: %v", credential.Name, err)
 			continue
 		}
-		if got.Lifetime != tokenLifetime {
+		// A guest's expiry is a whole second of the service's clock.
+		if got.Lifetime > tokenLifetime || got.Lifetime < tokenLifetime-time.Second {
 			t.Errorf("%s: the token lives for %s", credential.Name, got.Lifetime)
 		}
 		if name := credential.EffectiveSecretName(); published[name] {

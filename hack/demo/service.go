@@ -30,6 +30,7 @@ func startService(ctx context.Context) (*service, error) {
 	}
 	spaces := fakespaces.New(
 		fakespaces.WithTokenLifetime(tokenLifetime),
+		fakespaces.WithGuestLifetime(tokenLifetime),
 		fakespaces.WithRotation(fakespaces.RotateAlways),
 		fakespaces.WithReuseDetection(true),
 	)

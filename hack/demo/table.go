@@ -88,6 +88,7 @@ func (d *display) run(ctx context.Context) {
 		_, _ = io.WriteString(d.out, clearScreen)
 	} else {
 		_, _ = fmt.Fprintln(d.out, "look inside:", d.plane.kubectl(), "get spcred,secrets")
+		_, _ = fmt.Fprintln(d.out, "sign in:    ", d.login())
 	}
 	ticker := time.NewTicker(refreshInterval)
 	defer ticker.Stop()
@@ -173,8 +174,19 @@ func (d *display) table(credentials []v1alpha1.SpacesCredential, now time.Time) 
 	if what, at := d.deeds.last(); what != "" {
 		_, _ = fmt.Fprintf(&drawn, "  %.0fs ago the demo %s.\n", now.Sub(at).Seconds(), what)
 	}
-	_, _ = fmt.Fprintf(&drawn, "\nlook inside: %s get spcred,secrets\nlog:         %s/operator.log\n", d.plane.kubectl(), folder)
+	_, _ = fmt.Fprintf(&drawn, "\nlook inside: %s get spcred,secrets\nlog:         %s/operator.log\nsign in:     %s\n", d.plane.kubectl(), folder, d.login())
 	return drawn.String()
+}
+
+// login is how whoever watches can sign in with a browser of their own.
+func (d *display) login() string {
+	for _, sample := range d.samples.credentials {
+		if sample.Spec.GrantType == v1alpha1.GrantTypeAuthorizationCode {
+			return fmt.Sprintf("go run ./cmd/kubectl-spaces --kubeconfig %s -n %s login %s (as %s, password %s)",
+				d.plane.kubeconfig, namespace, sample.Name, person, personPassword)
+		}
+	}
+	return "no sample signs in with a browser"
 }
 
 func (d *display) timeLeft(now time.Time) string {

@@ -1,0 +1,231 @@
+package controllers
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+)
+
+var _ = Describe("Rule 2: a code", func() {
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+		w.apply(clientInput(), byCode("bot"))
+	})
+	exchanges := func() int { return w.calls(fakespaces.OperationAuthorizationCode) }
+	replaceCode := func() {
+		GinkgoHelper()
+		if old := w.secret("bot-code"); old != nil {
+			w.delete(old)
+		}
+		w.apply(w.codeInput())
+	}
+
+	It("is waited for: status tells a browser where to go, and nothing is made", func() {
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAuthorizationPending)
+		w.expectCondition("bot", v1alpha1.ConditionReconciling, metav1.ConditionTrue)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
+		status := w.credential("bot").Status
+		Expect(status.ClientID).To(Equal(clientID))
+		Expect(status.AuthorizationEndpoint).To(Equal(w.server.URL + "/oauth2/authorize"))
+		ready := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady)
+		Expect(ready.Message).To(ContainSubstring("kubectl spaces login bot -n " + w.namespace))
+		Expect(w.stateExists("bot")).To(BeFalse())
+		Expect(w.credential("bot").Finalizers).To(BeEmpty())
+		Expect(w.spaces.Ledger().Calls).To(BeEmpty())
+	})
+
+	It("is exchanged once, with its verifier; the grant is renewed by refresh and revoked at deletion", func() {
+		o.reconcile("bot")
+		w.apply(w.codeInput())
+		o.reconcile("bot")
+		first := w.expectReady("bot")
+		Expect(w.credential("bot").Status.Token.ObtainedBy).To(Equal(v1alpha1.GrantTypeAuthorizationCode))
+		Expect(w.credential("bot").Status.Identity.Username).To(Equal(username))
+		Expect(w.document("bot").Exchange).To(BeNil())
+		w.delete(w.secret("bot-code"))
+		o.settle("bot", 3*lifetime)
+		Expect(w.expectReady("bot")).NotTo(Equal(first))
+		Expect(w.credential("bot").Status.Token.ObtainedBy).To(Equal(v1alpha1.GrantTypeRefreshToken))
+		Expect(exchanges()).To(Equal(1))
+		w.delete(w.credential("bot"))
+		o.settle("bot", time.Minute)
+		Expect(w.exists("bot")).To(BeFalse())
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+		w.expectNothingLost()
+	})
+
+	It("is in the state before it is sent", func() {
+		w.apply(w.codeInput())
+		w.spaces.Intercept(func(call fakespaces.Call) fakespaces.Fault {
+			d := w.document("bot")
+			Expect(d.Claim).NotTo(BeNil())
+			Expect(d.Exchange.Code.Reveal()).To(Equal(call.Form.Get("code")))
+			return fakespaces.NoFault
+		})
+		o.reconcile("bot")
+		w.expectReady("bot")
+	})
+
+	It("that got no answer is sent again as it was claimed, though its Secret is gone", func() {
+		w.apply(w.codeInput())
+		w.spaces.Next(fakespaces.OperationAuthorizationCode, fakespaces.FaultLostBefore)
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAmbiguousResult)
+		w.delete(w.secret("bot-code"))
+		credential := w.credential("bot")
+		credential.Spec.AuthorizationCode.RedirectURI = "http://localhost:4000"
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		w.operator().settle("bot", time.Minute)
+		w.expectReady("bot")
+		Expect(exchanges()).To(Equal(2))
+		w.expectNothingLost()
+	})
+
+	It("whose answer was lost is believed to be spent when the service says so, and a new one heals", func() {
+		w.apply(w.codeInput())
+		w.spaces.Next(fakespaces.OperationAuthorizationCode, fakespaces.FaultLostAfter)
+		o.settle("bot", time.Hour)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGrantRejected)
+		Expect(exchanges()).To(Equal(2))
+		ledger := w.spaces.Ledger()
+		Expect([]int{ledger.ReplaysOfLostAnswers, ledger.CodesSentAgainAfterDelivery}).To(Equal([]int{1, 0}))
+		replaceCode()
+		o.reconcile("bot")
+		w.expectReady("bot")
+	})
+
+	It("that was refused is sent no more, by no process and on no request", func() {
+		w.apply(w.codeInput())
+		w.spaces.Next(fakespaces.OperationAuthorizationCode, fakespaces.FaultInvalidGrant)
+		o.settle("bot", time.Hour)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGrantRejected)
+		credential := w.credential("bot")
+		credential.Annotations = map[string]string{v1alpha1.AnnotationRenewRequestedAt: "now"}
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		w.operator().settle("bot", time.Hour)
+		Expect(exchanges()).To(Equal(1))
+		w.delete(w.secret("bot-code"))
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAuthorizationPending)
+	})
+
+	It("is sent again when the client that was refused is mended: nobody has judged the code", func() {
+		w.apply(w.codeInput())
+		w.spaces.SetClientSecret(clientID, "another-story-secret")
+		o.settle("bot", 5*time.Minute)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonClientRejected)
+		Expect(exchanges()).To(Equal(1))
+		client := w.secret("spaces-client")
+		client.Data["client_secret"] = []byte("another-story-secret")
+		Expect(admin.Update(w.ctx, client)).To(Succeed())
+		o.reconcile("bot")
+		w.expectReady("bot")
+		w.expectNothingLost()
+	})
+
+	It("that is new replaces a living grant, which is revoked two minutes later", func() {
+		w.apply(w.codeInput())
+		o.reconcile("bot")
+		first := w.expectReady("bot")
+		replaceCode()
+		o.reconcile("bot")
+		Expect(w.expectReady("bot")).NotTo(Equal(first))
+		Expect(w.spaces.TokenWorks(first)).To(BeTrue())
+		o.settle("bot", superseded+10*time.Second)
+		ledger := w.spaces.Ledger()
+		Expect([]int{ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{1, 1}))
+		w.expectNothingLost()
+	})
+
+	It("that is refused leaves the living grant alone, which is renewed meanwhile", func() {
+		w.apply(w.codeInput())
+		o.reconcile("bot")
+		w.expectReady("bot")
+		w.spaces.Next(fakespaces.OperationAuthorizationCode, fakespaces.FaultInvalidGrant)
+		replaceCode()
+		o.settle("bot", 3*lifetime)
+		w.expectReady("bot")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGrantRejected)
+		Expect(w.spaces.Ledger().GrantsRevoked).To(BeZero())
+		w.expectNothingLost()
+	})
+
+	It("is asked for when the grant has died, while the token lives on, and heals it at once", func() {
+		w.apply(w.codeInput())
+		w.step(o.reconcile("bot").RequeueAfter)
+		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant)
+		o.settle("bot", time.Minute)
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
+		o.settle("bot", lifetime)
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonReauthorizationRequired)
+		replaceCode()
+		o.reconcile("bot")
+		w.expectReady("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
+		Expect(exchanges()).To(Equal(2))
+	})
+
+	It("that was used is not sent after the emergency stop or a request to revoke", func() {
+		w.apply(w.codeInput())
+		o.reconcile("bot")
+		w.delete(w.secret("bot-grant"))
+		o.settle("bot", time.Minute)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
+		replaceCode()
+		o.reconcile("bot")
+		w.expectReady("bot")
+		credential := w.credential("bot")
+		credential.Annotations = map[string]string{v1alpha1.AnnotationRevokeRequestedAt: "now"}
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		o.settle("bot", time.Hour)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
+		Expect(w.token("bot")).To(BeEmpty())
+		Expect(exchanges()).To(Equal(2))
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+		w.expectNothingLost()
+	})
+
+	It("on its way at the emergency stop is not sent again", func() {
+		w.apply(w.codeInput())
+		w.spaces.Next(fakespaces.OperationAuthorizationCode, fakespaces.FaultLostAfter)
+		o.reconcile("bot")
+		w.delete(w.secret("bot-grant"))
+		o.settle("bot", time.Hour)
+		Expect(exchanges()).To(Equal(1))
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
+	})
+
+	It("with changed scopes needs a person, and the old grant lives on", func() {
+		w.apply(w.codeInput())
+		o.reconcile("bot")
+		credential := w.credential("bot")
+		credential.Spec.Scopes = []string{"email"}
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		o.settle("bot", 2*lifetime)
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonReauthorizationRequired)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
+		Expect(w.spaces.TokenWorks(w.token("bot"))).To(BeTrue(), "the old grant is not renewed")
+		Expect(exchanges()).To(Equal(1))
+	})
+
+	It("of another shape than text is bad input", func() {
+		input := w.codeInput()
+		input.StringData["code"] = "two\nlines"
+		w.apply(input)
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInputInvalid)
+		Expect(exchanges()).To(BeZero())
+	})
+})

@@ -1,0 +1,124 @@
+package controllers
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+)
+
+var _ = Describe("The conditions", func() {
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+	})
+	edit := func(change func(*v1alpha1.SpacesCredential)) {
+		GinkgoHelper()
+		credential := w.credential("bot")
+		change(credential)
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+	}
+	are := func(ready, reconciling, stalled metav1.ConditionStatus) {
+		GinkgoHelper()
+		w.expectCondition("bot", v1alpha1.ConditionReady, ready)
+		w.expectCondition("bot", v1alpha1.ConditionReconciling, reconciling)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, stalled)
+	}
+	const yes, no = metav1.ConditionTrue, metav1.ConditionFalse
+
+	It("stay Ready over an edit that needs no new grant and no new content, in one pass without a call", func() {
+		o.reconcile("bot")
+		edit(func(c *v1alpha1.SpacesCredential) {
+			c.Spec.Renewal = &v1alpha1.Renewal{RenewBeforePercent: ptr.To(int32(20))}
+			c.Spec.Revocation.Policy = v1alpha1.RevocationNever
+		})
+		o.reconcile("bot")
+		are(yes, no, no)
+		Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
+		Expect(w.events.reasons()).To(Equal([]string{v1alpha1.ReasonIssued}))
+	})
+
+	It("stay Ready over an edit while the service is away, if the edit needs nothing of it", func() {
+		o.reconcile("bot")
+		w.spaces.Down(true)
+		edit(func(c *v1alpha1.SpacesCredential) {
+			c.Spec.SecretTemplate = &v1alpha1.SecretTemplate{Formats: []v1alpha1.SecretFormat{v1alpha1.SecretFormatCurl}}
+		})
+		o.reconcile("bot")
+		are(yes, no, no)
+	})
+
+	It("are not Ready after an edit that needs a new grant, until that is published", func() {
+		o.reconcile("bot")
+		w.spaces.Down(true)
+		edit(func(c *v1alpha1.SpacesCredential) { c.Spec.Scopes = []string{"email"} })
+		o.reconcile("bot")
+		are(no, yes, no)
+		w.spaces.Down(false)
+		o.settle("bot", time.Minute)
+		are(yes, no, no)
+	})
+
+	It("are not Ready after an edit whose content cannot be published", func() {
+		o.reconcile("bot")
+		edit(func(c *v1alpha1.SpacesCredential) {
+			c.Spec.SecretTemplate = &v1alpha1.SecretTemplate{Formats: []v1alpha1.SecretFormat{v1alpha1.SecretFormatCurl}}
+		})
+		o.on(writePublished, plannedFault{before: forbidden()})
+		o.reconcile("bot")
+		are(no, no, yes)
+		w.expectCondition("bot", v1alpha1.ConditionReady, no, v1alpha1.ReasonSecretForbidden)
+	})
+
+	It("stay as they are when only a Secret's content changed, and what it leads to is refused", func() {
+		o.reconcile("bot")
+		login := w.secret("bot-login")
+		login.Data["username"] = []byte("nobody@example.test")
+		Expect(admin.Update(w.ctx, login)).To(Succeed())
+		o.reconcile("bot")
+		are(yes, no, yes)
+		w.expectCondition("bot", v1alpha1.ConditionReady, yes, v1alpha1.ReasonRenewalFailing)
+	})
+
+	It("are not Reconciling for renewals, their retries and a service that is away", func() {
+		o.reconcile("bot")
+		w.spaces.Down(true)
+		o.settle("bot", 3*lifetime)
+		are(no, no, no)
+		w.expectCondition("bot", v1alpha1.ConditionReady, no, v1alpha1.ReasonExpired)
+	})
+
+	It("remember through a stall that this generation was realised once", func() {
+		o.reconcile("bot")
+		login := w.secret("bot-login")
+		login.Data["username"] = []byte{0xff}
+		Expect(admin.Update(w.ctx, login)).To(Succeed())
+		w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant, 1)
+		o.settle("bot", 2*lifetime)
+		are(no, no, yes)
+		w.delete(w.secret("bot-login"))
+		o.settle("bot", time.Minute)
+		are(no, no, no)
+		w.expectCondition("bot", v1alpha1.ConditionReady, no, v1alpha1.ReasonExpired)
+	})
+
+	It("do not take a stall for a realised generation", func() {
+		login := w.secret("bot-login")
+		login.Data["password"] = []byte("")
+		Expect(admin.Update(w.ctx, login)).To(Succeed())
+		o.reconcile("bot")
+		are(no, no, yes)
+		w.delete(w.secret("bot-login"))
+		o.reconcile("bot")
+		are(no, yes, no)
+		w.expectCondition("bot", v1alpha1.ConditionReady, no, v1alpha1.ReasonWaitingForInput)
+	})
+})

@@ -1,0 +1,183 @@
+package controllers
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+)
+
+var _ = Describe("Verification of a new token", func() {
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+		w.apply(clientInput(), loginInput())
+	})
+	checked := func(which ...v1alpha1.Verification) func(*v1alpha1.SpacesCredential) {
+		return func(c *v1alpha1.SpacesCredential) { c.Spec.Verification = which }
+	}
+	both := checked(v1alpha1.VerificationTokenInfo, v1alpha1.VerificationUserProfile)
+
+	It("asks nothing when spec does not ask for it", func() {
+		w.apply(byPassword("bot"))
+		o.settle("bot", 2*lifetime)
+		Expect(w.calls(fakespaces.OperationTokenInfo) + w.calls(fakespaces.OperationProfile)).To(BeZero())
+	})
+
+	It("lets a good token through, once for each token", func() {
+		w.apply(byPassword("bot", both))
+		w.spaces.Intercept(func(call fakespaces.Call) fakespaces.Fault {
+			if call.Operation == fakespaces.OperationTokenInfo || call.Operation == fakespaces.OperationProfile {
+				Expect(w.token("bot")).To(BeEmpty(), "the token was published before it was verified")
+			}
+			return fakespaces.NoFault
+		})
+		o.reconcile("bot")
+		w.spaces.Intercept(nil)
+		first := w.expectReady("bot")
+		for range 3 {
+			w.operator().settle("bot", time.Minute)
+		}
+		Expect([]int{w.calls(fakespaces.OperationTokenInfo), w.calls(fakespaces.OperationProfile)}).To(Equal([]int{1, 1}))
+		o.settle("bot", lifetime)
+		Expect(w.expectReady("bot")).NotTo(Equal(first))
+		Expect([]int{w.calls(fakespaces.OperationTokenInfo), w.calls(fakespaces.OperationProfile)}).To(Equal([]int{2, 2}))
+		Expect(w.events.reasons()).To(Equal([]string{v1alpha1.ReasonIssued}))
+	})
+
+	It("has patience with a young token that the API host does not know yet", func() {
+		w.spaces.SetReplicationDelay(20 * time.Second)
+		w.apply(byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonVerificationFailed)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
+		o.settle("bot", 30*time.Second)
+		w.expectReady("bot")
+		Expect(w.calls(fakespaces.OperationProfile)).To(BeNumerically("<=", 6))
+		Expect(w.spaces.Ledger().TokensIssued).To(Equal(1), "a token was minted because a check failed")
+	})
+
+	It("keeps the old token published while the new one fails, through a restart and a repair, then lets the new one in", func() {
+		w.apply(byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
+		w.step(o.reconcile("bot").RequeueAfter)
+		old := w.expectReady("bot")
+		w.spaces.SetFaultRate(fakespaces.OperationProfile, fakespaces.FaultForbidden403, 1)
+		o.reconcile("bot")
+		Expect(w.expectReady("bot")).To(Equal(old))
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing)
+		status := w.credential("bot").Status
+		Expect(meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady).Message).To(ContainSubstring("UserProfile"))
+		Expect(status.FailedAttempts).To(BeNumerically(">", 0))
+		Expect(status.NextAttemptTime).NotTo(BeNil())
+		w.delete(w.secret("bot"))
+		w.operator().reconcile("bot")
+		Expect(w.expectReady("bot")).To(Equal(old), "repair published a token that has not passed")
+		w.spaces.SetFaultRate(fakespaces.OperationProfile, fakespaces.FaultForbidden403, 0)
+		o.settle("bot", 10*time.Minute)
+		Expect(w.expectReady("bot")).NotTo(Equal(old))
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
+		Expect(w.document("bot").Previous).To(BeNil())
+	})
+
+	It("turns Ready False when the old token expires and no new one has passed", func() {
+		w.apply(byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
+		o.reconcile("bot")
+		w.spaces.SetFaultRate(fakespaces.OperationProfile, fakespaces.FaultForbidden403, 1)
+		o.settle("bot", lifetime+time.Second)
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonVerificationFailed)
+	})
+
+	for fault, words := range map[fakespaces.Fault]string{
+		fakespaces.FaultOtherAudience: "another client",
+		fakespaces.FaultOtherUser:     "another user",
+	} {
+		It("stops a token of "+words+", and a person is told", func() {
+			w.spaces.SetFaultRate(fakespaces.OperationTokenInfo, fault, 1)
+			w.apply(byPassword("bot", checked(v1alpha1.VerificationTokenInfo)))
+			o.settle("bot", 5*time.Minute)
+			Expect(w.token("bot")).To(BeEmpty())
+			w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonVerificationFailed)
+			Expect(meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionStalled).Message).To(ContainSubstring(words))
+			Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
+			w.spaces.SetFaultRate(fakespaces.OperationTokenInfo, fault, 0)
+			o.settle("bot", 10*time.Minute)
+			w.expectReady("bot")
+		})
+	}
+
+	It("that is taken out of spec lets the waiting token in without a call", func() {
+		w.spaces.SetFaultRate(fakespaces.OperationProfile, fakespaces.FaultForbidden403, 1)
+		w.apply(byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
+		o.reconcile("bot")
+		calls := w.calls(fakespaces.OperationProfile)
+		credential := w.credential("bot")
+		credential.Spec.Verification = nil
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		o.settle("bot", time.Minute)
+		w.expectReady("bot")
+		Expect(w.calls(fakespaces.OperationProfile)).To(Equal(calls))
+	})
+
+	It("that is put into spec later looks at the next token and leaves the published one", func() {
+		w.apply(byPassword("bot"))
+		o.reconcile("bot")
+		first := w.expectReady("bot")
+		credential := w.credential("bot")
+		credential.Spec.Verification = []v1alpha1.Verification{v1alpha1.VerificationUserProfile}
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		o.reconcile("bot")
+		Expect(w.expectReady("bot")).To(Equal(first))
+		Expect(w.calls(fakespaces.OperationProfile)).To(BeZero())
+		o.settle("bot", lifetime)
+		Expect(w.calls(fakespaces.OperationProfile)).To(Equal(1))
+	})
+
+	It("keeps an old grant alive for two minutes from when its successor could be seen", func() {
+		w.apply(byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
+		o.reconcile("bot")
+		old := w.expectReady("bot")
+		w.spaces.AddUser("second@example.test", password)
+		w.spaces.SetFaultRate(fakespaces.OperationProfile, fakespaces.FaultForbidden403, 1)
+		login := w.secret("bot-login")
+		login.Data["username"] = []byte("second@example.test")
+		Expect(admin.Update(w.ctx, login)).To(Succeed())
+		o.settle("bot", 10*time.Minute)
+		Expect(w.expectReady("bot")).To(Equal(old))
+		w.spaces.SetFaultRate(fakespaces.OperationProfile, fakespaces.FaultForbidden403, 0)
+		for wait := o.reconcile("bot").RequeueAfter; w.token("bot") == old; wait = o.reconcile("bot").RequeueAfter {
+			w.step(wait)
+		}
+		o.settle("bot", superseded-10*time.Second)
+		Expect(w.spaces.TokenWorks(old)).To(BeTrue(), "the old grant was revoked before workloads could change over")
+		o.settle("bot", 20*time.Second)
+		Expect(w.spaces.TokenWorks(old)).To(BeFalse())
+		w.expectReady("bot")
+		Expect(w.credential("bot").Status.Identity.Username).To(Equal("second@example.test"))
+	})
+
+	It("waits while the credential is suspended", func() {
+		w.spaces.SetFaultRate(fakespaces.OperationProfile, fakespaces.FaultForbidden403, 1)
+		w.apply(byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
+		o.reconcile("bot")
+		credential := w.credential("bot")
+		credential.Spec.Suspend = true
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		calls := w.calls(fakespaces.OperationProfile)
+		o.settle("bot", time.Hour)
+		Expect(w.calls(fakespaces.OperationProfile)).To(Equal(calls))
+	})
+
+	It("of a guest asks for its profile with the guest's own scheme", func() {
+		w.apply(asGuest("kiosk", checked(v1alpha1.VerificationUserProfile)))
+		o.reconcile("kiosk")
+		w.expectReady("kiosk")
+		Expect(w.calls(fakespaces.OperationProfile)).To(Equal(1))
+	})
+})
