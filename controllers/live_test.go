@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"io"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -26,11 +29,12 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
+	testclock "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -47,10 +51,7 @@ const liveSpecs = 10
 // namespace and the garbage collector.
 var _ = Describe("A live manager", Ordered, func() {
 	var (
-		w    *world
-		live *Reconciler
-		stop context.CancelFunc
-		done chan error
+		w *world
 		// homes are the namespaces that the manager watches and no spec has used yet. It
 		// sees no others: stories that were told before leave credentials behind, for which
 		// it would sign in, too.
@@ -72,40 +73,7 @@ var _ = Describe("A live manager", Ordered, func() {
 			homes = append(homes, namespace.Name)
 			watched[namespace.Name] = cache.Config{}
 		}
-		secrets := &metav1.PartialObjectMetadata{}
-		secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-		log := zap.New(zap.WriteTo(w.logs), zap.UseDevMode(true))
-		asOperator := serviceAccount(w.ctx)
-		manager, err := ctrl.NewManager(asOperator, ctrl.Options{
-			Scheme: scheme, Logger: log,
-			Metrics:    metricsserver.Options{BindAddress: "0"},
-			Cache:      cache.Options{DefaultNamespaces: watched, ByObject: map[client.Object]cache.ByObject{secrets: {Transform: StripSecretMetadata}}},
-			Controller: config.Controller{SkipNameValidation: ptr.To(true)},
-		})
-		Expect(err).NotTo(HaveOccurred())
-		service, err := spacesauth.New(spacesauth.Environment{
-			Name: "staging", AccountsURL: server.URL, APIURL: server.URL, RequestsPerSecond: 20, Burst: 40, TimeoutSeconds: 15,
-		})
-		Expect(err).NotTo(HaveOccurred())
-		direct, err := client.New(asOperator, client.Options{Scheme: scheme})
-		Expect(err).NotTo(HaveOccurred())
-		live = &Reconciler{
-			Client: manager.GetClient(), Live: direct, Environments: map[string]*spacesauth.Client{"staging": service},
-			Clock: clock.RealClock{}, Holder: "live", Events: bothEvents{manager.GetEventRecorder(v1alpha1.FieldManager), w.events},
-			Metrics: NewMetrics(w.metrics), Log: log,
-		}
-		var ctx context.Context
-		ctx, stop = context.WithCancel(w.ctx)
-		Expect(live.SetupWithManager(ctx, manager, 4)).To(Succeed())
-		done = make(chan error, 1)
-		go func() { done <- manager.Start(ctx) }()
-		DeferCleanup(func() {
-			stop()
-			Expect(<-done).To(Succeed())
-			Expect(live.Drain(w.ctx)).To(Succeed())
-			service.CloseIdleConnections()
-			server.Close()
-		})
+		w.live(serviceAccount(w.ctx), clock.RealClock{}, watched, 4, 20)
 	})
 
 	BeforeEach(func() {
@@ -231,6 +199,138 @@ var _ = Describe("A live manager", Ordered, func() {
 		Consistently(func() int { return w.spaces.Ledger().TokensIssued }).WithTimeout(2 * time.Second).Should(Equal(tokens))
 	})
 })
+
+// many is how many credentials have to keep their schedule; CI says 5000.
+func many() int {
+	if number, err := strconv.Atoi(os.Getenv("CREDENTIALS")); err == nil {
+		return number
+	}
+	return 300
+}
+
+var _ = Describe("A live manager with many credentials", Ordered, func() {
+	// A step and the time that goes by while its renewals are made are together less than
+	// the sweeper's margin, so that only a timer that was lost is overdue.
+	const step, goesBy = 2 * time.Second, 50 * time.Millisecond
+	var w *world
+	var stepped *testclock.FakeClock
+	var reader client.Reader
+	all := func() []v1alpha1.SpacesCredential {
+		var list v1alpha1.SpacesCredentialList
+		Expect(reader.List(w.ctx, &list, client.UnsafeDisableDeepCopy)).To(Succeed())
+		return list.Items
+	}
+	count := func(which func(*v1alpha1.SpacesCredential) bool) int {
+		found := 0
+		for _, credential := range all() {
+			if which(&credential) {
+				found++
+			}
+		}
+		return found
+	}
+
+	It("renews every token at its time, by timers alone", func() {
+		stepped = testclock.NewFakeClock(time.Now().Truncate(time.Second))
+		w = newWorldAt(stepped)
+		config := rest.CopyConfig(plane.Config)
+		config.QPS = -1
+		reconciler := w.live(config, stepped, map[string]cache.Config{w.namespace: {}}, 10, 10000)
+		reader = reconciler.Client
+		w.apply(clientInput(), loginInput())
+		var making errgroup.Group
+		making.SetLimit(16)
+		for i := range many() {
+			making.Go(func() error {
+				credential := byPassword(fmt.Sprintf("bot-%d", i))
+				credential.Namespace = w.namespace
+				return admin.Create(w.ctx, credential)
+			})
+		}
+		Expect(making.Wait()).To(Succeed())
+
+		By("first tokens")
+		Eventually(func() int {
+			stepped.Step(time.Second) // for passes that the informer was too slow for
+			return count(func(c *v1alpha1.SpacesCredential) bool { return c.Status.Token != nil })
+		}).WithTimeout(5 * time.Minute).WithPolling(250 * time.Millisecond).Should(Equal(many()))
+		Expect(w.spaces.Ledger().TokensIssued).To(Equal(many()))
+		due := map[string]time.Time{}
+		first, last := stepped.Now().Add(lifetime), stepped.Now()
+		for _, credential := range all() {
+			at := credential.Status.Token.RenewalTime.Time
+			due[credential.Name] = at
+			if at.Before(first) {
+				first = at
+			}
+			if at.After(last) {
+				last = at
+			}
+		}
+
+		By("renewals")
+		Expect(first).To(BeTemporally(">", stepped.Now()))
+		for stepped.SetTime(first.Add(-step)); stepped.Now().Before(last.Add(step)); stepped.Step(step) {
+			Eventually(func() int {
+				stepped.Step(goesBy) // for passes that the informer was too slow for
+				return count(func(c *v1alpha1.SpacesCredential) bool { return stepped.Now().After(c.Status.Token.RenewalTime.Time) })
+			}).WithTimeout(time.Minute).WithPolling(goesBy).Should(BeZero())
+			Expect(w.gauge("spaces_credentials_overdue")).To(BeZero(), "the sweeper had to help")
+		}
+		Expect(w.spaces.Ledger().TokensIssued).To(Equal(2*many()), "each was renewed once")
+		for _, credential := range all() {
+			issued := credential.Status.Token.IssueTime.Time
+			Expect(issued).To(BeTemporally(">=", due[credential.Name]))
+			Expect(issued).To(BeTemporally("<=", due[credential.Name].Add(sweepMargin)))
+		}
+		w.expectNothingLost()
+	})
+})
+
+// gauge is the value of a metric without labels.
+func (w *world) gauge(name string) float64 {
+	series, _ := w.scraped()
+	return series[name+"{}"]
+}
+
+// live starts a manager with the operator's own loop, as main does, on a clock of the
+// story's choice. It sees the watched namespaces alone, and ends with the story.
+func (w *world) live(config *rest.Config, c clock.WithTicker, watched map[string]cache.Config, concurrency int, rate float64) *Reconciler {
+	GinkgoHelper()
+	secrets := &metav1.PartialObjectMetadata{}
+	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	log := zap.New(zap.WriteTo(w.logs), zap.UseDevMode(true))
+	manager, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme: scheme, Logger: log,
+		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Cache:      cache.Options{DefaultNamespaces: watched, ByObject: map[client.Object]cache.ByObject{secrets: {Transform: StripSecretMetadata}}},
+		Controller: ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
+	})
+	Expect(err).NotTo(HaveOccurred())
+	service, err := spacesauth.New(spacesauth.Environment{
+		Name: "staging", AccountsURL: w.server.URL, APIURL: w.server.URL, RequestsPerSecond: rate, Burst: int(2 * rate), TimeoutSeconds: 15,
+	}, spacesauth.WithClock(c))
+	Expect(err).NotTo(HaveOccurred())
+	direct, err := client.New(config, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	reconciler := &Reconciler{
+		Client: manager.GetClient(), Live: direct, Environments: map[string]*spacesauth.Client{"staging": service},
+		Clock: c, Holder: "live", Events: bothEvents{manager.GetEventRecorder(v1alpha1.FieldManager), w.events},
+		Metrics: NewMetrics(w.metrics), Log: log,
+	}
+	ctx, stop := context.WithCancel(w.ctx)
+	Expect(reconciler.SetupWithManager(ctx, manager, concurrency)).To(Succeed())
+	done := make(chan error, 1)
+	go func() { done <- manager.Start(ctx) }()
+	DeferCleanup(func() {
+		stop()
+		Expect(<-done).To(Succeed())
+		Expect(reconciler.Drain(w.ctx)).To(Succeed())
+		service.CloseIdleConnections()
+		w.server.Close()
+	})
+	return reconciler
+}
 
 // serviceAccount applies config/default but for its Deployment, and returns the way
 // to the API server that the operator has in a cluster: its rights and no more.

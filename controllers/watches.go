@@ -60,8 +60,12 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager,
 			// Errors are the API server's. An answer that waits in memory to be saved must
 			// not wait a quarter of an hour after it came back.
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
-			// In the priority queue a watch event can consume a pending timer.
+			// In the priority queue a watch event can consume a pending timer. This is the
+			// classic one, on our clock.
 			UsePriorityQueue: ptr.To(false),
+			NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+				return workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{Name: name, Clock: r.Clock})
+			},
 		}).
 		Complete(r)
 }
