@@ -79,6 +79,9 @@ func filledStatus() v1alpha1.SpacesCredentialStatus {
 		SecretName:         "meeting-bot",
 		Binding:            &v1alpha1.Binding{Name: "meeting-bot"},
 		ClientID:           "6702b20d",
+
+		AuthorizationEndpoint: "https://accounts.example.com/oauth2/authorize",
+		Identity:              &v1alpha1.Identity{Username: "bot@example.com", UserID: "5d1f"},
 		Token: &v1alpha1.TokenStatus{
 			Fingerprint: "5f0c9a1be2d4", ObtainedBy: v1alpha1.GrantTypeRefreshToken,
 			IssueTime: at("2099-01-01T10:00:00Z"), RenewalTime: at("2099-01-01T10:40:00Z"), ExpirationTime: at("2099-01-01T11:00:00Z"),

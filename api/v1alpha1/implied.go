@@ -50,7 +50,7 @@ func (c *SpacesCredential) EffectiveSecretName() string {
 // the scopes it was issued with.
 func (c *SpacesCredential) EffectiveScopes() []string {
 	switch {
-	case c.Spec.GrantType == GrantTypeRefreshToken:
+	case c.Spec.GrantType == GrantTypeRefreshToken, c.Spec.GrantType == GrantTypeAnonymous:
 		return nil
 	case len(c.Spec.Scopes) == 0:
 		return slices.Clone(defaultScopes)
@@ -121,6 +121,9 @@ func (c *SpacesCredential) InputSecretNames() []string {
 	}
 	if c.Spec.RefreshToken != nil {
 		add(c.Spec.RefreshToken.SecretRef.Name)
+	}
+	if c.Spec.AuthorizationCode != nil {
+		add(c.Spec.AuthorizationCode.SecretRef.Name)
 	}
 	return names
 }

@@ -34,6 +34,8 @@ func TestAbsenceImplies(t *testing.T) {
 
 	cred.Spec.GrantType = v1alpha1.GrantTypeRefreshToken
 	g.Expect(cred.EffectiveScopes()).To(BeNil(), "a refresh token keeps its scopes")
+	cred.Spec.GrantType = v1alpha1.GrantTypeAnonymous
+	g.Expect(cred.EffectiveScopes()).To(BeNil(), "a guest has none")
 }
 
 func TestWhatIsWrittenWins(t *testing.T) {
@@ -74,4 +76,8 @@ func TestInputsAreListedOnce(t *testing.T) {
 	cred.Spec.Password = nil
 	cred.Spec.RefreshToken = &v1alpha1.RefreshTokenGrant{SecretRef: v1alpha1.SecretKeyReference{Name: "seed"}}
 	g.Expect(cred.InputSecretNames()).To(Equal([]string{"spaces-client", "seed"}))
+
+	cred.Spec.RefreshToken = nil
+	cred.Spec.AuthorizationCode = &v1alpha1.AuthorizationCodeGrant{SecretRef: v1alpha1.AuthorizationCodeSecretReference{Name: "meeting-bot-login"}}
+	g.Expect(cred.InputSecretNames()).To(Equal([]string{"spaces-client", "meeting-bot-login"}))
 }

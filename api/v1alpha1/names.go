@@ -78,6 +78,11 @@ const (
 	StateKey = "state.json"
 )
 
+// SecretTypeAuthorizationCode is the type of a Secret for the code of a browser
+// sign-in. kubectl spaces login makes it, and writes into no Secret of another type:
+// the author of a SpacesCredential must not be able to choose what it overwrites.
+const SecretTypeAuthorizationCode = GroupName + "/authorization-code"
+
 // Field managers and the leader's lease.
 const (
 	// FieldManager owns what the operator writes, except status.

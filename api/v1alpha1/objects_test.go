@@ -33,6 +33,23 @@ spec:
   grantType: RefreshToken
   refreshToken: {secretRef: {name: seed}}
 `
+	withCode = `
+apiVersion: auth.spaces-operator.io/v1alpha1
+kind: SpacesCredential
+metadata: {name: meeting-bot, namespace: default}
+spec:
+  clientSecretRef: {name: spaces-client}
+  grantType: AuthorizationCode
+  authorizationCode: {secretRef: {name: meeting-bot-login}, redirectURI: http://localhost:3000}
+`
+	asGuest = `
+apiVersion: auth.spaces-operator.io/v1alpha1
+kind: SpacesCredential
+metadata: {name: meeting-bot, namespace: default}
+spec:
+  grantType: Anonymous
+  anonymous: {}
+`
 )
 
 // edit changes one field of an object; a nil value removes the field.

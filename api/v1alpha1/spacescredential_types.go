@@ -40,6 +40,7 @@ import (
 // +kubebuilder:validation:XValidation:rule=`!has(self.spec.clientSecretRef) || self.spec.clientSecretRef.name != (has(self.spec.secretName) ? self.spec.secretName : self.metadata.name)`,fieldPath=`.spec.secretName`,reason=FieldValueForbidden,message="the token would be published over the Secret that clientSecretRef names: choose another secretName (without it the Secret is called like the SpacesCredential)"
 // +kubebuilder:validation:XValidation:rule=`!has(self.spec.password) || self.spec.password.secretRef.name != (has(self.spec.secretName) ? self.spec.secretName : self.metadata.name)`,fieldPath=`.spec.secretName`,reason=FieldValueForbidden,message="the token would be published over the Secret that password.secretRef names: choose another secretName (without it the Secret is called like the SpacesCredential)"
 // +kubebuilder:validation:XValidation:rule=`!has(self.spec.refreshToken) || self.spec.refreshToken.secretRef.name != (has(self.spec.secretName) ? self.spec.secretName : self.metadata.name)`,fieldPath=`.spec.secretName`,reason=FieldValueForbidden,message="the token would be published over the Secret that refreshToken.secretRef names: choose another secretName (without it the Secret is called like the SpacesCredential)"
+// +kubebuilder:validation:XValidation:rule=`!has(self.spec.authorizationCode) || self.spec.authorizationCode.secretRef.name != (has(self.spec.secretName) ? self.spec.secretName : self.metadata.name)`,fieldPath=`.spec.secretName`,reason=FieldValueForbidden,message="the token would be published over the Secret that authorizationCode.secretRef names: choose another secretName (without it the Secret is called like the SpacesCredential)"
 type SpacesCredential struct {
 	metav1.TypeMeta `json:",inline"`
 
@@ -73,8 +74,14 @@ type SpacesCredentialList struct {
 // +kubebuilder:validation:XValidation:rule=`has(self.password) ? self.grantType == 'Password' : true`,fieldPath=`.password`,reason=FieldValueForbidden,message="the section password belongs to grantType Password alone: remove it"
 // +kubebuilder:validation:XValidation:rule=`self.grantType == 'RefreshToken' ? has(self.refreshToken) : true`,fieldPath=`.refreshToken`,reason=FieldValueRequired,message="grantType RefreshToken needs the section refreshToken, which names the Secret with the first refresh token"
 // +kubebuilder:validation:XValidation:rule=`has(self.refreshToken) ? self.grantType == 'RefreshToken' : true`,fieldPath=`.refreshToken`,reason=FieldValueForbidden,message="the section refreshToken belongs to grantType RefreshToken alone: remove it"
-// +kubebuilder:validation:XValidation:rule=`self.grantType in ['Password', 'RefreshToken'] ? has(self.clientSecretRef) : true`,fieldPath=`.clientSecretRef`,reason=FieldValueRequired,message="this grantType needs clientSecretRef, which names the Secret with the client ID and its secret"
-// +kubebuilder:validation:XValidation:rule=`has(self.scopes) ? self.grantType in ['Password'] : true`,fieldPath=`.scopes`,reason=FieldValueForbidden,message="scopes can be chosen with grantType Password alone, since a refresh token keeps those it was issued with: remove scopes"
+// +kubebuilder:validation:XValidation:rule=`self.grantType == 'AuthorizationCode' ? has(self.authorizationCode) : true`,fieldPath=`.authorizationCode`,reason=FieldValueRequired,message="grantType AuthorizationCode needs the section authorizationCode, which names the Secret for the code and the redirect URI"
+// +kubebuilder:validation:XValidation:rule=`has(self.authorizationCode) ? self.grantType == 'AuthorizationCode' : true`,fieldPath=`.authorizationCode`,reason=FieldValueForbidden,message="the section authorizationCode belongs to grantType AuthorizationCode alone: remove it"
+// +kubebuilder:validation:XValidation:rule=`self.grantType == 'Anonymous' ? has(self.anonymous) : true`,fieldPath=`.anonymous`,reason=FieldValueRequired,message="grantType Anonymous needs the section anonymous, which may be empty: anonymous: {}"
+// +kubebuilder:validation:XValidation:rule=`has(self.anonymous) ? self.grantType == 'Anonymous' : true`,fieldPath=`.anonymous`,reason=FieldValueForbidden,message="the section anonymous belongs to grantType Anonymous alone: remove it"
+// +kubebuilder:validation:XValidation:rule=`self.grantType in ['Password', 'RefreshToken', 'AuthorizationCode'] ? has(self.clientSecretRef) : true`,fieldPath=`.clientSecretRef`,reason=FieldValueRequired,message="this grantType needs clientSecretRef, which names the Secret with the client ID and its secret"
+// +kubebuilder:validation:XValidation:rule=`has(self.clientSecretRef) ? self.grantType != 'Anonymous' : true`,fieldPath=`.clientSecretRef`,reason=FieldValueForbidden,message="a guest signs in without a client: remove clientSecretRef"
+// +kubebuilder:validation:XValidation:rule=`has(self.scopes) ? self.grantType in ['Password', 'AuthorizationCode'] : true`,fieldPath=`.scopes`,reason=FieldValueForbidden,message="scopes can be chosen with grantType Password and AuthorizationCode alone, since a refresh token keeps those it was issued with and a guest has none: remove scopes"
+// +kubebuilder:validation:XValidation:rule=`has(self.verification) && 'TokenInfo' in self.verification ? self.grantType != 'Anonymous' : true`,fieldPath=`.verification`,reason=FieldValueForbidden,message="TokenInfo checks an ID token, which a guest does not have: remove it from verification"
 // +kubebuilder:validation:XValidation:rule=`(has(self.secretTemplate) && has(self.secretTemplate.type) ? self.secretTemplate.type : 'Opaque') == (has(oldSelf.secretTemplate) && has(oldSelf.secretTemplate.type) ? oldSelf.secretTemplate.type : 'Opaque')`,fieldPath=`.secretTemplate.type`,reason=FieldValueForbidden,message="the type of the published Secret cannot be changed (without secretTemplate.type it is Opaque): create a new SpacesCredential instead"
 // +kubebuilder:validation:XValidation:rule=`!(has(self.renewal) && has(self.renewal.renewBeforePercent) && has(self.renewal.renewBeforeSeconds))`,fieldPath=`.renewal`,reason=FieldValueForbidden,message="set renewBeforePercent or renewBeforeSeconds, not both"
 type SpacesCredentialSpec struct {
@@ -97,9 +104,10 @@ type SpacesCredentialSpec struct {
 	ClientSecretRef *ClientSecretReference `json:"clientSecretRef,omitempty"`
 
 	// grantType is how the operator signs in: Password with a user name and
-	// password, RefreshToken with a refresh token that a person obtained. It
-	// cannot be changed. Exactly the section it names must be set, here password
-	// or refreshToken.
+	// password, RefreshToken with a refresh token that a person obtained,
+	// AuthorizationCode with a code from a person's sign-in by browser, Anonymous
+	// as a guest. It cannot be changed. Exactly the section it names must be set:
+	// password, refreshToken, authorizationCode or anonymous.
 	// +required
 	GrantType GrantType `json:"grantType"`
 
@@ -111,10 +119,19 @@ type SpacesCredentialSpec struct {
 	// +optional
 	RefreshToken *RefreshTokenGrant `json:"refreshToken,omitempty"`
 
+	// authorizationCode belongs to grantType AuthorizationCode.
+	// +optional
+	AuthorizationCode *AuthorizationCodeGrant `json:"authorizationCode,omitempty"`
+
+	// anonymous belongs to grantType Anonymous; {} is a guest without a name.
+	// +optional
+	Anonymous *AnonymousGrant `json:"anonymous,omitempty"`
+
 	// scopes are what the token is to be good for, a set, asked for at sign-in.
-	// Absent means email, profile and spaces. Only for grantType Password: a
-	// refresh token keeps the scopes it was issued with. A scope that the service
-	// refuses shows as reason RequestRejected. A change needs a new sign-in.
+	// Absent means email, profile and spaces. Only for grantType Password and
+	// AuthorizationCode: a refresh token keeps the scopes it was issued with. A
+	// scope that the service refuses shows as reason RequestRejected. A change
+	// needs a new sign-in.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -151,10 +168,21 @@ type SpacesCredentialSpec struct {
 	SecretTemplate *SecretTemplate `json:"secretTemplate,omitempty"`
 
 	// renewal says how long before its expiry the token is renewed. Absent means
-	// 33 percent of its lifetime. The time that follows from it stands in
-	// status.token.renewalTime.
+	// 33 percent of its lifetime, for a guest 10 minutes. The time that follows
+	// from it stands in status.token.renewalTime.
 	// +optional
 	Renewal *Renewal `json:"renewal,omitempty"`
+
+	// verification lists checks that a new token must pass before it is
+	// published, a set. TokenInfo asks the accounts host about the ID token and
+	// compares client and user; the ID token then stands in a URL, and so perhaps
+	// in logs of the service. UserProfile calls /api/users/me with the new token;
+	// it counts against the user's limits. Absent means none. Until a token has
+	// passed, the one before it stays published (reason VerificationFailed).
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	Verification []Verification `json:"verification,omitempty"`
 
 	// revocation says what becomes of the grant at the service when the
 	// SpacesCredential is deleted. By default it is revoked, for up to 300
@@ -174,7 +202,7 @@ type SpacesCredentialSpec struct {
 
 // GrantType is how the operator signs in.
 //
-// +kubebuilder:validation:Enum=Password;RefreshToken
+// +kubebuilder:validation:Enum=Password;RefreshToken;AuthorizationCode;Anonymous
 type GrantType string
 
 const (
@@ -183,6 +211,26 @@ const (
 
 	// GrantTypeRefreshToken starts from a refresh token that a person obtained.
 	GrantTypeRefreshToken GrantType = "RefreshToken"
+
+	// GrantTypeAuthorizationCode exchanges a code from a sign-in by browser.
+	GrantTypeAuthorizationCode GrantType = "AuthorizationCode"
+
+	// GrantTypeAnonymous makes a guest.
+	GrantTypeAnonymous GrantType = "Anonymous"
+)
+
+// Verification is a check of a new token.
+//
+// +kubebuilder:validation:Enum=TokenInfo;UserProfile
+type Verification string
+
+const (
+	// VerificationTokenInfo compares what the accounts host tells of the ID token
+	// with the client and the user.
+	VerificationTokenInfo Verification = "TokenInfo"
+
+	// VerificationUserProfile calls the API host with the new token.
+	VerificationUserProfile Verification = "UserProfile"
 )
 
 // SecretDeletionPolicy says what becomes of the published Secret at deletion.
@@ -279,6 +327,83 @@ type RefreshTokenGrant struct {
 	// new refresh token here (reason ReauthorizationRequired).
 	// +required
 	SecretRef SecretKeyReference `json:"secretRef"`
+}
+
+// AuthorizationCodeGrant exchanges the code that a person's sign-in by browser
+// leaves (RFC 6749 section 4.1 with PKCE, RFC 7636), and afterwards renews with
+// the refresh token that the service hands out.
+type AuthorizationCodeGrant struct {
+	// secretRef names the Secret for the code and its verifier, which kubectl
+	// spaces login makes and removes. While it is missing, the reason is
+	// AuthorizationPending. A code is used once; a changed one starts a new
+	// grant.
+	// +required
+	SecretRef AuthorizationCodeSecretReference `json:"secretRef"`
+
+	// redirectURI is where the service sends the browser after the sign-in. It
+	// must be registered for the client, to the letter: a slash at its end
+	// counts. kubectl spaces login listens there, so a loopback address such as
+	// http://localhost:3000 is the usual choice.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^(https://|http://(localhost|127[.]0[.]0[.]1|[\\[]::1[\\]])([:/?]|$))[!-~]*$') && !self.contains('#')`,message="a redirect URI begins with https://, or with http:// and a loopback host (localhost, 127.0.0.1 or [::1]), and has no spaces and no fragment"
+	RedirectURI string `json:"redirectURI"`
+}
+
+// AuthorizationCodeSecretReference names a Secret with a code and its verifier.
+type AuthorizationCodeSecretReference struct {
+	// name of the Secret, in the namespace of the SpacesCredential. It must be of
+	// type Opaque, kubernetes.io/basic-auth, or a type of ours made for inputs;
+	// another type shows as reason InputInvalid.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`!format.dns1123Subdomain().validate(self).hasValue()`,message="a Secret's name has only lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit"
+	// +kubebuilder:validation:XValidation:rule=`!self.endsWith('-grant')`,message="Secrets whose names end in -grant are the operator's own and cannot be inputs"
+	Name string `json:"name"`
+
+	// codeKey is the key that holds the code. The default is code.
+	// +optional
+	// +kubebuilder:default=code
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[-._a-zA-Z0-9]*$')`,message="a key of a Secret has only letters, digits, '-', '_' and '.'"
+	CodeKey string `json:"codeKey,omitempty"`
+
+	// codeVerifierKey is the key that holds the PKCE code verifier. The default
+	// is code_verifier.
+	// +optional
+	// +kubebuilder:default=code_verifier
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[-._a-zA-Z0-9]*$')`,message="a key of a Secret has only letters, digits, '-', '_' and '.'"
+	CodeVerifierKey string `json:"codeVerifierKey,omitempty"`
+}
+
+// AnonymousGrant makes a guest. A guest's token lives for a day and cannot be
+// renewed: each new token is a new guest with another user ID, who has lost
+// the rooms of the one before.
+type AnonymousGrant struct {
+	// displayName is what others see. Absent leaves it to the service.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule=`!self.matches('[\\x00-\\x1f\\x7f]')`,message="a display name has no control characters"
+	DisplayName string `json:"displayName,omitempty"`
+
+	// username is a unique name of the guest, such as an email address. Absent
+	// leaves it to the service.
+	// +optional
+	// +kubebuilder:validation:MaxLength=254
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^[!-~]*$')`,message="a guest's user name has only printable ASCII characters and no spaces"
+	Username string `json:"username,omitempty"`
+
+	// pictureURL is the guest's picture. Absent means the service's placeholder.
+	// The operator does not call it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule=`self == '' || self.matches('^https://[!-~]+$')`,message="a picture's URL begins with https:// and has no spaces"
+	PictureURL string `json:"pictureURL,omitempty"`
 }
 
 // SecretKeyReference names one key of a Secret.
@@ -483,6 +608,15 @@ type SpacesCredentialStatus struct {
 	// +optional
 	ClientID string `json:"clientID,omitempty"`
 
+	// authorizationEndpoint is where a browser sign-in begins, for grantType
+	// AuthorizationCode.
+	// +optional
+	AuthorizationEndpoint string `json:"authorizationEndpoint,omitempty"`
+
+	// identity is whose token it is, as the service's ID token says.
+	// +optional
+	Identity *Identity `json:"identity,omitempty"`
+
 	// token describes the published access token.
 	// +optional
 	Token *TokenStatus `json:"token,omitempty"`
@@ -529,6 +663,18 @@ type Binding struct {
 	// name of the published Secret.
 	// +required
 	Name string `json:"name"`
+}
+
+// Identity is a user of the service.
+type Identity struct {
+	// username is the user's name, usually an email address.
+	// +optional
+	Username string `json:"username,omitempty"`
+
+	// userID is the user's ID on the accounts host. The Spaces API knows the same
+	// user under another ID.
+	// +optional
+	UserID string `json:"userID,omitempty"`
 }
 
 // TokenStatus describes the published access token without showing it.

@@ -34,6 +34,9 @@ const (
 	bothRenewals        = "spec.renewal: Forbidden: set renewBeforePercent or renewBeforeSeconds, not both"
 	fixedGrantType      = "spec.grantType: Forbidden: grantType cannot be changed: create a new SpacesCredential instead"
 	fixedSecretName     = "spec.secretName: Forbidden: the published Secret cannot be renamed"
+	needsCode           = "spec.authorizationCode: Required value: grantType AuthorizationCode needs the section authorizationCode"
+	needsAnonymous      = "spec.anonymous: Required value: grantType Anonymous needs the section anonymous"
+	badRedirectURI      = "a redirect URI begins with https://, or with http:// and a loopback host"
 	fixedSecretType     = "spec.secretTemplate.type: Forbidden: the type of the published Secret cannot be changed"
 )
 
@@ -55,7 +58,7 @@ func TestGrantUnion(t *testing.T) {
 		"a refresh token grant is complete with a client and a seed":   {withRefreshToken, nil, ""},
 		"spec cannot be left out":                                      {withPassword, []edit{remove("spec")}, "spec: Required value"},
 		"grantType cannot be left out":                                 {withPassword, []edit{remove("spec.grantType")}, "spec.grantType: Required value"},
-		"a grantType that does not exist is refused":                   {withPassword, []edit{set("spec.grantType", "Carrier pigeon")}, `spec.grantType: Unsupported value: "Carrier pigeon": supported values: "Password", "RefreshToken"`},
+		"a grantType that does not exist is refused":                   {withPassword, []edit{set("spec.grantType", "Carrier pigeon")}, `spec.grantType: Unsupported value: "Carrier pigeon": supported values: "Password", "RefreshToken", "AuthorizationCode", "Anonymous"`},
 		"Password needs its section":                                   {withPassword, []edit{remove("spec.password")}, needsPassword},
 		"Password does not take the section of another grant":          {withPassword, []edit{set("spec.refreshToken", refreshToken)}, "spec.refreshToken: Forbidden: the section refreshToken belongs to grantType RefreshToken alone: remove it"},
 		"Password with the wrong section alone is told both":           {withPassword, []edit{remove("spec.password"), set("spec.refreshToken", refreshToken)}, needsPassword},
@@ -67,7 +70,7 @@ func TestGrantUnion(t *testing.T) {
 		"a seed Secret must be named":                                  {withRefreshToken, []edit{remove("spec.refreshToken.secretRef.name")}, "spec.refreshToken.secretRef.name: Required value"},
 		"a client Secret must be named":                                {withPassword, []edit{remove("spec.clientSecretRef.name")}, "spec.clientSecretRef.name: Required value"},
 		"scopes can be chosen for Password":                            {withPassword, []edit{set("spec.scopes", list("email", "https://www.onesna.com/auth/logan"))}, ""},
-		"scopes cannot be chosen for RefreshToken":                     {withRefreshToken, []edit{set("spec.scopes", list("email"))}, "spec.scopes: Forbidden: scopes can be chosen with grantType Password alone"},
+		"scopes cannot be chosen for RefreshToken":                     {withRefreshToken, []edit{set("spec.scopes", list("email"))}, "spec.scopes: Forbidden: scopes can be chosen with grantType Password and AuthorizationCode alone"},
 		"renewal by percent is fine":                                   {withPassword, []edit{set("spec.renewal.renewBeforePercent", int64(20))}, ""},
 		"renewal by seconds is fine":                                   {withPassword, []edit{set("spec.renewal.renewBeforeSeconds", int64(600))}, ""},
 		"an empty renewal means the implied one":                       {withPassword, []edit{set("spec.renewal", map[string]any{})}, ""},
@@ -81,6 +84,47 @@ func TestGrantUnion(t *testing.T) {
 		"another namespace can nowhere be written":                     {withPassword, []edit{set("spec.clientSecretRef.namespace", "kube-system")}, `unknown field "spec.clientSecretRef.namespace"`},
 		"all that is optional may be written with its implied meaning": {withPassword, []edit{set("spec.environment", "production"), set("spec.secretName", "meeting-bot"), set("spec.secretTemplate.type", "Opaque"), set("spec.scopes", list("email", "profile", "spaces")), set("spec.renewal.renewBeforePercent", int64(33))}, ""},
 	})
+}
+
+func TestBrowserAndGuest(t *testing.T) {
+	code := map[string]any{"secretRef": map[string]any{"name": "meeting-bot-login"}, "redirectURI": "http://localhost:3000"}
+	cases := map[string]creation{
+		"a code is complete with a client and a redirect URI":  {withCode, nil, ""},
+		"a guest is complete with an empty section":            {asGuest, nil, ""},
+		"AuthorizationCode needs its section":                  {withCode, []edit{remove("spec.authorizationCode")}, needsCode},
+		"AuthorizationCode needs a client":                     {withCode, []edit{remove("spec.clientSecretRef")}, needsClient},
+		"AuthorizationCode needs a redirect URI":               {withCode, []edit{remove("spec.authorizationCode.redirectURI")}, "spec.authorizationCode.redirectURI: Required value"},
+		"a code's Secret must be named":                        {withCode, []edit{remove("spec.authorizationCode.secretRef.name")}, "spec.authorizationCode.secretRef.name: Required value"},
+		"scopes can be chosen for AuthorizationCode":           {withCode, []edit{set("spec.scopes", list("email"))}, ""},
+		"a code's section belongs to no other grant":           {withPassword, []edit{set("spec.authorizationCode", code)}, "the section authorizationCode belongs to grantType AuthorizationCode alone: remove it"},
+		"Anonymous needs its section":                          {asGuest, []edit{remove("spec.anonymous")}, needsAnonymous},
+		"a guest's section belongs to no other grant":          {withPassword, []edit{set("spec.anonymous", map[string]any{})}, "the section anonymous belongs to grantType Anonymous alone: remove it"},
+		"a guest has no client":                                {asGuest, []edit{set("spec.clientSecretRef", map[string]any{"name": "spaces-client"})}, "spec.clientSecretRef: Forbidden: a guest signs in without a client"},
+		"a guest has no scopes":                                {asGuest, []edit{set("spec.scopes", list("email"))}, "spec.scopes: Forbidden"},
+		"a guest may have names and a picture":                 {asGuest, []edit{set("spec.anonymous", map[string]any{"displayName": "Lobby kiosk é", "username": "kiosk@example.com", "pictureURL": "https://example.com/p.png"})}, ""},
+		"a guest's display name has no line breaks":            {asGuest, []edit{set("spec.anonymous.displayName", "a\nb")}, "a display name has no control characters"},
+		"a guest's display name has 128 characters at most":    {asGuest, []edit{set("spec.anonymous.displayName", chars(129))}, "Too long"},
+		"a guest's user name has no spaces":                    {asGuest, []edit{set("spec.anonymous.username", "a b")}, "a guest's user name has only printable ASCII characters"},
+		"a guest's picture is a URL":                           {asGuest, []edit{set("spec.anonymous.pictureURL", "javascript:alert(1)")}, "a picture's URL begins with https://"},
+		"the token is not published over the code":             {withCode, []edit{set("spec.secretName", "meeting-bot-login")}, "over the Secret that authorizationCode.secretRef names"},
+		"a code called like the credential overwrites as well": {withCode, []edit{set("spec.authorizationCode.secretRef.name", "meeting-bot")}, "over the Secret that authorizationCode.secretRef names"},
+		"a code's Secret cannot be a state Secret":             {withCode, []edit{set("spec.authorizationCode.secretRef.name", "other-grant")}, operatorsOwnInput},
+		"a code's Secret has a name without capitals":          {withCode, []edit{set("spec.authorizationCode.secretRef.name", "Login")}, badSecretName},
+		"a code's key has no slash":                            {withCode, []edit{set("spec.authorizationCode.secretRef.codeKey", "a/b")}, badSecretKey},
+		"a verifier's key has no space":                        {withCode, []edit{set("spec.authorizationCode.secretRef.codeVerifierKey", "a b")}, badSecretKey},
+		"both checks may be asked for":                         {withPassword, []edit{set("spec.verification", list("TokenInfo", "UserProfile"))}, ""},
+		"a guest's profile may be checked":                     {asGuest, []edit{set("spec.verification", list("UserProfile"))}, ""},
+		"a guest has no ID token to check":                     {asGuest, []edit{set("spec.verification", list("UserProfile", "TokenInfo"))}, "spec.verification: Forbidden: TokenInfo checks an ID token, which a guest does not have"},
+		"a check that does not exist is refused":               {withPassword, []edit{set("spec.verification", list("Horoscope"))}, `spec.verification[0]: Unsupported value: "Horoscope": supported values: "TokenInfo", "UserProfile"`},
+		"a check is listed once":                               {withPassword, []edit{set("spec.verification", list("TokenInfo", "TokenInfo"))}, `spec.verification[1]: Duplicate value: "TokenInfo"`},
+	}
+	for _, uri := range []string{"http://localhost:3000", "http://localhost:3000/", "http://localhost", "http://127.0.0.1:8000/callback", "http://[::1]:8000/x?y=z", "https://bot.example.com/callback"} {
+		cases["a redirect URI may be "+uri] = creation{withCode, []edit{set("spec.authorizationCode.redirectURI", uri)}, ""}
+	}
+	for _, uri := range []string{"http://example.com/", "http://localhost.example.com/", "http://localhost:3000/#top", "http://localhost:3000/a b", "javascript:alert(1)", "localhost:3000", "urn:ietf:wg:oauth:2.0:oob", "http://127.0.0.1.example.com/"} {
+		cases["a redirect URI cannot be "+uri] = creation{withCode, []edit{set("spec.authorizationCode.redirectURI", uri)}, badRedirectURI}
+	}
+	judgeCreation(t, cases)
 }
 
 func TestSets(t *testing.T) {
@@ -290,6 +334,12 @@ func TestChanges(t *testing.T) {
 		"a client cannot be pointed at the published Secret":         {withPassword, nil, []edit{set("spec.clientSecretRef.name", "meeting-bot")}, "over the Secret that clientSecretRef names"},
 		"a login cannot be pointed at the published Secret":          {withPassword, []edit{set("spec.secretName", "token")}, []edit{set("spec.password.secretRef.name", "token")}, "over the Secret that password.secretRef names"},
 		"a seed cannot be pointed at the published Secret":           {withRefreshToken, nil, []edit{set("spec.refreshToken.secretRef.name", "meeting-bot")}, "over the Secret that refreshToken.secretRef names"},
+		"a redirect URI may change":                                  {withCode, nil, []edit{set("spec.authorizationCode.redirectURI", "http://localhost:4000")}, ""},
+		"a guest's name may change":                                  {asGuest, nil, []edit{set("spec.anonymous.displayName", "Kiosk")}, ""},
+		"a guest cannot be given a client later":                     {asGuest, nil, []edit{set("spec.clientSecretRef", map[string]any{"name": "spaces-client"})}, "a guest signs in without a client"},
+		"a check of the ID token cannot be added to a guest":         {asGuest, nil, []edit{set("spec.verification", list("TokenInfo"))}, "which a guest does not have"},
+		"a guest's section cannot be taken away":                     {asGuest, nil, []edit{remove("spec.anonymous")}, needsAnonymous},
+		"a code cannot be pointed at the published Secret":           {withCode, nil, []edit{set("spec.authorizationCode.secretRef.name", "meeting-bot")}, "over the Secret that authorizationCode.secretRef names"},
 		"a client cannot be taken away":                              {withPassword, nil, []edit{remove("spec.clientSecretRef")}, needsClient},
 		"the section of a grant cannot be taken away":                {withPassword, nil, []edit{remove("spec.password")}, needsPassword},
 		"an input cannot be pointed at a state Secret":               {withPassword, nil, []edit{set("spec.password.secretRef.name", "meeting-bot-grant")}, operatorsOwnInput},

@@ -20,8 +20,16 @@ import (
 
 // Paths of the accounts host. The token endpoint is not "/token" here.
 const (
-	tokenPath  = "/oauth2/access_token"
-	revokePath = "/oauth2/revoke_token"
+	authorizePath = "/oauth2/authorize"
+	tokenPath     = "/oauth2/access_token"
+	revokePath    = "/oauth2/revoke_token"
+	tokenInfoPath = "/api/1.0/id_token/get_token_info"
+)
+
+// Paths of the API host.
+const (
+	guestPath   = "/api/anonymous/auth"
+	profilePath = "/api/users/me"
 )
 
 // maxBody bounds what is read of an answer. A state document holds up to two
@@ -115,7 +123,7 @@ func (c *Client) Token(ctx context.Context, app Application, grant Grant, before
 	form.Set("client_id", app.ID)
 	form.Set("client_secret", app.Secret.Reveal())
 	issueTime := c.clock.Now()
-	reply, failure := c.post(ctx, tokenPath, form, beforeSending)
+	reply, failure := c.post(ctx, c.environment.AccountsURL+tokenPath, form, beforeSending)
 	if failure != nil {
 		return Answer{}, failure
 	}
@@ -130,15 +138,15 @@ type reply struct {
 }
 
 // post sends form once. It fails only when no status came back.
-func (c *Client) post(ctx context.Context, path string, form url.Values, beforeSending func() error) (reply, *Error) {
+func (c *Client) post(ctx context.Context, target string, form url.Values, beforeSending func() error) (reply, *Error) {
 	ctx, cancel := context.WithTimeout(ctx, c.environment.Timeout())
 	defer cancel()
 
 	encoded := form.Encode()
 	body := &guardedBody{form: strings.NewReader(encoded), guard: beforeSending}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.environment.AccountsURL+path, body)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, body)
 	if err != nil {
-		return reply{}, &Error{Kind: KindUnavailable, Detail: "the accounts URL of the environment is not usable"}
+		return reply{}, &Error{Kind: KindUnavailable, Detail: "a URL of the environment is not usable"}
 	}
 	request.ContentLength = int64(len(encoded))
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -155,14 +163,39 @@ func (c *Client) post(ctx context.Context, path string, form url.Values, beforeS
 		}
 		return reply{}, &Error{Kind: KindAmbiguous, Detail: "the request was sent and no answer came: " + reason(err)}
 	}
+	return c.read(response), nil
+}
+
+// get asks once for something that asking does not change. It fails only when no
+// status came back. The target may hold a secret: it stands in no error.
+func (c *Client) get(ctx context.Context, target, authorization string) (reply, *Error) {
+	ctx, cancel := context.WithTimeout(ctx, c.environment.Timeout())
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return reply{}, &Error{Kind: KindUnavailable, Detail: "a URL of the environment is not usable"}
+	}
+	request.Header.Set("Accept", "application/json")
+	if authorization != "" {
+		request.Header.Set("Authorization", authorization)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return reply{}, &Error{Kind: KindUnavailable, Detail: reason(err)}
+	}
+	return c.read(response), nil
+}
+
+// read takes an answer in.
+func (c *Client) read(response *http.Response) reply {
 	defer func() { _ = response.Body.Close() }()
 	// What arrived before a body broke off may hold a refresh token.
-	read, _ := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	body, _ := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	return reply{
 		status:     response.StatusCode,
-		body:       read,
+		body:       body,
 		retryAfter: retryAfter(response.Header.Get("Retry-After"), c.clock.Now()),
-	}, nil
+	}
 }
 
 // guardedBody is a request body that asks guard before it gives its first byte.

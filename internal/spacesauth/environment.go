@@ -49,6 +49,9 @@ type Environment struct {
 // Timeout bounds one call, from its first byte to the last of the answer.
 func (e Environment) Timeout() time.Duration { return time.Duration(e.TimeoutSeconds) * time.Second }
 
+// AuthorizationEndpoint is where a sign-in by browser begins, RFC 6749 §3.1.
+func (e Environment) AuthorizationEndpoint() string { return e.AccountsURL + authorizePath }
+
 // Allows tells whether credentials of namespace may use the environment.
 func (e Environment) Allows(namespace string) bool {
 	return len(e.Namespaces) == 0 || slices.Contains(e.Namespaces, namespace)

@@ -50,3 +50,21 @@ func (g RefreshTokenGrant) form() url.Values {
 		"refresh_token": {g.RefreshToken.Reveal()},
 	}
 }
+
+// AuthorizationCodeGrant is the exchange of the code that a sign-in by browser left,
+// RFC 6749 §4.1.3 with PKCE, RFC 7636 §4.5. The scope was given at the sign-in.
+type AuthorizationCodeGrant struct {
+	Code         Secret
+	CodeVerifier Secret
+	// RedirectURI is the one of the sign-in, to the letter.
+	RedirectURI string
+}
+
+func (g AuthorizationCodeGrant) form() url.Values {
+	return url.Values{
+		"grant_type":    {"authorization_code"},
+		"code":          {g.Code.Reveal()},
+		"code_verifier": {g.CodeVerifier.Reveal()},
+		"redirect_uri":  {g.RedirectURI},
+	}
+}

@@ -18,7 +18,7 @@ func (c *Client) Revoke(ctx context.Context, clientID string, refreshToken Secre
 		"refresh_token": {refreshToken.Reveal()},
 		"grant_type":    {"revoke_token"},
 	}
-	reply, failure := c.post(ctx, revokePath, form, nil)
+	reply, failure := c.post(ctx, c.environment.AccountsURL+revokePath, form, nil)
 	if failure != nil {
 		return failure
 	}

@@ -2,7 +2,6 @@ package spacesauth
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -192,22 +191,12 @@ func (c *Client) lifetimeOf(raw json.RawMessage, answer Answer) time.Duration {
 	return c.lifetime
 }
 
-// expiryClaim reads exp of a JSON Web Token (RFC 7519 §4.1.4) without verifying
-// it, and gives the zero time for anything else.
+// expiryClaim reads exp of a JSON Web Token (RFC 7519 §4.1.4) without verifying it,
+// and gives the zero time for anything else.
 func expiryClaim(token Secret) time.Time {
-	parts := strings.Split(token.Reveal(), ".")
-	if len(parts) != 3 {
+	var expiry float64
+	if json.Unmarshal(claimsOf(token)["exp"], &expiry) != nil || expiry < 1 || expiry > math.MaxInt32*100 {
 		return time.Time{}
 	}
-	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
-	if err != nil {
-		return time.Time{}
-	}
-	var claims struct {
-		Expiry float64 `json:"exp"`
-	}
-	if json.Unmarshal(payload, &claims) != nil || claims.Expiry < 1 || claims.Expiry > math.MaxInt32*100 {
-		return time.Time{}
-	}
-	return time.Unix(int64(claims.Expiry), 0)
+	return time.Unix(int64(expiry), 0)
 }

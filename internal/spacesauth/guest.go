@@ -1,0 +1,57 @@
+package spacesauth
+
+import (
+	"context"
+	"net/url"
+	"time"
+)
+
+// GuestTokenType is the scheme of the Authorization header for a guest's token
+// (vendor page users/anonymous_auth).
+const GuestTokenType = "jwt"
+
+// guestLifetime is the documented lifetime of a guest's token, for an answer whose
+// token tells none.
+const guestLifetime = 24 * time.Hour
+
+// Guest is what a guest is called. Every member may be empty.
+type Guest struct {
+	DisplayName string
+	Username    string
+	PictureURL  string
+}
+
+// Guest makes a guest, once. Every call makes another one, with an ID of its own:
+// a guest's token cannot be renewed, and there is nothing to revoke. Its lifetime
+// counts to the exp claim of the token; nothing else in the token is looked at.
+//
+// The call goes to the API host and carries no credential. A failed one is an
+// [*Error]. beforeSending is as in [Client.Token].
+func (c *Client) Guest(ctx context.Context, guest Guest, beforeSending func() error) (Answer, error) {
+	form := url.Values{
+		"displayname": {guest.DisplayName},
+		"username":    {guest.Username},
+		"picturefile": {guest.PictureURL},
+	}
+	issueTime := c.clock.Now()
+	reply, failure := c.post(ctx, c.environment.APIURL+guestPath, form, beforeSending)
+	if failure != nil {
+		return Answer{}, failure
+	}
+	if reply.status < 200 || reply.status > 299 {
+		return Answer{}, judgeRefusal(reply)
+	}
+	fields, _ := readFields(reply.body)
+	token := NewSecret(headerSafe(text(fields["token"])))
+	if token.Empty() {
+		if text(fields["error"]) != "" {
+			return Answer{}, judgeRefusal(reply)
+		}
+		return Answer{}, &Error{Kind: KindAmbiguous, StatusCode: reply.status, Detail: "the answer holds no usable token"}
+	}
+	answer := Answer{AccessToken: token, TokenType: GuestTokenType, IssueTime: issueTime, Lifetime: guestLifetime}
+	if expiry := expiryClaim(token); expiry.After(issueTime) {
+		answer.Lifetime = min(expiry.Sub(issueTime).Truncate(time.Second), maxLifetime)
+	}
+	return answer, nil
+}
