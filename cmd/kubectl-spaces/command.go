@@ -102,6 +102,7 @@ a short-lived token in a Secret. This plugin tells how that goes and what to do.
 	root.AddCommand(
 		t.listCommand(),
 		t.statusCommand(),
+		t.explainCommand(),
 		t.renewCommand(),
 		t.revokeCommand(),
 		t.suspendCommand(),
