@@ -28,11 +28,13 @@ func (c *cluster) await(ctx context.Context, name string, limit time.Duration,
 	var last *v1alpha1.SpacesCredential
 	for {
 		seen, err := c.credential(ctx, name)
-		if err != nil {
-			return last, err
-		}
-		last = seen
-		if done, err := enough(seen); done || err != nil {
+		switch {
+		case err == nil:
+			last = seen
+			if done, err := enough(seen); done || err != nil {
+				return last, err
+			}
+		case isFinal(err):
 			return last, err
 		}
 		if err := c.change(ctx, seen, deadline.C()); err != nil {
@@ -41,17 +43,17 @@ func (c *cluster) await(ctx context.Context, name string, limit time.Duration,
 	}
 }
 
-// change returns when there may be something new to see.
+// change returns when there may be something new to see. Nothing was seen where the
+// API server did not answer; it is then asked again after a while.
 func (c *cluster) change(ctx context.Context, seen *v1alpha1.SpacesCredential, over <-chan time.Time) error {
 	again := c.clock.NewTimer(lookAgain)
 	defer again.Stop()
 	var events <-chan watch.Event
-	watching, err := c.Watch(ctx, &v1alpha1.SpacesCredentialList{}, client.InNamespace(seen.Namespace),
-		client.MatchingFields{"metadata.name": seen.Name},
-		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: seen.ResourceVersion}})
-	if err == nil {
-		defer watching.Stop()
-		events = watching.ResultChan()
+	if seen != nil {
+		if watching, err := c.watchOne(ctx, seen); err == nil {
+			defer watching.Stop()
+			events = watching.ResultChan()
+		}
 	}
 	for {
 		select {
@@ -68,4 +70,11 @@ func (c *cluster) change(ctx context.Context, seen *v1alpha1.SpacesCredential, o
 			events = nil // the next look begins another watch
 		}
 	}
+}
+
+// watchOne watches one credential from what was seen of it on.
+func (c *cluster) watchOne(ctx context.Context, seen *v1alpha1.SpacesCredential) (watch.Interface, error) {
+	return c.Watch(ctx, &v1alpha1.SpacesCredentialList{}, client.InNamespace(seen.Namespace),
+		client.MatchingFields{"metadata.name": seen.Name},
+		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: seen.ResourceVersion}})
 }

@@ -111,15 +111,20 @@ func (c *cluster) aboutCredential(err error, verb, name string) error {
 	case apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse):
 		return errors.New("this cluster does not know SpacesCredentials: install the operator's CRD first")
 	case apierrors.IsNotFound(err):
-		return fmt.Errorf("SpacesCredential %q does not exist %s", name, where)
+		return because(err, "SpacesCredential %q does not exist %s", name, where)
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("you may not %s SpacesCredentials %s", verb, where)
+		return because(err, "you may not %s SpacesCredentials %s", verb, where)
 	case apierrors.IsUnauthorized(err):
-		return errors.New("the API server does not know you: sign in to the cluster again")
+		return because(err, "the API server does not know you: sign in to the cluster again")
 	case apierrors.IsConflict(err), isAboutUID(err):
 		return fmt.Errorf("SpacesCredential %q was replaced by another of that name meanwhile: look at it and try again", name)
 	}
 	return fmt.Errorf("the API server did not %s SpacesCredentials %s: %w", verb, where, err)
+}
+
+// isFinal tells whether asking again would get the same answer.
+func isFinal(err error) bool {
+	return apierrors.IsNotFound(err) || apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)
 }
 
 // isAboutUID tells whether a patch met another object than it was meant for: a CRD's
@@ -149,3 +154,17 @@ func (c *cluster) aboutSecret(err error, verb, name string) error {
 	}
 	return fmt.Errorf("the API server did not %s Secret %q in namespace %q: %w", verb, name, c.namespace, err)
 }
+
+// sentence is what a person reads in place of an answer of the API server, which stays
+// its cause.
+type sentence struct {
+	text  string
+	cause error
+}
+
+func because(cause error, format string, values ...any) error {
+	return &sentence{text: fmt.Sprintf(format, values...), cause: cause}
+}
+
+func (s *sentence) Error() string { return s.text }
+func (s *sentence) Unwrap() error { return s.cause }

@@ -107,6 +107,7 @@ a short-lived token in a Secret. This plugin tells how that goes and what to do.
 		t.revokeCommand(),
 		t.suspendCommand(),
 		t.resumeCommand(),
+		t.loginCommand(),
 		t.whoamiCommand(),
 		t.tokenCommand(),
 		t.versionCommand(),

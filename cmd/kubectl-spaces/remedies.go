@@ -48,9 +48,9 @@ func serviceRemedy(reason string, credential *v1alpha1.SpacesCredential) string 
 	case v1alpha1.ReasonAuthorizationPending:
 		return "kubectl spaces login " + name
 	case v1alpha1.ReasonReauthorizationRequired, v1alpha1.ReasonGrantRejected:
-		return newSignIn(credential)
+		return signInAnew(credential)
 	case v1alpha1.ReasonGrantRevoked:
-		return strings.Join([]string{newSignIn(credential), "or kubectl spaces renew " + name}, ", ")
+		return strings.Join([]string{signInAnew(credential), "or kubectl spaces renew " + name}, ", ")
 	case v1alpha1.ReasonClientRejected:
 		return "correct the Secret that spec.clientSecretRef names, or have the client admitted by the service"
 	case v1alpha1.ReasonRequestRejected:
@@ -69,8 +69,8 @@ func serviceRemedy(reason string, credential *v1alpha1.SpacesCredential) string 
 	return ""
 }
 
-// newSignIn is how a credential of this grant type gets a new grant.
-func newSignIn(credential *v1alpha1.SpacesCredential) string {
+// signInAnew is how a credential of this grant type gets a new grant.
+func signInAnew(credential *v1alpha1.SpacesCredential) string {
 	switch spec := &credential.Spec; {
 	case spec.AuthorizationCode != nil:
 		return "sign in again: kubectl spaces login " + credential.Name
