@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -162,11 +163,12 @@ func lookAtInputs(ctx context.Context, e *examination) *verdict {
 	return isFine("The inputs are there.")
 }
 
+// inputTypes are the types that the operator takes inputs from.
+var inputTypes = []corev1.SecretType{"", corev1.SecretTypeOpaque, corev1.SecretTypeBasicAuth, v1alpha1.SecretTypeAuthorizationCode}
+
 // judge says what is wrong with an input, naming only what spec names.
 func (in input) judge(secret *corev1.Secret, credential *v1alpha1.SpacesCredential) *verdict {
-	switch secret.Type {
-	case corev1.SecretTypeOpaque, corev1.SecretTypeBasicAuth, v1alpha1.SecretTypeAuthorizationCode, "":
-	default:
+	if !slices.Contains(inputTypes, secret.Type) {
 		return holdsUp(fmt.Sprintf("Secret %q has a type that is not for inputs.", in.name), remedy(v1alpha1.ReasonInputInvalid, credential))
 	}
 	for _, key := range in.keys {

@@ -148,7 +148,7 @@ func (c *cluster) aboutSecret(err error, verb, name string) error {
 	case err == nil:
 		return nil
 	case apierrors.IsNotFound(err):
-		return fmt.Errorf("Secret %q does not exist in namespace %q", name, c.namespace)
+		return fmt.Errorf("the Secret %q does not exist in namespace %q", name, c.namespace)
 	case apierrors.IsForbidden(err):
 		return fmt.Errorf("you may not %s Secret %q in namespace %q", verb, name, c.namespace)
 	}

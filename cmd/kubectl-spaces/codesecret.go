@@ -52,10 +52,10 @@ func (c *cluster) codeSecretOf(ctx context.Context, credential *v1alpha1.SpacesC
 	case err != nil:
 		return nil, c.aboutSecret(err, "get", s.name)
 	case found.Type != v1alpha1.SecretTypeAuthorizationCode:
-		return nil, fmt.Errorf("Secret %q is not of type %s, so it is not overwritten: name another one in spec.authorizationCode.secretRef, or delete it",
+		return nil, fmt.Errorf("the Secret %q is not of type %s, so it is not overwritten: name another one in spec.authorizationCode.secretRef, or delete it",
 			s.name, v1alpha1.SecretTypeAuthorizationCode)
 	case found.Immutable != nil && *found.Immutable:
-		return nil, fmt.Errorf("Secret %q is immutable: delete it first", s.name)
+		return nil, fmt.Errorf("the Secret %q is immutable: delete it first", s.name)
 	}
 	s.found = found
 	return s, nil

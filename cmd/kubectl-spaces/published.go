@@ -23,13 +23,13 @@ func (c *cluster) publishedSecret(ctx context.Context, credential *v1alpha1.Spac
 	case err != nil:
 		return nil, fmt.Errorf("the token cannot be read: %w", c.aboutSecret(err, "get", name))
 	case !ownedBy(secret, credential):
-		return nil, fmt.Errorf("Secret %q was not published for SpacesCredential %q; %s", name, credential.Name, why)
+		return nil, fmt.Errorf("the Secret %q was not published for SpacesCredential %q; %s", name, credential.Name, why)
 	case len(secret.Data[v1alpha1.KeyAccessToken]) == 0:
-		return nil, fmt.Errorf("Secret %q holds no token at present; %s", name, why)
+		return nil, fmt.Errorf("the Secret %q holds no token at present; %s", name, why)
 	}
 	expires, err := time.Parse(time.RFC3339, string(secret.Data[v1alpha1.KeyExpiresAt]))
 	if err != nil {
-		return nil, fmt.Errorf("Secret %q does not tell when its token expires; %s", name, why)
+		return nil, fmt.Errorf("the Secret %q does not tell when its token expires; %s", name, why)
 	}
 	if now := c.clock.Now(); !now.Before(expires) {
 		return nil, fmt.Errorf("the token expired %s; %s", away(expires, now), why)
