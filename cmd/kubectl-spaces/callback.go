@@ -17,8 +17,9 @@ const (
 	plainPort = "80"
 	// browserPatience bounds how long a browser may take to send a request.
 	browserPatience = 5 * time.Second
-	// pagePatience bounds how long it may take to fetch its page before the end.
-	pagePatience = 3 * time.Second
+	// pagePatience bounds how long it may take to fetch its page before the end. A
+	// browser may hold connections that it never uses.
+	pagePatience = time.Second
 	// largestHead bounds a request; a code and a state are far smaller.
 	largestHead = 32 << 10
 )

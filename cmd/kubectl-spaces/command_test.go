@@ -112,6 +112,34 @@ func toAny(texts []string) []any {
 	return result
 }
 
+func TestNobodySitsAtAFile(t *testing.T) {
+	g := NewWithT(t)
+	null, err := os.Open(os.DevNull)
+	g.Expect(err).NotTo(HaveOccurred())
+	file, err := os.Create(filepath.Join(t.TempDir(), "answers"))
+	g.Expect(err).NotTo(HaveOccurred())
+	reader, writer, err := os.Pipe()
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, one := range []*os.File{null, file, reader, writer} {
+		g.Expect(isTerminal(one)).To(BeFalse(), one.Name())
+		g.Expect(one.Close()).To(Succeed())
+	}
+}
+
+func TestThePageOfThePluginTellsOfEveryCommandAndFlag(t *testing.T) {
+	g := NewWithT(t)
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "kubectl-spaces.md"))
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, command := range newSession().tool.rootCommand().Commands() {
+		g.Expect(string(page)).To(ContainSubstring("kubectl spaces "+command.Name()), command.Name())
+		for word := range strings.FieldsSeq(command.LocalNonPersistentFlags().FlagUsages()) {
+			if strings.HasPrefix(word, "--") {
+				g.Expect(string(page)).To(ContainSubstring(word), command.Name())
+			}
+		}
+	}
+}
+
 func TestNothingSteersATerminal(t *testing.T) {
 	for given, want := range map[string]string{
 		"a\x1b[31mb\x07":      "a[31mb",

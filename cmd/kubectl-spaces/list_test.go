@@ -15,7 +15,7 @@ import (
 // several stores credentials in several states of health.
 func several(t *testing.T, namespace string) {
 	t.Helper()
-	create(t, credential(t, withPassword, namespace, published, func(c *v1alpha1.SpacesCredential) { c.Labels = map[string]string{"team": "a"} }))
+	create(t, credential(t, withPassword, namespace, published, func(c *v1alpha1.SpacesCredential) { c.Labels = map[string]string{"team": namespace} }))
 	create(t, credential(t, withRefreshToken, namespace, named("newcomer"), func(c *v1alpha1.SpacesCredential) { c.Spec.SecretName = "" }))
 	create(t, credential(t, withRefreshToken, namespace, named("failing"), published, func(c *v1alpha1.SpacesCredential) {
 		c.Status.Conditions = nil
@@ -41,8 +41,8 @@ func TestListTellsHowCredentialsFare(t *testing.T) {
 		"of a namespace":        {[]string{"list"}, "list"},
 		"by its short name":     {[]string{"ls"}, "list"},
 		"with more columns":     {[]string{"list", "-o", "wide"}, "list_wide"},
-		"of those with a label": {[]string{"list", "-l", "team=a"}, "list_selector"},
-		"of all namespaces":     {[]string{"list", "-A", "-l", "team=a"}, "list_all"},
+		"of those with a label": {[]string{"list", "-l", "team=list"}, "list_selector"},
+		"of all namespaces":     {[]string{"list", "-A", "-l", "team=list"}, "list_all"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			s := newSession()

@@ -109,7 +109,7 @@ func (l *login) canBegin(credential *v1alpha1.SpacesCredential) error {
 	case credential.Spec.Suspend:
 		return fmt.Errorf("%s is suspended, so the operator would leave the sign-in alone: kubectl spaces resume %s first", l.name, l.name)
 	case credential.Status.AuthorizationEndpoint == "":
-		return fmt.Errorf("status.authorizationEndpoint of %s is empty: the operator has not looked at it yet, is it running?", l.name)
+		return fmt.Errorf("status.authorizationEndpoint of %s is empty: %s", l.name, conditionsSay(credential))
 	case l.clientID == "" && credential.Status.ClientID == "":
 		return fmt.Errorf("status.clientID of %s is empty: give the client's ID with --client-id", l.name)
 	}

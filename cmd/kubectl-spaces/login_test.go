@@ -346,7 +346,9 @@ func TestALoginThatCannotBeginOpensNoBrowser(t *testing.T) {
 		"for another grant type":     {"begin-type", withPassword, published, nil, "meeting-bot has grant type Password: nobody signs in by browser for it"},
 		"while it is suspended":      {"begin-suspended", withCode, func(c *v1alpha1.SpacesCredential) { c.Spec.Suspend = true }, nil, "kubectl spaces resume meeting-bot first"},
 		"before the operator looked": {"begin-never", withCode, func(*v1alpha1.SpacesCredential) {}, nil, "the operator has not looked at it yet, is it running?"},
-		"without a client ID":        {"begin-client", withCode, func(c *v1alpha1.SpacesCredential) { pending("http://localhost:3000")(c); c.Status.ClientID = "" }, nil, "give the client's ID with --client-id"},
+		"in an unknown environment": {"begin-environment", withCode, waitingFor(v1alpha1.ReasonUnknownEnvironment, "The operator does not know it.", true), nil,
+			"status.authorizationEndpoint of meeting-bot is empty: UnknownEnvironment: The operator does not know it."},
+		"without a client ID": {"begin-client", withCode, func(c *v1alpha1.SpacesCredential) { pending("http://localhost:3000")(c); c.Status.ClientID = "" }, nil, "give the client's ID with --client-id"},
 		"at an endpoint without https": {"begin-endpoint", withCode, func(c *v1alpha1.SpacesCredential) {
 			pending("http://localhost:3000")(c)
 			c.Status.AuthorizationEndpoint = "http://accounts.example.test"

@@ -41,15 +41,20 @@ func main() {
 		random:      rand.Reader,
 		openBrowser: openBrowser,
 		http:        &http.Client{CheckRedirect: refuseRedirect},
-		terminal:    standardInputIsTerminal,
+		terminal:    func() bool { return isTerminal(os.Stdin) },
 		version:     version,
 	})
 	stop()
 	os.Exit(code)
 }
 
-// standardInputIsTerminal tells whether somebody can be asked.
-func standardInputIsTerminal() bool {
-	info, err := os.Stdin.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+// isTerminal tells whether somebody can be asked. The null device is a character device
+// as a terminal is, but nobody sits at it.
+func isTerminal(file *os.File) bool {
+	info, err := file.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(info, null)
 }

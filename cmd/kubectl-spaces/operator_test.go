@@ -17,7 +17,7 @@ func playOperator(t *testing.T, kind client.ObjectList, asks func(client.Object)
 	of *v1alpha1.SpacesCredential, answer func(*v1alpha1.SpacesCredential)) {
 	t.Helper()
 	g := NewWithT(t)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx := context.Background() // what the operator began it ends
 	watching, err := admin.Watch(ctx, kind, client.InNamespace(of.Namespace))
 	g.Expect(err).NotTo(HaveOccurred())
 	ended := make(chan struct{})
@@ -41,7 +41,6 @@ func playOperator(t *testing.T, kind client.ObjectList, asks func(client.Object)
 		}
 	}()
 	t.Cleanup(func() {
-		cancel()
 		watching.Stop()
 		<-ended
 	})
