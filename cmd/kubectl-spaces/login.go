@@ -260,12 +260,14 @@ func startOf(credential *v1alpha1.SpacesCredential) *metav1.Time {
 }
 
 // refusedSince is what the operator says when the code came to nothing. What it said
-// before the code was handed over does not count, nor that it waits for a code.
+// before the code was handed over does not count, nor that it waits for a code. The same
+// words count again with another failure or another grant.
 func refusedSince(before, seen *v1alpha1.SpacesCredential) error {
-	failedAgain := seen.Status.FailedAttempts > before.Status.FailedAttempts
+	triedAgain := seen.Status.FailedAttempts > before.Status.FailedAttempts || !startOf(seen).Equal(startOf(before))
 	for _, kind := range []string{v1alpha1.ConditionStalled, v1alpha1.ConditionGrantValid} {
 		was, is := conditionOf(before, kind), conditionOf(seen, kind)
-		isNew := was.Status != is.Status || was.Reason != is.Reason || was.Message != is.Message || !was.LastTransitionTime.Equal(&is.LastTransitionTime) || failedAgain
+		isNew := triedAgain || was.Status != is.Status || was.Reason != is.Reason || was.Message != is.Message ||
+			!was.LastTransitionTime.Equal(&is.LastTransitionTime)
 		stalled := kind == v1alpha1.ConditionStalled && is.Status == metav1.ConditionTrue && is.Reason != v1alpha1.ReasonAuthorizationPending
 		rejected := kind == v1alpha1.ConditionGrantValid && is.Status == metav1.ConditionFalse && is.Reason == v1alpha1.ReasonGrantRejected
 		if isNew && (stalled || rejected) {

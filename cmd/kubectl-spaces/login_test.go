@@ -259,7 +259,10 @@ func TestALoginEndsWhenTheOperatorGivesUp(t *testing.T) {
 		before    func(*v1alpha1.SpacesCredential)
 		after     func(*v1alpha1.SpacesCredential)
 	}{
-		"for the first time":            {"login-stalled", func(*v1alpha1.SpacesCredential) {}, refused},
+		"for the first time": {"login-stalled", func(*v1alpha1.SpacesCredential) {}, refused},
+		"for the same reason of another grant": {"login-stalled-grant", refused, func(c *v1alpha1.SpacesCredential) {
+			c.Status.Grant = &v1alpha1.GrantStatus{StartTime: atp(0)}
+		}},
 		"for the same reason once more": {"login-stalled-again", refused, func(c *v1alpha1.SpacesCredential) { c.Status.FailedAttempts++ }},
 		"while the token before still lives": {"login-stalled-alive", published, func(c *v1alpha1.SpacesCredential) {
 			c.Status.Conditions[2] = metav1.Condition{Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonGrantRejected,
