@@ -1,0 +1,251 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+)
+
+// check is one of the things that the operator looks at. Where it stops, the
+// conditions carry one of the reasons.
+type check struct {
+	reasons []string
+	// look finds out without the operator. It returns nil to leave it to the
+	// operator's word.
+	look func(context.Context, *examination) *verdict
+	// well is what is so when the operator got past.
+	well string
+}
+
+// checks are in the operator's order.
+func checks() []check {
+	return []check{
+		{[]string{v1alpha1.ReasonDeleting}, lookAtDeletion, ""},
+		{[]string{v1alpha1.ReasonSuspended}, lookAtSuspension, ""},
+		{nil, lookAtGeneration, ""},
+		{[]string{v1alpha1.ReasonStateUnreadable}, nil, "The operator can read what it keeps of the grant."},
+		{[]string{v1alpha1.ReasonUnknownEnvironment}, lookAtEnvironment, ""},
+		{[]string{v1alpha1.ReasonSecretForbidden, v1alpha1.ReasonTemplateInvalid}, nil, "The Secret may be written, and its templates can be rendered."},
+		{[]string{v1alpha1.ReasonSecretConflict, v1alpha1.ReasonSecretImmutable}, lookForRivals, ""},
+		{[]string{v1alpha1.ReasonWaitingForInput, v1alpha1.ReasonInputInvalid}, lookAtInputs, ""},
+		{[]string{v1alpha1.ReasonAuthorizationPending}, lookForSignIn, ""},
+		{[]string{
+			v1alpha1.ReasonGrantRejected, v1alpha1.ReasonClientRejected, v1alpha1.ReasonRequestRejected, v1alpha1.ReasonResponseUnclear,
+			v1alpha1.ReasonReauthorizationRequired, v1alpha1.ReasonGrantRevoked, v1alpha1.ReasonThrottled, v1alpha1.ReasonServiceUnavailable,
+			v1alpha1.ReasonAmbiguousResult, v1alpha1.ReasonRenewalFailing, v1alpha1.ReasonExpired,
+		}, nil, "The service accepts client and grant."},
+		{[]string{v1alpha1.ReasonVerificationFailed}, lookAtVerification, ""},
+		{nil, lookAtPublished, ""},
+		{[]string{v1alpha1.ReasonRevocationFailing, v1alpha1.ReasonRevocationAbandoned}, lookAtRevocations, ""},
+	}
+}
+
+func lookAtDeletion(_ context.Context, e *examination) *verdict {
+	if e.credential.DeletionTimestamp == nil {
+		return isFine("It exists and is not being deleted.")
+	}
+	return holdsUp("It is being deleted. "+conditionOf(e.credential, v1alpha1.ConditionReady).Message, remedy(v1alpha1.ReasonDeleting, e.credential))
+}
+
+func lookAtSuspension(_ context.Context, e *examination) *verdict {
+	if !e.credential.Spec.Suspend {
+		return isFine("It is not suspended.")
+	}
+	return holdsUp("It is suspended: nothing is renewed or published.", remedy(v1alpha1.ReasonSuspended, e.credential))
+}
+
+func lookAtGeneration(_ context.Context, e *examination) *verdict {
+	const running = "see whether the operator runs and looks after this namespace (kubectl -n spaces-credential-operator-system get pods)"
+	status := &e.credential.Status
+	switch {
+	case len(status.Conditions) == 0 || status.ObservedGeneration == 0:
+		return holdsUp("The operator has never looked at it.", running)
+	case status.ObservedGeneration < e.credential.Generation:
+		return holdsUp("The operator has not looked at the newest spec yet.", "wait a moment; if it stays so, "+running)
+	}
+	return isFine("The operator has looked at this version of the spec.")
+}
+
+func lookAtEnvironment(_ context.Context, e *examination) *verdict {
+	if e.held > 0 {
+		return nil
+	}
+	return isFine("The environment %q is known to the operator.", e.credential.EffectiveEnvironment())
+}
+
+// lookForRivals looks whether the name of the published Secret is free for us.
+func lookForRivals(ctx context.Context, e *examination) *verdict {
+	name := e.credential.EffectiveSecretName()
+	secret, err := e.secret(ctx, name)
+	switch {
+	case apierrors.IsNotFound(err):
+		return isFine("Nobody else has a Secret %q.", name)
+	case err != nil:
+		return e.cannotRead(err)
+	}
+	if secret.Immutable != nil && *secret.Immutable {
+		return holdsUp(fmt.Sprintf("Secret %q is immutable.", name), remedy(v1alpha1.ReasonSecretImmutable, e.credential))
+	}
+	if whose := someoneElses(secret, e.credential); whose != "" {
+		return holdsUp(fmt.Sprintf("Secret %q %s.", name, whose), remedy(v1alpha1.ReasonSecretConflict, e.credential))
+	}
+	return isFine("Nobody else publishes into Secret %q.", name)
+}
+
+// someoneElses says whose a Secret is, if the credential may not publish into it.
+func someoneElses(secret *corev1.Secret, credential *v1alpha1.SpacesCredential) string {
+	owner := secret.Annotations[v1alpha1.AnnotationCredentialUID]
+	switch {
+	case owner == string(credential.UID):
+		return ""
+	case owner != "":
+		return fmt.Sprintf("belongs to another SpacesCredential, called %q", secret.Annotations[v1alpha1.AnnotationCredential])
+	case secret.Annotations[v1alpha1.AnnotationAdoptableBy] != credential.Name:
+		return "was made by somebody else, who has not offered it"
+	case metav1.GetControllerOf(secret) != nil:
+		return "is offered, but another controller looks after it"
+	case string(secret.Type) != credential.EffectiveSecretType():
+		return fmt.Sprintf("is offered, but its type is not %q", credential.EffectiveSecretType())
+	}
+	return ""
+}
+
+// input is a Secret that a sign-in or a renewal needs, with the keys that spec names.
+type input struct {
+	name string
+	keys []string
+}
+
+// neededInputs are the inputs that matter now. A login or a seed is needed for a first
+// grant; from then on the operator keeps what it renews with. A code has a check of
+// its own.
+func neededInputs(credential *v1alpha1.SpacesCredential) []input {
+	var needed []input
+	spec, granted := &credential.Spec, credential.Status.Grant != nil && credential.Status.Grant.Present
+	if ref := spec.ClientSecretRef; ref != nil {
+		needed = append(needed, input{ref.Name, []string{ref.ClientIDKey, ref.ClientSecretKey}})
+	}
+	if spec.Password != nil && !granted {
+		ref := spec.Password.SecretRef
+		needed = append(needed, input{ref.Name, []string{ref.UsernameKey, ref.PasswordKey}})
+	}
+	if spec.RefreshToken != nil && !granted {
+		needed = append(needed, input{spec.RefreshToken.SecretRef.Name, []string{spec.RefreshToken.SecretRef.Key}})
+	}
+	return needed
+}
+
+func lookAtInputs(ctx context.Context, e *examination) *verdict {
+	needed := neededInputs(e.credential)
+	if len(needed) == 0 {
+		return isFine("No input is needed.")
+	}
+	for _, in := range needed {
+		secret, err := e.secret(ctx, in.name)
+		switch {
+		case apierrors.IsNotFound(err):
+			return holdsUp(fmt.Sprintf("Secret %q does not exist.", in.name), remedy(v1alpha1.ReasonWaitingForInput, e.credential))
+		case err != nil:
+			return e.cannotRead(err)
+		}
+		if v := in.judge(secret, e.credential); v != nil {
+			return v
+		}
+	}
+	return isFine("The inputs are there.")
+}
+
+// inputTypes are the types that the operator takes inputs from.
+var inputTypes = []corev1.SecretType{"", corev1.SecretTypeOpaque, corev1.SecretTypeBasicAuth, v1alpha1.SecretTypeAuthorizationCode}
+
+// judge says what is wrong with an input, naming only what spec names.
+func (in input) judge(secret *corev1.Secret, credential *v1alpha1.SpacesCredential) *verdict {
+	if !slices.Contains(inputTypes, secret.Type) {
+		return holdsUp(fmt.Sprintf("Secret %q has a type that is not for inputs.", in.name), remedy(v1alpha1.ReasonInputInvalid, credential))
+	}
+	for _, key := range in.keys {
+		value, there := secret.Data[key]
+		switch {
+		case !there:
+			return holdsUp(fmt.Sprintf("Secret %q has no key %q.", in.name, key), remedy(v1alpha1.ReasonWaitingForInput, credential))
+		case isEmpty(value):
+			return holdsUp(fmt.Sprintf("The key %q of Secret %q is empty.", key, in.name), remedy(v1alpha1.ReasonInputInvalid, credential))
+		}
+	}
+	return nil
+}
+
+// isEmpty judges a value as the operator does: one newline at its end does not count.
+func isEmpty(value []byte) bool {
+	return len(bytes.TrimSuffix(bytes.TrimSuffix(value, []byte("\n")), []byte("\r"))) == 0
+}
+
+func lookForSignIn(_ context.Context, e *examination) *verdict {
+	grant := e.credential.Status.Grant
+	switch {
+	case e.credential.Spec.GrantType != v1alpha1.GrantTypeAuthorizationCode:
+		return isFine("Grant type %s needs nobody at a browser.", e.credential.Spec.GrantType)
+	case grant != nil && grant.StartTime != nil:
+		return isFine("Somebody has signed in.")
+	case e.held > 0:
+		return nil
+	}
+	return holdsUp("Nobody has signed in yet.", remedy(v1alpha1.ReasonAuthorizationPending, e.credential))
+}
+
+func lookAtVerification(_ context.Context, e *examination) *verdict {
+	wanted := e.credential.Spec.Verification
+	switch {
+	case len(wanted) == 0:
+		return isFine("No check of new tokens is asked for.")
+	case e.held > 0:
+		return nil
+	}
+	names := make([]string, len(wanted))
+	for i, one := range wanted {
+		names[i] = string(one)
+	}
+	return isFine("New tokens pass %s.", strings.Join(names, " and "))
+}
+
+// lookAtPublished compares the published Secret with what status tells of it.
+func lookAtPublished(ctx context.Context, e *examination) *verdict {
+	const again = "nothing: the operator publishes the token again at once; if it does not, see whether it runs"
+	name, token := e.credential.EffectiveSecretName(), e.credential.Status.Token
+	switch {
+	case token == nil || token.ExpirationTime == nil:
+		return holdsUp("No token has been published.", again)
+	case !e.now.Before(token.ExpirationTime.Time):
+		return holdsUp(fmt.Sprintf("The token expired %s.", relative(token.ExpirationTime, e.now)), remedy(v1alpha1.ReasonExpired, e.credential))
+	}
+	secret, err := e.secret(ctx, name)
+	switch {
+	case apierrors.IsNotFound(err):
+		return holdsUp(fmt.Sprintf("Secret %q does not exist.", name), again)
+	case err != nil:
+		return e.cannotRead(err)
+	case !ownedBy(secret, e.credential):
+		return holdsUp(fmt.Sprintf("Secret %q was not published for this SpacesCredential.", name), remedy(v1alpha1.ReasonSecretConflict, e.credential))
+	case secret.Annotations[v1alpha1.AnnotationFingerprint] != token.Fingerprint:
+		return holdsUp(fmt.Sprintf("Secret %q holds another token than status tells of.", name), again)
+	}
+	return isFine("Secret %q holds the token %s, which expires %s.", name, token.Fingerprint, relative(token.ExpirationTime, e.now))
+}
+
+// lookAtRevocations tells of replaced grants. They hold nothing up.
+func lookAtRevocations(_ context.Context, e *examination) *verdict {
+	n := e.credential.Status.PendingRevocations
+	if n == 0 {
+		return isFine("No grant waits to be revoked.")
+	}
+	return isFine("%s to be revoked. %s", strings.Replace(counted(n, "replaced grant")+" wait", "grant wait", "grant waits", 1),
+		conditionOf(e.credential, v1alpha1.ConditionGrantValid).Message)
+}

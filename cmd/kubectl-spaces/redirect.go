@@ -1,0 +1,117 @@
+package main
+
+import (
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/oauth2"
+
+	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+)
+
+// longestCode bounds a code; no service documents more.
+const longestCode = 4096
+
+// knownErrors are the codes of RFC 6749 section 4.1.2.1. Others, and every free text
+// of an answer, are not repeated.
+var knownErrors = []string{
+	"invalid_request", "unauthorized_client", "access_denied", "unsupported_response_type",
+	"invalid_scope", "server_error", "temporarily_unavailable",
+}
+
+// signIn is one browser sign-in: RFC 6749 section 4.1 with PKCE (RFC 7636).
+type signIn struct {
+	redirect        *url.URL
+	state, verifier string
+	// address is where the browser begins.
+	address string
+}
+
+// newSignIn draws state and verifier and composes the address of the sign-in.
+func (t *tool) newSignIn(credential *v1alpha1.SpacesCredential, clientID string) (*signIn, error) {
+	endpoint, err := safeURL(credential.Status.AuthorizationEndpoint)
+	if err != nil {
+		return nil, fmt.Errorf("status.authorizationEndpoint cannot be used: %w", err)
+	}
+	redirect, err := url.Parse(credential.Spec.AuthorizationCode.RedirectURI)
+	if err != nil || redirect.Host == "" {
+		return nil, errors.New("spec.authorizationCode.redirectURI is no address")
+	}
+	endpoint.Fragment = ""
+	state, err := t.newState()
+	if err != nil {
+		return nil, err
+	}
+	s := &signIn{redirect: redirect, state: state, verifier: oauth2.GenerateVerifier()}
+	request := &oauth2.Config{
+		ClientID: clientID, Endpoint: oauth2.Endpoint{AuthURL: endpoint.String()},
+		RedirectURL: credential.Spec.AuthorizationCode.RedirectURI, Scopes: credential.EffectiveScopes(),
+	}
+	s.address = request.AuthCodeURL(s.state, oauth2.AccessTypeOffline, oauth2.S256ChallengeOption(s.verifier))
+	return s, nil
+}
+
+// answer is what a browser brings back: a code, or what is wrong, for the terminal and
+// for the page.
+type answer struct {
+	code    string
+	problem error
+	page    page
+}
+
+// isAnswer tells whether a request has anything of an answer. A browser asks for a
+// page of its own accord, too.
+func isAnswer(query url.Values) bool {
+	return query.Has("code") || query.Has("error") || query.Has("state")
+}
+
+// judge reads an answer. Before the state is known to be ours nothing of it counts.
+func (s *signIn) judge(query url.Values) answer {
+	code := query.Get("code")
+	switch {
+	case subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(s.state)) != 1:
+		return answer{page: pageWrongState, problem: errors.New("the answer does not belong to this sign-in: its state is wrong")}
+	case query.Get("error") == "access_denied":
+		return answer{page: pageDenied, problem: errors.New("the sign-in was denied")}
+	case slices.Contains(knownErrors, query.Get("error")):
+		return answer{page: pageFailed, problem: fmt.Errorf("the service refused the sign-in: %s", query.Get("error"))}
+	case query.Has("error"):
+		return answer{page: pageFailed, problem: errors.New("the service refused the sign-in with an error of its own")}
+	case code == "" || len(code) > longestCode || strings.ContainsFunc(code, unprintable):
+		return answer{page: pageFailed, problem: errors.New("the service sent no code that can be used")}
+	}
+	return answer{page: pageSignedIn, code: code}
+}
+
+// unprintable tells of what cannot stand in a code (RFC 6749 appendix A.11).
+func unprintable(r rune) bool { return r < 0x20 || r > 0x7e }
+
+// pasted reads an answer from the address that a person copied out of a browser.
+func (s *signIn) pasted(text string) (answer, error) {
+	address, err := url.Parse(text)
+	if err != nil || !samePlace(address, s.redirect) {
+		return answer{}, fmt.Errorf("that is no address that begins with %s: paste the whole address from the browser", s.redirect)
+	}
+	if !isAnswer(address.Query()) {
+		return answer{}, errors.New("that address holds no answer of the service: paste it whole, after the sign-in")
+	}
+	return s.judge(address.Query()), nil
+}
+
+// samePlace tells whether two addresses differ in their queries at most. Browsers leave
+// out a usual port.
+func samePlace(one, other *url.URL) bool {
+	port := func(address *url.URL) string {
+		return orDefault(address.Port(), map[string]string{"http": plainPort, "https": "443"}[address.Scheme])
+	}
+	return one.Scheme == other.Scheme && strings.EqualFold(one.Hostname(), other.Hostname()) && port(one) == port(other) && pathOf(one) == pathOf(other)
+}
+
+// pathOf is the path that a browser asks for.
+func pathOf(address *url.URL) string {
+	return orDefault(address.EscapedPath(), "/")
+}

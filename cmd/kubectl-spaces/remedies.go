@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+)
+
+// remedy says what a person can do about a reason; README.md has the same in a table.
+func remedy(reason string, credential *v1alpha1.SpacesCredential) string {
+	name := credential.Name
+	switch reason {
+	case v1alpha1.ReasonDeleting:
+		return "nothing: its grants are revoked first, for at most " + credential.EffectiveRevocationDeadline().String() +
+			"; if it stays, see whether the operator runs"
+	case v1alpha1.ReasonSuspended:
+		return "kubectl spaces resume " + name
+	case v1alpha1.ReasonStateUnreadable:
+		return fmt.Sprintf("run the newer operator that wrote it, or delete Secret %q to begin anew; its grant then cannot be revoked", credential.GrantSecretName())
+	case v1alpha1.ReasonUnknownEnvironment:
+		return "correct spec.environment, or ask whoever runs the operator to admit it for this namespace"
+	case v1alpha1.ReasonSecretForbidden:
+		return "read the message; look at quota, admission webhooks, the labels and annotations in spec.secretTemplate and the operator's rights"
+	case v1alpha1.ReasonTemplateInvalid:
+		return "correct the template that the message names in spec.secretTemplate.data"
+	case v1alpha1.ReasonSecretConflict:
+		return fmt.Sprintf("delete that Secret, create a SpacesCredential with another secretName, or, if it is yours, offer it: kubectl annotate secret %s %s=%s",
+			credential.EffectiveSecretName(), v1alpha1.AnnotationAdoptableBy, name)
+	case v1alpha1.ReasonSecretImmutable:
+		return fmt.Sprintf("kubectl delete secret %s; it is published again at once", credential.EffectiveSecretName())
+	case v1alpha1.ReasonWaitingForInput:
+		return "create the Secret, or the key, that is missing; the operator notices at once"
+	case v1alpha1.ReasonInputInvalid:
+		return "correct the Secret: it must be of type Opaque or kubernetes.io/basic-auth, and its values must not be empty"
+	case v1alpha1.ReasonVerificationFailed:
+		return "read the message, which names the check; the token before it stays published"
+	case v1alpha1.ReasonRevocationFailing, v1alpha1.ReasonRevocationAbandoned:
+		return "nothing, if the operator still tries; revoke the grant at the service by hand if it gave up and that matters"
+	}
+	return serviceRemedy(reason, credential)
+}
+
+// serviceRemedy is a remedy for what the service said.
+func serviceRemedy(reason string, credential *v1alpha1.SpacesCredential) string {
+	name := credential.Name
+	switch reason {
+	case v1alpha1.ReasonAuthorizationPending:
+		return "kubectl spaces login " + name
+	case v1alpha1.ReasonReauthorizationRequired, v1alpha1.ReasonGrantRejected:
+		return signInAnew(credential)
+	case v1alpha1.ReasonGrantRevoked:
+		return strings.Join([]string{signInAnew(credential), "or kubectl spaces renew " + name}, ", ")
+	case v1alpha1.ReasonClientRejected:
+		return "correct the Secret that spec.clientSecretRef names, or have the client admitted by the service"
+	case v1alpha1.ReasonRequestRejected:
+		return "correct spec.scopes, or have the client admitted for them"
+	case v1alpha1.ReasonResponseUnclear:
+		return "look at the login and the client and change the Secret to have it tried again, or kubectl spaces renew " + name
+	case v1alpha1.ReasonThrottled:
+		return "nothing: the operator waits as long as the service asked for; if it lasts, use fewer credentials in one environment"
+	case v1alpha1.ReasonServiceUnavailable:
+		return "nothing: the operator tries again; if it lasts, look at the service, the network and the proxy"
+	case v1alpha1.ReasonAmbiguousResult:
+		return "nothing: the operator asks again until it has an answer"
+	case v1alpha1.ReasonRenewalFailing, v1alpha1.ReasonExpired:
+		return "read the message and mend what it names; to have it tried at once: kubectl spaces renew " + name
+	}
+	return ""
+}
+
+// signInAnew is how a credential of this grant type gets a new grant.
+func signInAnew(credential *v1alpha1.SpacesCredential) string {
+	switch spec := &credential.Spec; {
+	case spec.AuthorizationCode != nil:
+		return "sign in again: kubectl spaces login " + credential.Name
+	case spec.RefreshToken != nil:
+		return fmt.Sprintf("sign in elsewhere and put the new refresh token into key %q of Secret %q", spec.RefreshToken.SecretRef.Key, spec.RefreshToken.SecretRef.Name)
+	case spec.Password != nil:
+		return fmt.Sprintf("correct the user name or password in Secret %q; to have the same tried once more: kubectl spaces renew %s",
+			spec.Password.SecretRef.Name, credential.Name)
+	}
+	return "kubectl spaces renew " + credential.Name
+}
