@@ -73,6 +73,10 @@ verify: ## Fail when a generated file, the format or a go.mod is out of date
 build: ## Build bin/manager
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/manager .
 
+.PHONY: plugin
+plugin: ## Build bin/kubectl-spaces, the kubectl plugin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/kubectl-spaces ./cmd/kubectl-spaces
+
 .PHONY: run
 run: build ## Run the operator here, against the cluster of your kubeconfig (ARGS='--flag ...')
 	bin/manager --leader-elect=false $(ARGS)
