@@ -54,7 +54,7 @@ func TestTokenInfoRefuses(t *testing.T) {
 			w.RevokeGrantOf(token.refresh)
 			return token.text("id_token")
 		},
-		"a token of another service": func(_ *world, token reply) string {
+		"a token of another service": func(*world, reply) string {
 			return newWorld(t).signIn().text("id_token")
 		},
 		"a token with another's claims": func(w *world, token reply) string {

@@ -149,7 +149,7 @@ func (s *samples) introduce(to *service) error {
 		if credential.EffectiveEnvironment() != environment {
 			return fmt.Errorf("the sample %s is for another environment than %s", credential.Name, environment)
 		}
-		if spec.GrantType == v1alpha1.GrantTypeAnonymous {
+		if spec.ClientSecretRef == nil {
 			continue // a guest needs no introduction
 		}
 		app := spec.ClientSecretRef
@@ -184,6 +184,7 @@ func (s *samples) introduce(to *service) error {
 		case v1alpha1.GrantTypeAuthorizationCode:
 			to.AddRedirectURI(clientID, spec.AuthorizationCode.RedirectURI)
 			to.AddUser(person, personPassword)
+		case v1alpha1.GrantTypeAnonymous:
 		default:
 			return fmt.Errorf("the demo cannot play the grant type %s of the sample %s", spec.GrantType, credential.Name)
 		}

@@ -163,6 +163,7 @@ func (c *Client) post(ctx context.Context, target string, form url.Values, befor
 		}
 		return reply{}, &Error{Kind: KindAmbiguous, Detail: "the request was sent and no answer came: " + reason(err)}
 	}
+	defer func() { _ = response.Body.Close() }()
 	return c.read(response), nil
 }
 
@@ -183,12 +184,12 @@ func (c *Client) get(ctx context.Context, target, authorization string) (reply, 
 	if err != nil {
 		return reply{}, &Error{Kind: KindUnavailable, Detail: reason(err)}
 	}
+	defer func() { _ = response.Body.Close() }()
 	return c.read(response), nil
 }
 
 // read takes an answer in.
 func (c *Client) read(response *http.Response) reply {
-	defer func() { _ = response.Body.Close() }()
 	// What arrived before a body broke off may hold a refresh token.
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	return reply{
