@@ -52,8 +52,8 @@ func (d *document) record(a answer, now time.Time) {
 		return
 	}
 	d.Claim = nil
-	if a.claim.SignIn && a.judged() {
-		d.Exchange = nil
+	if d.FirstUse != nil && d.FirstUse.GrantID == a.claim.GrantID && a.judged() {
+		d.FirstUse = nil
 	}
 	d.Failure = a.failure
 	if a.failure == nil && a.refusal == nil {
@@ -85,10 +85,12 @@ func (d *document) recordGrant(a answer, current bool, now time.Time) {
 			return
 		}
 		d.Grant = a.grant
-	case current:
+	case current, d.waitsFor(a.grant.ID):
 		d.supersede(now)
 		d.Grant, d.Revoked = a.grant, false
 		d.Inputs.Used = a.inputs
+		d.Inputs.forgive(a.inputsHash)
+		d.FirstUse = nil
 	case listed != nil:
 		listed.RefreshToken = a.grant.RefreshToken
 		listed.NotBefore, listed.TokenExpirationTime = now, now
@@ -101,6 +103,13 @@ func (d *document) recordGrant(a answer, current bool, now time.Time) {
 	if a.failure == nil && d.Grant != nil && d.Grant.ID == a.grant.ID {
 		d.Failure = nil
 	}
+}
+
+// waitsFor tells that the state knows of no grant yet but of this one: a seed or a code
+// whose answer is still out, or whose replay was refused because it had been spent.
+func (d *document) waitsFor(grantID string) bool {
+	return d.FirstUse != nil && d.FirstUse.GrantID == grantID ||
+		d.Grant == nil && slices.ContainsFunc(d.Inputs.Refused, func(r refusal) bool { return r.GrantID == grantID && r.judged() })
 }
 
 // keepPrevious keeps what is published, while the token that took its place has to be

@@ -137,6 +137,38 @@ var _ = Describe("Rule 5: changed inputs", func() {
 		w.expectNothingLost()
 	})
 
+	It("of a seed to one that is refused leave the old grant alive and renewed", func() {
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		o.reconcile("bot")
+		seed := w.secret("seed")
+		seed.Data["refresh_token"] = []byte("a-mistyped-refresh-token")
+		w.secrets = append(w.secrets, "a-mistyped-refresh-token")
+		Expect(admin.Update(w.ctx, seed)).To(Succeed())
+		o.settle("bot", 3*lifetime)
+		w.expectReady("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGrantRejected)
+		ledger := w.spaces.Ledger()
+		Expect([]int{ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{1, 0}))
+		Expect(ledger.Refused).To(HaveKeyWithValue("invalid_grant", 1), "the refused seed was sent again")
+		w.expectNothingLost()
+	})
+
+	It("of a seed to one without an answer leave the old token Ready, and a deletion revokes both", func() {
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		o.reconcile("bot")
+		seed := w.secret("seed")
+		seed.Data["refresh_token"] = []byte(w.spaces.IssueGrant(clientID, username, "spaces"))
+		Expect(admin.Update(w.ctx, seed)).To(Succeed())
+		w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultLostBefore, 1)
+		o.settle("bot", 10*time.Minute)
+		w.expectReady("bot")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing)
+		w.delete(w.credential("bot"))
+		o.settle("bot", time.Minute)
+		Expect(w.exists("bot")).To(BeFalse())
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+	})
+
 	It("of the client do not send a used seed again", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")

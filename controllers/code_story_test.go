@@ -51,7 +51,7 @@ var _ = Describe("Rule 2: a code", func() {
 		first := w.expectReady("bot")
 		Expect(w.credential("bot").Status.Token.ObtainedBy).To(Equal(v1alpha1.GrantTypeAuthorizationCode))
 		Expect(w.credential("bot").Status.Identity.Username).To(Equal(username))
-		Expect(w.document("bot").Exchange).To(BeNil())
+		Expect(w.document("bot").FirstUse).To(BeNil())
 		w.delete(w.secret("bot-code"))
 		o.settle("bot", 3*lifetime)
 		Expect(w.expectReady("bot")).NotTo(Equal(first))
@@ -69,7 +69,7 @@ var _ = Describe("Rule 2: a code", func() {
 		w.spaces.Intercept(func(call fakespaces.Call) fakespaces.Fault {
 			d := w.document("bot")
 			Expect(d.Claim).NotTo(BeNil())
-			Expect(d.Exchange.Code.Reveal()).To(Equal(call.Form.Get("code")))
+			Expect(d.FirstUse.Code.Reveal()).To(Equal(call.Form.Get("code")))
 			return fakespaces.NoFault
 		})
 		o.reconcile("bot")

@@ -182,6 +182,12 @@ func grantValidity(d document, c conclusion) metav1.Condition {
 	switch {
 	case g == nil && d.Revoked:
 		return condition(v1alpha1.ConditionGrantValid, metav1.ConditionFalse, v1alpha1.ReasonGrantRevoked, "The grant was revoked on request.")
+	case g == nil && d.FirstUse != nil:
+		reason := v1alpha1.ReasonAmbiguousResult
+		if c.finding != nil {
+			reason = c.finding.reason
+		}
+		return condition(v1alpha1.ConditionGrantValid, metav1.ConditionUnknown, reason, "What a person put in was sent, and the service has not judged it yet.")
 	case g == nil:
 		reason, message := v1alpha1.ReasonWaitingForInput, "There is no grant yet."
 		if c.finding != nil {

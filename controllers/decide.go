@@ -15,8 +15,7 @@ const (
 	// actionSignIn makes a new grant: with user name and password, with the code of a
 	// sign-in by browser, or as a guest.
 	actionSignIn action = "SignIn"
-	// actionSeed makes the seed that a person put in the living grant, and
-	// refreshes it.
+	// actionSeed makes a new grant of the seed that a person put in.
 	actionSeed action = "Seed"
 	// actionRefresh spends the refresh token of the living grant.
 	actionRefresh action = "Refresh"
@@ -51,14 +50,13 @@ func decide(o observation) plan {
 	}
 	grant := o.document.Grant
 	byPassword := o.credential.Spec.GrantType == v1alpha1.GrantTypePassword
-	asGuest := o.credential.Spec.GrantType == v1alpha1.GrantTypeAnonymous
 	asked := o.renewAsked()
 	if f := o.document.Failure; f != nil && f.holds(o.now, o.signInHash, o.refreshHash) && (byPassword || !f.GrantRefused) && !asked {
 		return plan{action: actionNone, finding: o.failed(f)}
 	}
 	switch {
-	case o.exchangeIsOpen():
-		return plan{action: actionSignIn}
+	case o.firstUseIsOpen():
+		return plan{action: newGrant(o.credential)}
 	case grant == nil && o.inputWasUsed():
 		return plan{action: actionNone, finding: reauthorize(o.credential)}
 	case grant == nil:
@@ -70,20 +68,35 @@ func decide(o observation) plan {
 	case grant.Condition == grantRefused && asked:
 		return plan{action: actionRefresh}
 	case grant.Condition == grantRefused:
-		return plan{action: actionNone, finding: o.refused(grant)}
-	case o.refreshDue(grant) && asGuest:
-		return plan{action: actionSignIn}
+		return plan{action: actionNone, finding: reauthorize(o.credential)}
+	case o.refreshDue(grant) && grant.RefreshToken.Empty():
+		return o.withoutRefresh()
 	case o.refreshDue(grant):
 		return plan{action: actionRefresh}
 	}
 	return plan{action: actionNone}
 }
 
-// exchangeIsOpen tells that a code was sent and not judged, and that no newer one has
-// taken its place.
-func (o observation) exchangeIsOpen() bool {
-	open := o.document.Exchange
-	return open != nil && (o.used.Code == "" || o.used.Code == open.Hash)
+// firstUseIsOpen tells that a seed or a code was sent and not judged, and that no newer
+// one has taken its place.
+func (o observation) firstUseIsOpen() bool {
+	open := o.document.FirstUse
+	return open != nil && open.isStill(o.used)
+}
+
+// isStill tells whether the inputs hold no other seed or code than this one.
+func (f firstUse) isStill(now usedInputs) bool {
+	hash := now.Seed + now.Code // a credential has one of them
+	return hash == "" || hash == f.Hash
+}
+
+// withoutRefresh is what follows when a grant without a refresh token is due: a guest's,
+// or one of a service that gave none.
+func (o observation) withoutRefresh() plan {
+	if onceOnly(o.credential) {
+		return plan{action: actionNone, finding: reauthorize(o.credential)}
+	}
+	return plan{action: actionSignIn}
 }
 
 // replace is what follows when the inputs are no longer those the grant was made
@@ -130,17 +143,6 @@ func (o observation) inputWasUsed() bool {
 	gone := func(used, now string) bool { return used != "" && (now == "" || now == used) }
 	used := o.document.Inputs.Used
 	return onceOnly(o.credential) && (gone(used.Seed, o.used.Seed) || gone(used.Code, o.used.Code))
-}
-
-// refused is the finding about a grant that the service refused and that only a
-// person can replace.
-func (o observation) refused(grant *grant) *finding {
-	if ref := o.credential.Spec.RefreshToken; grant.Token == nil && ref != nil {
-		ref := ref.SecretRef
-		return blocked(v1alpha1.ReasonGrantRejected,
-			"The service refused the refresh token in key %q of Secret %q. Sign in again and put the new refresh token there.", ref.Key, ref.Name)
-	}
-	return reauthorize(o.credential)
 }
 
 // reauthorize asks for a new seed or code.

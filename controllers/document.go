@@ -47,8 +47,9 @@ type document struct {
 	Claim *claim `json:"claim,omitempty"`
 	// Grant is the living grant.
 	Grant *grant `json:"grant,omitempty"`
-	// Exchange is the code that was claimed and that the service has not judged yet.
-	Exchange *exchange `json:"exchange,omitempty"`
+	// FirstUse is the seed or the code that was claimed and that the service has not
+	// judged yet. The living grant lives on until it has.
+	FirstUse *firstUse `json:"firstUse,omitempty"`
 	// Previous is what stays published while the newest token waits to be verified.
 	Previous *previous `json:"previous,omitempty"`
 	// Inputs remembers what was used and what was refused.
@@ -109,9 +110,9 @@ type grant struct {
 	Environment string `json:"environment"`
 	AccountsURL string `json:"accountsURL"`
 	ClientID    string `json:"clientID"`
-	// RefreshToken is the newest refresh token; a seed that was never sent, too.
+	// RefreshToken is the newest refresh token; empty where the service gave none.
 	RefreshToken kept `json:"refreshToken"`
-	// Answered is the number of the claim whose answer gave RefreshToken.
+	// Answered is the number of the claim whose answer came last.
 	Answered int64 `json:"answered,omitempty"`
 	// Rotations counts the answers after the first.
 	Rotations int64     `json:"rotations"`
@@ -129,14 +130,27 @@ type identity struct {
 	UserID   string `json:"userID,omitempty"`
 }
 
-// exchange is a code on its way to the service. Until the service has judged it, it is
-// sent again as it is, also when its Secret is gone or holds another redirect URI.
-type exchange struct {
-	Code         kept   `json:"code"`
+// firstUse is a seed or a code on its way to the service. Until the service has judged
+// it, it is sent again as it is, also when its Secret is gone.
+type firstUse struct {
+	// Seed is a refresh token, and so worth revoking whatever becomes of its first use.
+	Seed kept `json:"seed"`
+	Code kept `json:"code"`
+	// CodeVerifier and RedirectURI belong to the code.
 	CodeVerifier kept   `json:"codeVerifier"`
-	RedirectURI  string `json:"redirectURI"`
+	RedirectURI  string `json:"redirectURI,omitempty"`
 	// Hash is that of usedInputs.
 	Hash string `json:"hash"`
+	// GrantID is the grant that it makes; with a seed the rest says where that lives.
+	GrantID     string `json:"grantID"`
+	Environment string `json:"environment"`
+	AccountsURL string `json:"accountsURL"`
+	ClientID    string `json:"clientID"`
+}
+
+// grant is what there is to revoke of a first use.
+func (f firstUse) grant() *grant {
+	return &grant{ID: f.GrantID, Environment: f.Environment, AccountsURL: f.AccountsURL, ClientID: f.ClientID, RefreshToken: f.Seed}
 }
 
 // previous is a token that was published before, with the grant it came from.
@@ -255,7 +269,7 @@ func (d document) clone() document {
 			d.Grant.Token.Check = clonePointer(d.Grant.Token.Check)
 		}
 	}
-	d.Exchange = clonePointer(d.Exchange)
+	d.FirstUse = clonePointer(d.FirstUse)
 	d.Previous = clonePointer(d.Previous)
 	d.PublishedKeys = slices.Clone(d.PublishedKeys)
 	d.Pending = slices.Clone(d.Pending)

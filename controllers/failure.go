@@ -18,7 +18,7 @@ const recheckUnclear = time.Hour
 // tried again at its time, or a refusal of these inputs, which is not.
 func settle(uid types.UID, s spend, previous *failure, failed error, now time.Time) (*failure, *refusal) {
 	f := &failure{
-		Kind: spacesauth.KindOf(failed), SignIn: s.signIn(), Detail: failed.Error(),
+		Kind: spacesauth.KindOf(failed), SignIn: s.signIn, Detail: failed.Error(),
 		InputsHash: s.inputsHash, Count: 1, Exponent: 1, Expired: s.lifeLeft(now) <= 0,
 	}
 	if previous != nil && previous.SignIn == f.SignIn {
@@ -29,6 +29,9 @@ func settle(uid types.UID, s spend, previous *failure, failed error, now time.Ti
 	}
 	f.NextAttemptTime = now.Add(backoff(uid, f.Exponent, s.lifeLeft(now)))
 	refused := &refusal{Hash: s.inputsHash, Kind: f.Kind, Detail: f.Detail, SignIn: f.SignIn}
+	if s.first != nil {
+		refused.GrantID = s.first.GrantID
+	}
 
 	switch f.Kind {
 	case spacesauth.KindRejectedGrant:
@@ -40,8 +43,8 @@ func settle(uid types.UID, s spend, previous *failure, failed error, now time.Ti
 	case spacesauth.KindRejectedClient, spacesauth.KindRejectedRequest:
 		return nil, refused
 	case spacesauth.KindUnclear:
-		// A guest has nothing that could be wrong for good.
-		if f.SignIn && s.by != v1alpha1.GrantTypeAnonymous {
+		// A seed may still be good, and a guest has nothing that could be wrong for good.
+		if s.by == v1alpha1.GrantTypePassword || s.by == v1alpha1.GrantTypeAuthorizationCode {
 			return nil, refused
 		}
 		agreed := previous != nil && previous.Kind == spacesauth.KindUnclear && !previous.SignIn
@@ -115,7 +118,12 @@ func (f failure) message() string {
 // finding is the condition of a refusal that stands.
 func (r refusal) finding(credential *v1alpha1.SpacesCredential) *finding {
 	what := "refresh"
-	if r.SignIn {
+	switch {
+	case r.SignIn && credential.Spec.RefreshToken != nil:
+		what = "refresh token that was put in"
+	case r.SignIn && credential.Spec.AuthorizationCode != nil:
+		what = "code of the sign-in"
+	case r.SignIn:
 		what = "sign-in"
 	}
 	return blocked(reasonOf(r.Kind), "The service refused the %s: %s. It is not asked again until an input changes. %s", what, r.Detail, remedyOf(r.Kind, credential))

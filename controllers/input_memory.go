@@ -46,6 +46,8 @@ type refusal struct {
 	Detail string          `json:"detail"`
 	// SignIn tells whether a sign-in or a refresh was refused.
 	SignIn bool `json:"signIn,omitempty"`
+	// GrantID is the grant that the refused seed or code would have made.
+	GrantID string `json:"grantID,omitempty"`
 }
 
 // judged tells a refusal of the very thing that was sent. A refused client or request
@@ -85,6 +87,17 @@ func (m *inputMemory) refuse(r refusal) {
 // forgive drops the refusal of hash: the service has accepted these inputs since.
 func (m *inputMemory) forgive(hash string) {
 	m.Refused = slices.DeleteFunc(slices.Clone(m.Refused), func(old refusal) bool { return old.Hash == hash })
+}
+
+// use counts a seed or a code as used, so that it is never taken for a new one.
+func (u *usedInputs) use(f *firstUse) {
+	switch {
+	case f == nil:
+	case f.Seed.Empty():
+		u.Code = f.Hash
+	default:
+		u.Seed = f.Hash
+	}
 }
 
 // changed tells whether now differs from what the grant was made with. A hash that

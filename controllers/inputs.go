@@ -242,7 +242,10 @@ func (in inputs) signInHash(m inputMemory, accountsURL string, scopes []string) 
 		return m.hash("guest", accountsURL, in.guest.DisplayName, in.guest.Username, in.guest.PictureURL)
 	}
 	if !in.code.Code.Empty() {
-		return m.hash("exchange", accountsURL, in.app.ID, in.app.Secret.Reveal(), in.code.Code.Reveal(), in.code.CodeVerifier.Reveal(), in.code.RedirectURI)
+		return m.hash("code", accountsURL, in.app.ID, in.app.Secret.Reveal(), in.code.Code.Reveal(), in.code.CodeVerifier.Reveal(), in.code.RedirectURI)
+	}
+	if !in.seed.Empty() {
+		return m.hash("seed", accountsURL, in.app.ID, in.app.Secret.Reveal(), in.seed.Reveal())
 	}
 	return m.hash("sign-in", accountsURL, in.app.ID, in.app.Secret.Reveal(), in.username, in.password.Reveal(), strings.Join(scopes, " "))
 }

@@ -22,7 +22,7 @@ func TestDecide(t *testing.T) {
 	token := &tokenRecord{IssueTime: noon, RenewalTime: noon.Add(40 * time.Minute), ExpirationTime: noon.Add(time.Hour)}
 	used := usedInputs{Client: "client", Login: "login", Seed: "seed"}
 	with := func(change func(*document)) *document {
-		d := &document{Inputs: inputMemory{Used: used}, Grant: &grant{ID: "g", Token: token}}
+		d := &document{Inputs: inputMemory{Used: used}, Grant: &grant{ID: "g", Token: token, RefreshToken: kept{spacesauth.NewSecret("r")}}}
 		if change != nil {
 			change(d)
 		}
@@ -42,11 +42,19 @@ func TestDecide(t *testing.T) {
 		"a token is renewed at its time":                {kind: "Password", document: with(nil), after: 40 * time.Minute, want: actionRefresh},
 		"a token from the future is renewed":            {kind: "Password", document: with(nil), after: -61 * time.Second, want: actionRefresh},
 		"a small clock difference is no future":         {kind: "Password", document: with(nil), after: -60 * time.Second, want: actionNone},
-		"a seed that was claimed and not answered":      {kind: "RefreshToken", document: with(func(d *document) { d.Grant.Token = nil }), want: actionRefresh},
+		"a seed that was claimed and not judged":        {kind: "RefreshToken", document: with(func(d *document) { d.Grant, d.FirstUse = nil, &firstUse{Hash: "seed"} }), want: actionSeed},
+		"a seed on its way though its Secret is gone":   {kind: "RefreshToken", document: with(func(d *document) { d.FirstUse = &firstUse{Hash: "new"} }), want: actionSeed},
+		"a code on its way beside a living grant":       {kind: "AuthorizationCode", document: with(func(d *document) { d.FirstUse = &firstUse{Hash: "code"} }), used: usedInputs{Code: "code"}, want: actionSignIn},
+		"a refresh token that came without a token":     {kind: "RefreshToken", document: with(func(d *document) { d.Grant.Token = nil }), want: actionRefresh},
+		"a password grant without a refresh token":      {kind: "Password", document: with(func(d *document) { d.Grant.RefreshToken = kept{} }), after: 40 * time.Minute, want: actionSignIn},
+		"a code's grant without a refresh token":        {kind: "AuthorizationCode", document: with(func(d *document) { d.Grant.RefreshToken = kept{} }), after: 40 * time.Minute, want: actionNone, reason: v1alpha1.ReasonReauthorizationRequired},
+		"a guest whose time has come":                   {kind: "Anonymous", document: with(func(d *document) { d.Grant.RefreshToken = kept{} }), after: 40 * time.Minute, want: actionSignIn},
+		"a guest whose time has not":                    {kind: "Anonymous", document: with(func(d *document) { d.Grant.RefreshToken = kept{} }), want: actionNone},
+		"a new code signs in":                           {kind: "AuthorizationCode", document: with(func(d *document) { d.Inputs.Used.Code = "code" }), used: usedInputs{Code: "new"}, want: actionSignIn},
+		"a used code is not sent again":                 {kind: "AuthorizationCode", document: with(func(d *document) { d.Grant, d.Inputs.Used.Code = nil, "code" }), used: usedInputs{Code: "code"}, want: actionNone, reason: v1alpha1.ReasonReauthorizationRequired},
 		"an unanswered refresh is replayed":             {kind: "Password", document: with(func(d *document) { d.Grant.Condition = grantAmbiguous }), want: actionRefresh},
 		"a refused grant is replaced by the password":   {kind: "Password", document: with(func(d *document) { d.Grant.Condition = grantRefused }), want: actionSignIn},
 		"a refused seed needs a person":                 {kind: "RefreshToken", document: with(func(d *document) { d.Grant.Condition = grantRefused }), want: actionNone, reason: v1alpha1.ReasonReauthorizationRequired},
-		"a seed refused at its first use":               {kind: "RefreshToken", document: with(func(d *document) { d.Grant.Condition, d.Grant.Token = grantRefused, nil }), want: actionNone, reason: v1alpha1.ReasonGrantRejected},
 		"a changed user signs in":                       {kind: "Password", document: with(nil), used: usedInputs{Login: "another"}, want: actionSignIn},
 		"a changed client signs in":                     {kind: "Password", document: with(nil), used: usedInputs{Client: "another"}, want: actionSignIn},
 		"a changed seed begins anew":                    {kind: "RefreshToken", document: with(nil), used: usedInputs{Client: "client", Seed: "another"}, want: actionSeed},
@@ -109,7 +117,7 @@ func TestSettle(t *testing.T) {
 		"an outage backs off anew at expiry":       {err: failed(spacesauth.KindUnavailable), previous: &failure{Kind: spacesauth.KindUnavailable, Count: 20, Exponent: 20}, atLeast: time.Second, atMost: time.Second},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			s := spend{by: v1alpha1.GrantTypeRefreshToken, living: c.token, passwordIsLeft: true, inputsHash: "hash"}
+			s := spend{by: v1alpha1.GrantTypeRefreshToken, signIn: c.signIn, living: c.token, passwordIsLeft: true, inputsHash: "hash"}
 			if c.signIn {
 				s.by = v1alpha1.GrantTypePassword
 			}

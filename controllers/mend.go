@@ -65,9 +65,7 @@ func (r *Reconciler) succeed(ctx context.Context, p *pass, old *state) (conclusi
 		PublishedKeys: old.document.PublishedKeys,
 		Revocation:    termsOf(p.credential),
 	}
-	if open := old.document.Exchange; open != nil {
-		next.Inputs.Used.Code = open.Hash
-	}
+	next.Inputs.Used.use(old.document.FirstUse)
 	next.answersRequests(p.credential)
 	_, err := r.createState(ctx, p.credential, next)
 	if err == nil {

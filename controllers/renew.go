@@ -86,7 +86,9 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 		return nil, err
 	}
 	p.tellClientID(in)
-	in = p.finishExchange(in)
+	if what != actionRefresh {
+		in = p.finishFirstUse(in)
+	}
 	if problem := firstFinding(in.clientProblem, in.grantProblem); problem != nil {
 		return problem, nil
 	}
@@ -112,7 +114,7 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 	}
 	asked := p.state != nil && observation{credential: p.credential, document: &document}.renewAsked()
 	// A code that was judged is never sent again, whoever asks.
-	if refusal := document.Inputs.refused(s.inputsHash); refusal != nil && (!asked || s.exchange != nil && refusal.judged()) {
+	if refusal := document.Inputs.refused(s.inputsHash); refusal != nil && (!asked || !in.code.Code.Empty() && refusal.judged()) {
 		return refusal.finding(p.credential), nil
 	}
 	if err := r.addFinalizer(ctx, p.credential); err != nil {
@@ -136,22 +138,23 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 	if err := r.obtain(ctx, p, s, claimed); err != nil {
 		return nil, err
 	}
-	p.signedIn = s.signIn() && !onceOnly(p.credential)
+	p.signedIn = s.signIn && !onceOnly(p.credential)
 	return r.afterCall(ctx, p, s)
 }
 
-// finishExchange goes on with a code that was sent and not judged, as it was claimed,
-// unless the Secret holds a newer one.
-func (p *pass) finishExchange(in inputs) inputs {
-	if p.state == nil || p.state.document.Exchange == nil {
+// finishFirstUse goes on with a seed or a code that was sent and not judged, as it was
+// claimed, unless the Secret holds a newer one.
+func (p *pass) finishFirstUse(in inputs) inputs {
+	if p.state == nil || p.state.document.FirstUse == nil {
 		return in
 	}
-	open := p.state.document.Exchange
-	if !in.code.Code.Empty() && p.state.document.Inputs.hash("code", in.code.Code.Reveal()) != open.Hash {
+	open := p.state.document.FirstUse
+	if !open.isStill(in.used(p.state.document.Inputs, open.AccountsURL, nil)) {
 		return in
 	}
-	in.code = spacesauth.AuthorizationCodeGrant{Code: open.Code.Secret, CodeVerifier: open.CodeVerifier.Secret, RedirectURI: open.RedirectURI}
 	in.grantProblem = nil
+	in.seed = open.Seed.Secret
+	in.code = spacesauth.AuthorizationCodeGrant{Code: open.Code.Secret, CodeVerifier: open.CodeVerifier.Secret, RedirectURI: open.RedirectURI}
 	return in
 }
 

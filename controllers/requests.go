@@ -88,6 +88,11 @@ func (d *document) revokeAll(request string, now time.Time) {
 		d.Grant = nil
 		d.Revoked = true
 	}
+	if d.FirstUse != nil {
+		d.listAlways(d.FirstUse.grant(), now)
+		d.Inputs.Used.use(d.FirstUse)
+		d.FirstUse, d.Revoked = nil, true
+	}
 	for i := range d.Pending {
 		entry := &d.Pending[i]
 		entry.Always, entry.NotBefore, entry.TokenExpirationTime = true, now, now

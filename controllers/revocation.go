@@ -180,6 +180,11 @@ func (r *Reconciler) retire(ctx context.Context, key types.NamespacedName, judge
 		d.Revocation.Policy = v1alpha1.RevocationOnDelete
 	}
 	d.supersede(r.Clock.Now())
+	if d.FirstUse != nil {
+		d.list(d.FirstUse.grant(), judged.deletion, judged.deletion, r.Clock.Now())
+		d.Inputs.Used.use(d.FirstUse)
+		d.FirstUse = nil
+	}
 	for i := range d.Pending {
 		d.Pending[i].GiveUpTime = deadline
 	}
@@ -192,7 +197,7 @@ func (r *Reconciler) retire(ctx context.Context, key types.NamespacedName, judge
 		return true, nil, nil
 	}
 	d.Pending, d.Revocation = round.left, terms
-	if round.changed || judged.document.Grant != nil {
+	if round.changed || judged.document.Grant != nil || judged.document.FirstUse != nil {
 		if _, err := r.writeState(ctx, key, judged, d); err != nil {
 			return false, nil, err
 		}

@@ -29,13 +29,13 @@ type spend struct {
 	// elsewhere.
 	sends spacesauth.Grant
 	guest spacesauth.Guest
-	// exchange is the code, if one is sent.
-	exchange *exchange
+	// first is the seed or the code that is sent, if one is.
+	first *firstUse
 	// grant is the grant as it stands when the call is claimed.
 	grant grant
-	// replaces tells that grant is not the living one yet.
-	replaces bool
-	used     usedInputs
+	// signIn tells that the call makes a grant, which is not the living one yet.
+	signIn bool
+	used   usedInputs
 	// inputsHash is remembered if the inputs are refused for good.
 	inputsHash string
 	// passwordIsLeft tells that a refused grant can be replaced by signing in.
@@ -43,9 +43,6 @@ type spend struct {
 	// living is the newest token there is, of whichever grant.
 	living *tokenRecord
 }
-
-// signIn tells a call that makes a grant from one that refreshes a grant.
-func (s spend) signIn() bool { return s.by != v1alpha1.GrantTypeRefreshToken }
 
 // lifeLeft is how long the newest token lives on.
 func (s spend) lifeLeft(now time.Time) time.Duration {
@@ -82,19 +79,14 @@ func (p *pass) prepare(what action, service *spacesauth.Client, in inputs, memor
 		s.sends = spacesauth.RefreshTokenGrant{RefreshToken: s.grant.RefreshToken.Secret}
 		return s, nil
 	}
-	id, err := randomID(random)
+	id, err := p.newGrantID(s.used, random)
 	if err != nil {
 		return spend{}, err
 	}
-	s.replaces = true
+	s.signIn = true
 	s.grant = grant{
 		ID: id, Type: credential.Spec.GrantType, Environment: environment.Name, AccountsURL: environment.AccountsURL,
 		ClientID: in.app.ID, StartTime: p.now.UTC().Truncate(time.Second),
-	}
-	if what == actionSeed {
-		s.grant.RefreshToken = kept{in.seed}
-		s.sends = spacesauth.RefreshTokenGrant{RefreshToken: in.seed}
-		return s, nil
 	}
 	s.by = credential.Spec.GrantType
 	s.inputsHash = in.signInHash(memory, environment.AccountsURL, credential.EffectiveScopes())
@@ -104,13 +96,32 @@ func (p *pass) prepare(what action, service *spacesauth.Client, in inputs, memor
 		s.grant.Rotations = p.guestsBefore()
 	case !in.code.Code.Empty():
 		s.sends = in.code
-		s.exchange = &exchange{
-			Code: kept{in.code.Code}, CodeVerifier: kept{in.code.CodeVerifier}, RedirectURI: in.code.RedirectURI, Hash: s.used.Code,
-		}
+		s.first = s.firstUse(s.used.Code)
+		s.first.Code, s.first.CodeVerifier, s.first.RedirectURI = kept{in.code.Code}, kept{in.code.CodeVerifier}, in.code.RedirectURI
+	case !in.seed.Empty():
+		s.sends = spacesauth.RefreshTokenGrant{RefreshToken: in.seed}
+		s.first = s.firstUse(s.used.Seed)
+		s.first.Seed, s.grant.RefreshToken = kept{in.seed}, kept{in.seed}
 	default:
 		s.sends = spacesauth.PasswordGrant{Username: in.username, Password: in.password, Scopes: credential.EffectiveScopes()}
 	}
 	return s, nil
+}
+
+// firstUse begins the record of a seed or a code.
+func (s spend) firstUse(hash string) *firstUse {
+	return &firstUse{
+		Hash: hash, GrantID: s.grant.ID, Environment: s.grant.Environment, AccountsURL: s.grant.AccountsURL, ClientID: s.grant.ClientID,
+	}
+}
+
+// newGrantID names the grant that a sign-in makes. A seed or code that is sent again
+// makes the grant it made before, if it did.
+func (p *pass) newGrantID(used usedInputs, random io.Reader) (string, error) {
+	if p.state != nil && p.state.document.FirstUse != nil && p.state.document.FirstUse.isStill(used) {
+		return p.state.document.FirstUse.GrantID, nil
+	}
+	return randomID(random)
 }
 
 // guestsBefore counts the guests that a new one follows: for a guest, to be renewed is
@@ -127,26 +138,23 @@ func (p *pass) guestsBefore() int64 {
 func (r *Reconciler) claim(ctx context.Context, p *pass, s spend, document document) error {
 	d := document.clone()
 	d.Claims++
-	d.Claim = &claim{Number: d.Claims, Holder: r.Holder, Time: r.Clock.Now().UTC(), GrantID: s.grant.ID, SignIn: s.signIn()}
+	d.Claim = &claim{Number: d.Claims, Holder: r.Holder, Time: r.Clock.Now().UTC(), GrantID: s.grant.ID, SignIn: s.signIn}
 	if p.state == nil {
 		d.answersRequests(p.credential)
 	}
 	if request := d.renewRequest(p.credential); request != "" {
 		d.Claim.RenewRequest, d.TriedRenewRequest = request, request
 	}
-	if s.signIn() {
+	if s.signIn {
 		d.Claim.RevokeRequest = d.revokeRequest(p.credential)
 	}
 	d.Revocation = termsOf(p.credential)
 	d.announce(publishedKeys(p.credential))
-	if s.exchange != nil {
-		d.Exchange = s.exchange
-	}
-	if s.replaces && !s.signIn() {
-		// A seed is a refresh token: from the claim on it is the living grant's.
-		d.supersede(p.now)
-		seeded := s.grant
-		d.Grant, d.Revoked, d.Inputs.Used = &seeded, false, s.used
+	if s.first != nil {
+		if old := d.FirstUse; old != nil && old.GrantID != s.first.GrantID {
+			d.list(old.grant(), p.now, p.now, p.now)
+		}
+		d.FirstUse = s.first
 	}
 	var claimed *state
 	var err error
