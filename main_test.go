@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/spaces-operator/spaces-credential-operator/internal/controlplane"
 )
 
 // Bad starts: one clear line, before anything is started.
@@ -57,6 +59,27 @@ func TestABadStartSaysWhatIsWrongInOneLine(t *testing.T) {
 				t.Errorf("it said %q, want one line with %q", err, c.says)
 			}
 		})
+	}
+}
+
+// Without the CRD the operator would wait for it without a word.
+func TestAClusterWithoutTheCRDIsSaidInOneLine(t *testing.T) {
+	plane, err := controlplane.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := plane.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(kubeconfig, plane.Kubeconfig(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err = run(t.Context(), []string{"--kubeconfig=" + kubeconfig, "--metrics-bind-address=0", "--health-probe-bind-address=0"}, &bytes.Buffer{})
+	if err == nil || !strings.Contains(err.Error(), "make install") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("it said %v, want one line with make install", err)
 	}
 }
 

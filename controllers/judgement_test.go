@@ -244,6 +244,15 @@ func TestRecord(t *testing.T) {
 		"a late answer of a listed grant replaces the listed token": {
 			before: document{Grant: from("h", 6, "newer"), Pending: []pendingRevocation{{GrantID: "g", RefreshToken: kept{spacesauth.NewSecret("stale")}}}},
 			answer: answer{claim: claimed, grant: from("g", 5, "late")}, token: "newer", pending: []string{"late"}},
+		"a late answer to a seed that is still out becomes the grant": {
+			before: document{FirstUse: &firstUse{GrantID: "g"}},
+			answer: answer{claim: claimed, grant: from("g", 5, "late")}, token: "late"},
+		"a late answer to a seed whose replay was refused becomes the grant": {
+			before: document{Inputs: inputMemory{Refused: []refusal{{GrantID: "g", Kind: spacesauth.KindRejectedGrant}}}},
+			answer: answer{claim: claimed, grant: from("g", 5, "late")}, token: "late"},
+		"a late answer to a seed that a newer grant followed is listed": {
+			before: document{Grant: from("h", 6, "newer"), Inputs: inputMemory{Refused: []refusal{{GrantID: "g", Kind: spacesauth.KindRejectedGrant}}}},
+			answer: answer{claim: claimed, grant: from("g", 5, "late")}, token: "newer", pending: []string{"late"}},
 		"policy Never lists nothing": {
 			before: document{Grant: from("h", 6, "newer"), Revocation: revocationTerms{Policy: v1alpha1.RevocationNever}},
 			answer: answer{claim: claimed, grant: from("g", 5, "late")}, token: "newer"},
