@@ -6,58 +6,34 @@
 package browser
 
 import (
-	"context"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
-	"time"
 
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gexec"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 )
 
-const (
-	// patience bounds one case, far above what it takes.
-	patience = 2 * time.Minute
-	// handTo is set where this program plays the command that opens a browser.
-	handTo = "BROWSER_TEST_HAND_TO"
-	// shots names the folder for pictures of what a person sees.
-	shots = "BROWSER_SHOTS"
-)
+// handTo is set where this program plays the command that opens a browser.
+const handTo = "BROWSER_TEST_HAND_TO"
 
 func TestMain(m *testing.M) {
-	if to := os.Getenv(handTo); to != "" {
-		os.Exit(handOver(to, os.Args[len(os.Args)-1]))
+	to := os.Getenv(handTo)
+	if to == "" {
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
-}
-
-// handOver gives the test the address that a browser should open.
-func handOver(to, address string) (code int) {
-	response, err := http.PostForm(to, url.Values{"address": {address}})
+	// The test gets the address, and opens it in its own browser.
+	response, err := http.PostForm(to, url.Values{"address": {os.Args[len(os.Args)-1]}})
 	if err != nil || response.Body.Close() != nil {
-		return 1
+		os.Exit(1)
 	}
-	return 0
 }
 
 func TestLogin(t *testing.T) {
-	s := startStack(t)
-	pictures := os.Getenv(shots)
-	if pictures == "" {
-		pictures = t.TempDir()
-	}
-	NewWithT(t).Expect(os.MkdirAll(pictures, 0o755)).To(Succeed())
-
+	stack := startStack(t)
 	for sentence, want := range map[string]struct {
 		name     string // of the credential
 		mistyped string // a password that is tried before the right one
@@ -87,102 +63,37 @@ func TestLogin(t *testing.T) {
 		},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			g := NewWithT(t)
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
-			s.apply(ctx, t, want.name)
-			login, address := s.startLogin(ctx, t, want.name)
+			s := stack.story(t, want.name)
+			s.apply()
+			login, address := s.startLogin()
 			query := address.Query()
 			secrets := []string{query.Get("state")}
 			if want.forged != "" {
 				query.Set("state", want.forged)
 				address.RawQuery = query.Encode()
 			}
+			grants := s.spaces.Ledger().GrantsIssued
 
-			visit := s.visit(t, filepath.Join(pictures, want.name))
-			visit.signIn(address.String(), want.mistyped)
-			status, title, html := visit.decide(want.button)
-			g.Eventually(login).WithContext(ctx).WithTimeout(patience).Should(gexec.Exit())
+			s.signIn(address.String(), want.mistyped)
+			status, title, html := s.decide(want.button)
+			s.Expect(title).To(Equal(want.title))
+			s.Expect(status).To(Equal(want.status))
 
+			s.Eventually(login).WithContext(s.ctx).WithTimeout(patience).Should(gexec.Exit(want.exit))
 			out, problem := string(login.Out.Contents()), string(login.Err.Contents())
-			g.Expect(title).To(Equal(want.title))
-			g.Expect(status).To(Equal(want.status))
-			g.Expect(login.ExitCode()).To(Equal(want.exit), problem)
 			if want.exit == 0 {
-				g.Expect(out).To(HavePrefix(want.says))
-				s.expectToken(ctx, t, want.name)
+				s.Expect(out).To(HavePrefix(want.says))
+				s.expect(v1alpha1.ReasonIssued, "client", s.name+"-grant", "token")
+				s.expectToken()
 			} else {
-				g.Expect(out).To(BeEmpty())
-				g.Expect(problem).To(MatchRegexp(`\AWaiting for .+\n%s\z`, want.says))
-				s.expectNothing(ctx, t, want.name)
+				s.Expect(out).To(BeEmpty())
+				s.Expect(problem).To(MatchRegexp(`\AWaiting for .+\n%s\z`, want.says))
+				s.expect(v1alpha1.ReasonAuthorizationPending, "client")
+				s.Expect(s.spaces.Ledger().GrantsIssued).To(Equal(grants))
 			}
 			for _, secret := range append(secrets, s.spaces.Secrets()...) {
-				g.Expect(out + problem + html + string(s.operator.Err.Contents())).NotTo(ContainSubstring(secret))
+				s.Expect(out + problem + html + string(s.operator.Err.Contents())).NotTo(ContainSubstring(secret))
 			}
 		})
 	}
-}
-
-// startLogin starts the plugin, and tells the address for which it opens a browser.
-func (s *stack) startLogin(ctx context.Context, t *testing.T, name string) (*gexec.Session, *url.URL) {
-	t.Helper()
-	g := NewWithT(t)
-	addresses := make(chan string, 1)
-	hand := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { addresses <- r.FormValue("address") }))
-	t.Cleanup(hand.Close)
-	self, err := os.Executable()
-	g.Expect(err).NotTo(HaveOccurred())
-	command := exec.Command(s.file("kubectl-spaces"), "login", name, "-n", name, "--kubeconfig", s.file("kubeconfig"), "--browser", self)
-	command.Env = append(os.Environ(), handTo+"="+hand.URL)
-	login, err := gexec.Start(command, nil, nil)
-	g.Expect(err).NotTo(HaveOccurred())
-	t.Cleanup(func() { g.Eventually(login.Terminate(), stopLimit).Should(gexec.Exit()) })
-	select {
-	case address := <-addresses:
-		parsed, err := url.Parse(address)
-		g.Expect(err).NotTo(HaveOccurred())
-		return login, parsed
-	case <-login.Exited:
-		t.Fatalf("it ended before it opened a browser: %s", login.Err.Contents())
-	case <-ctx.Done():
-		t.Fatal("it opened no browser")
-	}
-	return nil, nil
-}
-
-// expectToken looks for a token that works, and for the end of the code.
-func (s *stack) expectToken(ctx context.Context, t *testing.T, name string) {
-	t.Helper()
-	g := NewWithT(t)
-	s.expect(ctx, t, name, v1alpha1.ReasonIssued, "client", name+"-grant", "token")
-	published := &corev1.Secret{}
-	g.Expect(s.cluster.Get(ctx, client.ObjectKey{Namespace: name, Name: "token"}, published)).To(Succeed())
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/api/users/me", http.NoBody)
-	g.Expect(err).NotTo(HaveOccurred())
-	request.Header.Set("Authorization", string(published.Data[v1alpha1.KeyAuthorization]))
-	response, err := http.DefaultClient.Do(request)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(response.Body.Close()).To(Succeed())
-	g.Expect(response).To(HaveHTTPStatus(http.StatusOK))
-}
-
-// expectNothing finds all as it was before the sign-in.
-func (s *stack) expectNothing(ctx context.Context, t *testing.T, name string) {
-	t.Helper()
-	s.expect(ctx, t, name, v1alpha1.ReasonAuthorizationPending, "client")
-}
-
-// expect compares what Ready says of a credential, and which Secrets are there.
-func (s *stack) expect(ctx context.Context, t *testing.T, name, reason string, secrets ...string) {
-	t.Helper()
-	g := NewWithT(t)
-	credential, found := &v1alpha1.SpacesCredential{}, &corev1.SecretList{}
-	g.Expect(s.cluster.Get(ctx, client.ObjectKey{Namespace: name, Name: name}, credential)).To(Succeed())
-	g.Expect(meta.FindStatusCondition(credential.Status.Conditions, v1alpha1.ConditionReady)).To(HaveField("Reason", reason))
-	g.Expect(s.cluster.List(ctx, found, client.InNamespace(name))).To(Succeed())
-	var names []string
-	for i := range found.Items {
-		names = append(names, found.Items[i].Name)
-	}
-	g.Expect(names).To(ConsistOf(secrets))
 }
