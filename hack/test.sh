@@ -7,6 +7,10 @@ cd "$(dirname "$0")/.."
 KUBEBUILDER_ASSETS=$(hack/envtest.sh)
 export KUBEBUILDER_ASSETS
 
+if ! command -v chromium chromium-browser google-chrome >/dev/null 2>&1; then
+  echo "test: hack/browser signs in with a real browser; it is skipped, because there is no Chromium here (apt-get install chromium)"
+fi
+
 failed=0
 while read -r module; do
   # Modules that only pin tools hold no packages, and so no tests.

@@ -30,11 +30,14 @@ var pageTemplate = template.Must(template.New("page").Parse(`<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>{{ .Title }}</title>
 <style>
 body { font-family: system-ui, sans-serif; line-height: 1.5; color: #222; background: #f4f4f2; margin: 0; }
-main { max-width: 32rem; margin: 15vh auto 0; padding: 2rem; background: #fff; border-radius: .5rem; }
+main { max-width: 32rem; margin: 15vh 1rem 0; padding: 2rem; background: #fff; border-radius: .5rem; border-top: .3rem solid {{ if .Good }}#1b7f4b{{ else }}#b3261e{{ end }}; }
+@media (min-width: 38rem) { main { margin: 15vh auto 0; } }
 h1 { font-size: 1.4rem; margin-top: 0; }
+p { margin-bottom: 0; }
 @media (prefers-color-scheme: dark) { body { color: #eee; background: #1c1c1c; } main { background: #2a2a2a; } }
 </style>
 </head>
@@ -46,6 +49,9 @@ h1 { font-size: 1.4rem; margin-top: 0; }
 </body>
 </html>
 `))
+
+// Good tells whether the person got what they came for.
+func (p page) Good() bool { return p == pageSignedIn }
 
 // write sends the page. The address it stands at holds a code, so it goes nowhere.
 func (p page) write(w http.ResponseWriter) {

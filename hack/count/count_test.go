@@ -33,8 +33,9 @@ func TestJudge(t *testing.T) {
 		fails          bool
 	}{
 		"at the budget":                 {counts{secrets: 70, events: 10}, counts{secrets: 50}, false},
-		"one more for a first token":    {counts{secrets: 71, events: 10}, counts{secrets: 50}, true},
-		"one more for a renewal":        {counts{secrets: 70, events: 10}, counts{secrets: 51}, true},
+		"one read more, by chance":      {counts{secrets: 71, events: 10}, counts{secrets: 51}, false},
+		"a fifth more for first tokens": {counts{secrets: 72, events: 10}, counts{secrets: 50}, true},
+		"a fifth more for renewals":     {counts{secrets: 70, events: 10}, counts{secrets: 52}, true},
 		"an event at a cheaper renewal": {counts{secrets: 70, events: 10}, counts{secrets: 40, events: 1}, true},
 	} {
 		t.Run(sentence, func(t *testing.T) {

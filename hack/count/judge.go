@@ -10,6 +10,10 @@ import (
 	"strings"
 )
 
+// slack is the share of requests that may come on top: now and then a pass runs before the
+// informer shows what the pass before it wrote, and reads that once more.
+const slack = 0.02
+
 // judge tells the figures. It fails when a budget is exceeded.
 func judge(out io.Writer, credentials int, first, renewal counts) error {
 	var failed []error
@@ -27,7 +31,7 @@ func judge(out io.Writer, credentials int, first, renewal counts) error {
 		}) {
 			_, _ = fmt.Fprintf(out, "  %-6s %-26s %6.2f\n", k.verb, k.resource, per(phase.counts[k], credentials))
 		}
-		if phase.counts.all() > phase.budget*credentials {
+		if per(phase.counts.all(), credentials) > float64(phase.budget)*(1+slack) {
 			failed = append(failed, fmt.Errorf("a %s costs more than %d requests", phase.name, phase.budget))
 		}
 	}
