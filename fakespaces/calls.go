@@ -33,6 +33,7 @@ type Call struct {
 
 	method, path, origin string
 	garbled              bool // its JSON cannot be read
+	brokenOff            bool // the client left in mid-body
 	gone                 <-chan struct{}
 }
 
@@ -47,7 +48,7 @@ const maxForm = 1 << 20
 // readCall finds out what is asked. The body is read to its end even where it
 // is no form, because net/http notices that a client left only after that.
 func readCall(r *http.Request) Call {
-	body, _ := io.ReadAll(io.LimitReader(r.Body, maxForm))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxForm))
 	call := Call{
 		Query:  r.URL.Query(),
 		Header: r.Header.Clone(),
@@ -55,6 +56,8 @@ func readCall(r *http.Request) Call {
 		path:   r.URL.Path,
 		origin: "http://" + r.Host,
 		gone:   r.Context().Done(),
+
+		brokenOff: err != nil,
 	}
 	if r.TLS != nil {
 		call.origin = "https://" + r.Host

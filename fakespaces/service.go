@@ -113,6 +113,10 @@ func (s *Service) work(call *Call, wanted Fault) *answer {
 
 // do does the work of a call as the service does on a good day.
 func (s *Service) do(call *Call) *answer {
+	if call.brokenOff {
+		// Nobody is there to read this, and no service acts on half a request.
+		return refuse(http.StatusBadRequest, codeInvalidRequest, "the request broke off")
+	}
 	switch call.Operation {
 	case OperationPassword:
 		return s.token(call, s.signIn)
