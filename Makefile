@@ -40,6 +40,11 @@ test: ## Run every test; needs neither a cluster nor Docker
 test-one: ## Run the tests that a sentence names: make test-one FOCUS='a secretName stays'
 	@hack/test-one.sh "$(FOCUS)"
 
+.PHONY: chaos
+chaos: ## Tell every story once for every request and mishap, and print the matrix
+	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; MATRIX=1 $(GO) test -v -timeout 30m -count=1 -run TestControllers ./controllers \
+	-ginkgo.focus='A process that ends or meets an error' -ginkgo.succinct
+
 .PHONY: count
 count: ## Count the requests to the API server for a first token and a renewal
 	@trap : INT; assets="$$(hack/envtest.sh)"; $(GO) build -o bin/count/count ./hack/count; \

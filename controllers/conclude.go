@@ -70,6 +70,9 @@ func (p *pass) conclude(c conclusion) {
 		status.Token, status.Identity = nil, nil
 	}
 	usable := c.usable(document, p.now, status.Token)
+	if f := c.finding; status.NextAttemptTime == nil && !usable && f != nil && !f.wake.IsZero() {
+		status.NextAttemptTime = atSecond(f.wake)
+	}
 	realised := usable && c.current || p.realisedBefore()
 	p.set(p.ready(c, usable, realised || p.credential.Spec.Suspend))
 	p.set(p.reconciling(c, realised))

@@ -3,6 +3,8 @@ package controllers
 import (
 	"context"
 	"errors"
+	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -46,6 +48,42 @@ type faults struct {
 	at func(number int, what request) plannedFault
 	// after is called when the request with that number took effect.
 	after func(number int, what request)
+	// frozen stops the informer: it shows what it showed last.
+	frozen bool
+	shown  map[string]client.Object
+}
+
+// freeze stops the informer, or lets it go on.
+func (f *faults) freeze(frozen bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.frozen = frozen
+}
+
+// informer wraps the client that stands for the manager's cache.
+func (f *faults) informer(server client.WithWatch) client.WithWatch {
+	return interceptor.NewClient(server, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			name := fmt.Sprintf("%T %s", object, key)
+			f.mu.Lock()
+			last, frozen := f.shown[name], f.frozen
+			f.mu.Unlock()
+			if frozen && last != nil {
+				reflect.ValueOf(object).Elem().Set(reflect.ValueOf(last.DeepCopyObject()).Elem())
+				return nil
+			}
+			if err := c.Get(ctx, key, object, options...); err != nil {
+				return err
+			}
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if f.shown == nil {
+				f.shown = map[string]client.Object{}
+			}
+			f.shown[name] = object.DeepCopyObject().(client.Object)
+			return nil
+		},
+	})
 }
 
 // plannedFault is what happens to one request.

@@ -183,7 +183,12 @@ func (r *Reconciler) realise(ctx context.Context, p *pass) (conclusion, error) {
 		}
 	}
 	p.publishedSince = r.publishedSince(p, published)
-	if err := r.revokeSuperseded(ctx, p); err != nil {
+	switch err := r.revokeSuperseded(ctx, p); {
+	case errors.Is(err, errConflict):
+		// What was published is told all the same. The next pass revokes once more, which
+		// the service takes for done.
+		again = p.now.Add(afterConflict)
+	case err != nil:
 		return conclusion{}, err
 	}
 	return conclusion{finding: held, published: published, current: published && !r.inputsChanged(p), again: again}, nil

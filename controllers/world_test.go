@@ -54,6 +54,8 @@ type world struct {
 	logs      *lockedBuffer
 	metrics   *prometheus.Registry
 	operators int
+	// others are further environments, by name.
+	others map[string]*world
 	// secrets are values a story made up, which must not leak either.
 	secrets []string
 }
@@ -118,7 +120,7 @@ func (w *world) operator() *operator {
 	DeferCleanup(service.CloseIdleConnections)
 	o := &operator{faults: &faults{}, world: w}
 	o.Reconciler = &Reconciler{
-		Client:       indexed(admin),
+		Client:       o.faults.informer(indexed(admin)),
 		Live:         o.faults.client(admin),
 		Environments: map[string]*spacesauth.Client{"staging": service},
 		Clock:        w.clock,
@@ -127,6 +129,9 @@ func (w *world) operator() *operator {
 		Events:       w.events,
 		Metrics:      NewMetrics(prometheus.WrapRegistererWith(prometheus.Labels{"operator": fmt.Sprint(w.operators)}, w.metrics)),
 		Log:          zap.New(zap.WriteTo(w.logs), zap.UseDevMode(true)),
+	}
+	for name, other := range w.others {
+		o.Environments[name] = other.operator().Environments["staging"]
 	}
 	return o
 }
