@@ -6,6 +6,7 @@
 //	decide    turns what was seen and the time into a plan; it knows values only
 //	obtain    claims, then calls the service at most once
 //	save      records the answer in the state Secret, before anything else
+//	verify    lets the new token pass the checks that spec asks for, if any
 //	publish   writes the Secret that workloads mount, from the state
 //	conclude  turns what happened into conditions and the time of the next pass
 //
@@ -21,6 +22,6 @@
 //
 // A process that stops before the claim has sent nothing. One that stops before
 // the save leaves an open claim: the next process watches it until its holder can
-// no longer be at work, then sends the same refresh token again. From the save on
+// no longer be at work, then sends the same refresh token, seed or code again. From the save on
 // nothing is left to lose.
 package controllers
