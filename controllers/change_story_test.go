@@ -169,6 +169,30 @@ var _ = Describe("Rule 5: changed inputs", func() {
 		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
 	})
 
+	for name, begin := range map[string]func() *v1alpha1.SpacesCredential{
+		"seed": func() *v1alpha1.SpacesCredential { w.apply(w.seedInput()); return bySeed("bot") },
+		"code": func() *v1alpha1.SpacesCredential { w.apply(w.codeInput()); return byCode("bot") },
+	} {
+		It("of the environment, while a "+name+" is without an answer, do not send it elsewhere", func() {
+			other := w.neighbour(o)
+			w.apply(clientInput(), begin())
+			w.spaces.Down(true)
+			o.settle("bot", time.Minute)
+			edit(func(c *v1alpha1.SpacesCredential) { c.Spec.Environment = "other" })
+			o.settle("bot", 5*time.Minute) // less than a code lives
+			Expect(other.spaces.Ledger().Calls).To(BeEmpty(), "what one service issued was sent to another")
+			w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
+
+			w.spaces.Down(false)
+			edit(func(c *v1alpha1.SpacesCredential) { c.Spec.Environment = "staging" })
+			o.settle("bot", time.Minute)
+			w.expectReady("bot")
+			w.delete(w.credential("bot"))
+			o.settle("bot", time.Minute)
+			Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+		})
+	}
+
 	It("of the client do not send a used seed again", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")

@@ -55,8 +55,10 @@ func decide(o observation) plan {
 		return plan{action: actionNone, finding: o.failed(f)}
 	}
 	switch {
-	case o.firstUseIsOpen():
+	case o.firstUseIsOpen() && o.document.FirstUse.belongsTo(o.used):
 		return plan{action: newGrant(o.credential)}
+	case o.firstUseIsOpen():
+		return o.changed()
 	case grant == nil && o.inputWasUsed():
 		return plan{action: actionNone, finding: reauthorize(o.credential)}
 	case grant == nil:
@@ -90,6 +92,10 @@ func (f firstUse) isStill(now usedInputs) bool {
 	return hash == "" || hash == f.Hash
 }
 
+// belongsTo tells whether the client, its environment and the scopes are still those
+// that it was claimed with.
+func (f firstUse) belongsTo(now usedInputs) bool { return now.Client == "" || now.Client == f.Client }
+
 // withoutRefresh is what follows when a grant without a refresh token is due: a guest's,
 // or one of a service that gave none.
 func (o observation) withoutRefresh() plan {
@@ -102,14 +108,25 @@ func (o observation) withoutRefresh() plan {
 // replace is what follows when the inputs are no longer those the grant was made
 // with. A seed or a code makes one grant; another client cannot use it again.
 func (o observation) replace() plan {
-	old, used := o.document.Grant, o.document.Inputs.Used
-	meanwhile := old.Condition != grantRefused && !old.RefreshToken.Empty() && o.refreshDue(old)
+	used := o.document.Inputs.Used
 	fresh := o.used.Seed != used.Seed && o.used.Seed != "" || o.used.Code != used.Code && o.used.Code != ""
 	if fresh || !onceOnly(o.credential) {
-		return plan{action: newGrant(o.credential), meanwhile: meanwhile}
+		return plan{action: newGrant(o.credential), meanwhile: o.oldIsDue()}
 	}
-	return plan{action: actionNone, meanwhile: meanwhile, finding: blocked(v1alpha1.ReasonReauthorizationRequired,
+	return o.changed()
+}
+
+// changed is what follows when a seed or a code belongs to other inputs than there are
+// now: it is sent nowhere else.
+func (o observation) changed() plan {
+	return plan{action: actionNone, meanwhile: o.oldIsDue(), finding: blocked(v1alpha1.ReasonReauthorizationRequired,
 		"The client, the environment or the scopes changed, and the grant belongs to the old ones. %s", signInAgain(o.credential))}
+}
+
+// oldIsDue tells that the living grant, which is to be replaced, wants to be refreshed.
+func (o observation) oldIsDue() bool {
+	old := o.document.Grant
+	return old != nil && old.Condition != grantRefused && !old.RefreshToken.Empty() && o.refreshDue(old)
 }
 
 // newGrant is how a credential of this type gets a grant.

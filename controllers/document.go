@@ -139,8 +139,9 @@ type firstUse struct {
 	// CodeVerifier and RedirectURI belong to the code.
 	CodeVerifier kept   `json:"codeVerifier"`
 	RedirectURI  string `json:"redirectURI,omitempty"`
-	// Hash is that of usedInputs.
-	Hash string `json:"hash"`
+	// Hash is that of the seed or code in usedInputs, Client that of the client.
+	Hash   string `json:"hash"`
+	Client string `json:"client"`
 	// GrantID is the grant that it makes; with a seed the rest says where that lives.
 	GrantID     string `json:"grantID"`
 	Environment string `json:"environment"`

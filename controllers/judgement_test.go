@@ -44,6 +44,8 @@ func TestDecide(t *testing.T) {
 		"a small clock difference is no future":         {kind: "Password", document: with(nil), after: -60 * time.Second, want: actionNone},
 		"a seed that was claimed and not judged":        {kind: "RefreshToken", document: with(func(d *document) { d.Grant, d.FirstUse = nil, &firstUse{Hash: "seed"} }), want: actionSeed},
 		"a seed on its way though its Secret is gone":   {kind: "RefreshToken", document: with(func(d *document) { d.FirstUse = &firstUse{Hash: "new"} }), want: actionSeed},
+		"a seed on its way and another client":          {kind: "RefreshToken", document: with(func(d *document) { d.Grant, d.FirstUse = nil, &firstUse{Hash: "seed", Client: "client"} }), used: usedInputs{Client: "another", Seed: "seed"}, want: actionNone, reason: v1alpha1.ReasonReauthorizationRequired},
+		"a seed on its way, another client and seed":    {kind: "RefreshToken", document: with(func(d *document) { d.Grant, d.FirstUse = nil, &firstUse{Hash: "old", Client: "client"} }), used: usedInputs{Client: "another", Seed: "new"}, want: actionSeed},
 		"a code on its way beside a living grant":       {kind: "AuthorizationCode", document: with(func(d *document) { d.FirstUse = &firstUse{Hash: "code"} }), used: usedInputs{Code: "code"}, want: actionSignIn},
 		"a refresh token that came without a token":     {kind: "RefreshToken", document: with(func(d *document) { d.Grant.Token = nil }), want: actionRefresh},
 		"a password grant without a refresh token":      {kind: "Password", document: with(func(d *document) { d.Grant.RefreshToken = kept{} }), after: 40 * time.Minute, want: actionSignIn},

@@ -111,7 +111,7 @@ func (p *pass) prepare(what action, service *spacesauth.Client, in inputs, memor
 // firstUse begins the record of a seed or a code.
 func (s spend) firstUse(hash string) *firstUse {
 	return &firstUse{
-		Hash: hash, GrantID: s.grant.ID, Environment: s.grant.Environment, AccountsURL: s.grant.AccountsURL, ClientID: s.grant.ClientID,
+		Hash: hash, Client: s.used.Client, GrantID: s.grant.ID, Environment: s.grant.Environment, AccountsURL: s.grant.AccountsURL, ClientID: s.grant.ClientID,
 	}
 }
 
