@@ -32,7 +32,7 @@ type Call struct {
 	Status int
 
 	method, path, origin string
-	garbled              bool // its JSON cannot be read
+	garbled              bool // its JSON cannot be read, or its body broke off
 	gone                 <-chan struct{}
 }
 
@@ -47,7 +47,7 @@ const maxForm = 1 << 20
 // readCall finds out what is asked. The body is read to its end even where it
 // is no form, because net/http notices that a client left only after that.
 func readCall(r *http.Request) Call {
-	body, _ := io.ReadAll(io.LimitReader(r.Body, maxForm))
+	body, broken := io.ReadAll(io.LimitReader(r.Body, maxForm))
 	call := Call{
 		Query:  r.URL.Query(),
 		Header: r.Header.Clone(),
@@ -61,6 +61,8 @@ func readCall(r *http.Request) Call {
 	}
 	if operationOf(call.method, call.path, "") == OperationGuest {
 		call.readGuestForm(body)
+		// A guest needs no form, but one that broke off is not a missing one.
+		call.garbled = call.garbled || broken != nil
 	} else if strings.HasPrefix(r.Header.Get("Content-Type"), formType) {
 		// What could be read of a broken form is kept; the rest is missing and
 		// is refused as such.
