@@ -253,6 +253,9 @@ func TestRecord(t *testing.T) {
 		"a late answer to a seed that a newer grant followed is listed": {
 			before: document{Grant: from("h", 6, "newer"), Inputs: inputMemory{Refused: []refusal{{GrantID: "g", Kind: spacesauth.KindRejectedGrant}}}},
 			answer: answer{claim: claimed, grant: from("g", 5, "late")}, token: "newer", pending: []string{"late"}},
+		"an answer to a claim that stands, of a grant that was listed meanwhile, joins it": {
+			before: document{Claim: &claimed, Grant: from("h", 4, "living"), Pending: []pendingRevocation{{GrantID: "g", RefreshToken: kept{spacesauth.NewSecret("stale")}}}},
+			answer: answer{claim: claimed, grant: from("g", 5, "late")}, token: "living", pending: []string{"late"}},
 		"policy Never lists nothing": {
 			before: document{Grant: from("h", 6, "newer"), Revocation: revocationTerms{Policy: v1alpha1.RevocationNever}},
 			answer: answer{claim: claimed, grant: from("g", 5, "late")}, token: "newer"},
@@ -279,6 +282,39 @@ func TestRecord(t *testing.T) {
 				t.Error("recording the same answer twice changed the document")
 			}
 		})
+	}
+}
+
+// A claim may stay open while its answer cannot be saved. When a person asks for
+// revocation then, the answer must not bring the grant back.
+func TestAnAnswerThatWasUnderWayAtARevocationIsRevokedToo(t *testing.T) {
+	secret := func(value string) kept { return kept{spacesauth.NewSecret(value)} }
+	claimed := claim{Number: 5, Holder: "me", GrantID: "g"}
+	for sentence, before := range map[string]document{
+		"a refresh":            {Grant: &grant{ID: "g", RefreshToken: secret("old")}},
+		"the use of a seed":    {FirstUse: &firstUse{GrantID: "g", Seed: secret("old")}},
+		"the use of a code":    {FirstUse: &firstUse{GrantID: "g", Code: secret("code")}},
+		"under policy Never":   {Grant: &grant{ID: "g", RefreshToken: secret("old")}, Revocation: revocationTerms{Policy: v1alpha1.RevocationNever}},
+		"a seed, once refused": {Grant: &grant{ID: "h", RefreshToken: secret("h")}, Inputs: inputMemory{Refused: []refusal{{GrantID: "g", Kind: spacesauth.KindRejectedGrant}}}},
+	} {
+		for _, revoked := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, revoked before it comes: %v", sentence, revoked), func(t *testing.T) {
+				d := before.clone()
+				d.Claim = &claimed
+				d.revokeAll("now", noon)
+				if revoked {
+					d.Pending = nil
+				}
+				d.record(answer{claim: claimed, grant: &grant{ID: "g", Answered: 5, RefreshToken: secret("new"), Token: &tokenRecord{}}}, noon)
+				if d.Grant != nil {
+					t.Errorf("the grant %s is back", d.Grant.ID)
+				}
+				entry := d.listed("g")
+				if entry == nil || entry.RefreshToken.Reveal() != "new" || !entry.due(noon, time.Time{}) {
+					t.Errorf("its newest token is not listed as due: %+v", entry)
+				}
+			})
+		}
 	}
 }
 

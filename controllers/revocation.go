@@ -185,6 +185,7 @@ func (r *Reconciler) retire(ctx context.Context, key types.NamespacedName, judge
 		d.Inputs.Used.use(d.FirstUse)
 		d.FirstUse = nil
 	}
+	d.expectNothing()
 	for i := range d.Pending {
 		d.Pending[i].GiveUpTime = deadline
 	}
