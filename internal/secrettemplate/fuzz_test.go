@@ -78,6 +78,9 @@ func FuzzErrorsTellNoValue(f *testing.F) {
 	f.Add("a\nb\x1b", "{{ .AccessToken | b64dec }}")
 	f.Add("zq", "{{ .Nothing }}")
 	f.Fuzz(func(t *testing.T, key, text string) {
+		if len(key) > 253 { // the API server takes no longer one
+			return
+		}
 		set, err := ParseSet([]Entry{{key, text}})
 		if err != nil {
 			expectFitToSay(t, err)
