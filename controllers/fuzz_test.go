@@ -146,7 +146,11 @@ func FuzzRecord(f *testing.F) {
 	for seed := range uint64(16) {
 		f.Add(seed, bytes.Repeat([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 4+int(seed)))
 	}
-	f.Add(uint64(1), bytes.Repeat([]byte{1, 3}, 60))          // sign-ins, one after the other
+	f.Add(uint64(1), bytes.Repeat([]byte{1, 3}, 60)) // sign-ins, one after the other
+	for seed := range uint64(8) {
+		f.Add(seed, []byte{1, 3, 0, 6, 5, 3}) // revoked on request, wholly, while a refresh is out
+		f.Add(seed, []byte{2, 6, 5, 3})       // the same for a seed
+	}
 	f.Add(uint64(2), []byte{1, 3, 0, 6, 3})                   // revoked on request while a refresh is out
 	f.Add(uint64(3), []byte{2, 6, 3})                         // the same for a seed
 	f.Add(uint64(4), []byte{1, 3, 2, 0, 3, 3, 4})             // a seed and a refresh, both out
