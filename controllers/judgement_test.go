@@ -150,9 +150,11 @@ func TestSchedule(t *testing.T) {
 		"at least five seconds":               {v1alpha1.Renewal{RenewBeforePercent: ptr.To(int32(5))}, 20 * time.Second, 15 * time.Second},
 		"half a lifetime wins":                {v1alpha1.Renewal{RenewBeforeSeconds: ptr.To(int32(604800))}, time.Hour, 30 * time.Minute},
 		"also over the five seconds":          {v1alpha1.Renewal{}, 4 * time.Second, 2 * time.Second},
-		"a token of a second":                 {v1alpha1.Renewal{}, time.Second, 500 * time.Millisecond},
+		"a token of a second":                 {v1alpha1.Renewal{}, time.Second, time.Second},
+		"a token of two seconds":              {v1alpha1.Renewal{}, 2 * time.Second, 2 * time.Second},
+		"a token of three seconds":            {v1alpha1.Renewal{}, 3 * time.Second, 2 * time.Second},
 		"a lifetime that is no whole second":  {v1alpha1.Renewal{}, 20*time.Second + 900*time.Millisecond, 20 * time.Second * 67 / 100},
-		"a lifetime of no length is a second": {v1alpha1.Renewal{}, 0, 500 * time.Millisecond},
+		"a lifetime of no length is a second": {v1alpha1.Renewal{}, 0, time.Second},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			for i := range 200 {
