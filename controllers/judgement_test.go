@@ -335,6 +335,34 @@ func TestAFullListGivesUpItsOldestEntryAndSaysSo(t *testing.T) {
 	}
 }
 
+func TestARevocationWaitsNoLongerThanItsCapAfterAClockWasSetBack(t *testing.T) {
+	entry := pendingRevocation{
+		Attempts: 1, NextAttemptTime: noon.Add(time.Minute), NotBefore: noon.Add(superseded),
+		TokenExpirationTime: noon.Add(24 * time.Hour), GiveUpTime: noon.Add(revocationPatience),
+	}
+	for sentence, c := range map[string]struct {
+		at         time.Time
+		due, waits bool
+	}{
+		"at once":                      {noon, false, true},
+		"a second later":               {noon.Add(time.Second), false, true},
+		"when its time has come":       {noon.Add(superseded), true, false},
+		"with the clock a bit back":    {noon.Add(-time.Second), true, true},
+		"with the clock an hour back":  {noon.Add(-time.Hour), true, false},
+		"with the clock a month back":  {noon.Add(-30 * 24 * time.Hour), true, false},
+		"with the clock a month ahead": {noon.Add(30 * 24 * time.Hour), true, false},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			if due := entry.due(c.at, c.at.Add(-superseded)); due != c.due {
+				t.Errorf("due is %v", due)
+			}
+			if waits := entry.waits(c.at); waits != c.waits {
+				t.Errorf("waiting is %v", waits)
+			}
+		})
+	}
+}
+
 func TestTheDocumentKeepsSecretsAndPrintsNone(t *testing.T) {
 	const secret = "a-refresh-token-that-must-be-kept"
 	d := document{Version: 1, CredentialUID: "uid", Grant: &grant{RefreshToken: kept{spacesauth.NewSecret(secret)}}}
