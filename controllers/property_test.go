@@ -79,7 +79,7 @@ func TestAnyTokenIsRenewedInItsLife(t *testing.T) {
 func TestAnyBackoffIsWithinItsBounds(t *testing.T) {
 	chance := newChances(2)
 	for range 100_000 {
-		count, left := int32(chance.Uint32()), chance.upTo(2*year)-chance.upTo(2*year)
+		count, left := int32(chance.Uint32()), chance.eitherWay(2*year)
 		if chance.IntN(2) == 0 {
 			count %= 20
 		}
@@ -103,8 +103,16 @@ func (s chances) failing() *spacesauth.Error {
 	return failed
 }
 
+// eitherWay gives a duration between -most and most.
+func (s chances) eitherWay(most time.Duration) time.Duration {
+	if s.IntN(2) == 0 {
+		return -s.upTo(most)
+	}
+	return s.upTo(most)
+}
+
 // jump moves a clock by up to a year, to either side.
-func (s chances) jump(now time.Time) time.Time { return now.Add(s.upTo(year) - s.upTo(year)) }
+func (s chances) jump(now time.Time) time.Time { return now.Add(s.eitherWay(year)) }
 
 func TestNoFailureWaitsLongerThanItsCapWhateverTheClockDoes(t *testing.T) {
 	chance := newChances(3)
