@@ -21,6 +21,9 @@ KUBECTL ?= $$(command -v kubectl || echo "$$(hack/envtest.sh)/kubectl")
 # Tests talk to a control plane that Go's test cache cannot see change.
 TESTFLAGS ?= -count=1 -timeout 30m
 
+# How long `make fuzz` stays with each target.
+FUZZTIME ?= 10s
+
 .PHONY: help
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +47,10 @@ test-one: ## Run the tests that a sentence names: make test-one FOCUS='a secretN
 chaos: ## Tell every story once for every request and mishap, and print the matrix
 	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; MATRIX=1 $(GO) test -v -timeout 30m -count=1 -run TestControllers ./controllers \
 	-ginkgo.focus='A process that ends or meets an error' -ginkgo.succinct
+
+.PHONY: fuzz
+fuzz: ## Try odd answers, files, templates and histories by chance (FUZZTIME=10s for each target)
+	@hack/fuzz.sh $(FUZZTIME)
 
 .PHONY: count
 count: ## Count the requests to the API server for a first token and a renewal

@@ -85,15 +85,18 @@ func (d *document) recordGrant(a answer, current bool, now time.Time) {
 			return
 		}
 		d.Grant = a.grant
+	case listed != nil: // whatever the claim says: this grant was given up meanwhile
+		listed.RefreshToken = a.grant.RefreshToken
+		listed.NotBefore, listed.TokenExpirationTime = now, now
 	case current, d.waitsFor(a.grant.ID):
 		d.supersede(now)
 		d.Grant, d.Revoked = a.grant, false
 		d.Inputs.Used = a.inputs
 		d.Inputs.forgive(a.inputsHash)
 		d.FirstUse = nil
-	case listed != nil:
-		listed.RefreshToken = a.grant.RefreshToken
-		listed.NotBefore, listed.TokenExpirationTime = now, now
+	case d.Revoked:
+		// A person asked for the end of every grant while this one was under way.
+		d.listAlways(a.grant, now)
 	default:
 		d.list(a.grant, now, now, now)
 	}

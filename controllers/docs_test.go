@@ -6,9 +6,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/yaml"
 )
 
-// Two pages name the tests that prove what they say; a test that was renamed or
+// Three pages name the tests that prove what they say; a test that was renamed or
 // deleted must not stay there.
 func TestThePagesNameTestsThatExist(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -16,8 +19,9 @@ func TestThePagesNameTestsThatExist(t *testing.T) {
 		sources []string
 		fewest  int
 	}{
-		"design.md":     {"| rule | what | tests |", []string{"*_test.go"}, 12},
-		"spaces-api.md": {"| what | endpoint | used by | proved by |", []string{"*_test.go", "../internal/spacesauth/*_test.go", "../cmd/kubectl-spaces/*_test.go"}, 8},
+		"design.md":       {"| rule | what | tests |", []string{"*_test.go"}, 12},
+		"spaces-api.md":   {"| what | endpoint | used by | proved by |", []string{"*_test.go", "../internal/spacesauth/*_test.go", "../cmd/kubectl-spaces/*_test.go"}, 8},
+		"threat-model.md": {"| rule | proved by |", []string{"*_test.go", "../internal/*/*_test.go", "../api/v1alpha1/*_test.go"}, 20},
 	} {
 		t.Run(name, func(t *testing.T) {
 			page, err := os.ReadFile(filepath.Join("..", "docs", name))
@@ -35,6 +39,51 @@ func TestThePagesNameTestsThatExist(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The threat model's table of rights is that of config/rbac: no right too few or too many.
+func TestTheThreatModelListsEveryRight(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "threat-model.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "| role | group | resource | verbs | for |\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	listed := map[string]bool{}
+	for _, row := range strings.Split(table, "\n")[1:] {
+		cells := strings.Split(strings.Trim(row, "| "), " | ")
+		listed[strings.Join(cells[:4], " | ")] = true
+	}
+	for _, name := range []string{"manager", "leader_election", "metrics_auth"} {
+		file, err := os.ReadFile(filepath.Join("..", "config", "rbac", name+"_role.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var role rbacv1.ClusterRole
+		if err := yaml.Unmarshal(file, &role); err != nil {
+			t.Fatal(err)
+		}
+		for _, rule := range role.Rules {
+			groups := make([]string, 0, len(rule.APIGroups))
+			for _, group := range rule.APIGroups {
+				if group == "" {
+					groups = append(groups, "core")
+					continue
+				}
+				groups = append(groups, "`"+group+"`")
+			}
+			for _, resource := range rule.Resources {
+				right := strings.Join([]string{"`" + role.Name + "`", strings.Join(groups, ", "), "`" + resource + "`", strings.Join(rule.Verbs, ", ")}, " | ")
+				if !listed[right] {
+					t.Errorf("the page does not list: %s", right)
+				}
+				delete(listed, right)
+			}
+		}
+	}
+	for right := range listed {
+		t.Errorf("config/rbac does not grant: %s", right)
 	}
 }
 

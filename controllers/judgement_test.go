@@ -152,9 +152,11 @@ func TestSchedule(t *testing.T) {
 		"at least five seconds":               {v1alpha1.Renewal{RenewBeforePercent: ptr.To(int32(5))}, 20 * time.Second, 15 * time.Second},
 		"half a lifetime wins":                {v1alpha1.Renewal{RenewBeforeSeconds: ptr.To(int32(604800))}, time.Hour, 30 * time.Minute},
 		"also over the five seconds":          {v1alpha1.Renewal{}, 4 * time.Second, 2 * time.Second},
-		"a token of a second":                 {v1alpha1.Renewal{}, time.Second, 500 * time.Millisecond},
+		"a token of a second":                 {v1alpha1.Renewal{}, time.Second, time.Second},
+		"a token of two seconds":              {v1alpha1.Renewal{}, 2 * time.Second, 2 * time.Second},
+		"a token of three seconds":            {v1alpha1.Renewal{}, 3 * time.Second, 2 * time.Second},
 		"a lifetime that is no whole second":  {v1alpha1.Renewal{}, 20*time.Second + 900*time.Millisecond, 20 * time.Second * 67 / 100},
-		"a lifetime of no length is a second": {v1alpha1.Renewal{}, 0, 500 * time.Millisecond},
+		"a lifetime of no length is a second": {v1alpha1.Renewal{}, 0, time.Second},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			for i := range 200 {
@@ -255,6 +257,9 @@ func TestRecord(t *testing.T) {
 		"a late answer to a seed that a newer grant followed is listed": {
 			before: document{Grant: from("h", 6, "newer"), Inputs: inputMemory{Refused: []refusal{{GrantID: "g", Kind: spacesauth.KindRejectedGrant}}}},
 			answer: answer{claim: claimed, grant: from("g", 5, "late")}, token: "newer", pending: []string{"late"}},
+		"an answer to a claim that stands, of a grant that was listed meanwhile, joins it": {
+			before: document{Claim: &claimed, Grant: from("h", 4, "living"), Pending: []pendingRevocation{{GrantID: "g", RefreshToken: kept{spacesauth.NewSecret("stale")}}}},
+			answer: answer{claim: claimed, grant: from("g", 5, "late")}, token: "living", pending: []string{"late"}},
 		"policy Never lists nothing": {
 			before: document{Grant: from("h", 6, "newer"), Revocation: revocationTerms{Policy: v1alpha1.RevocationNever}},
 			answer: answer{claim: claimed, grant: from("g", 5, "late")}, token: "newer"},
@@ -284,6 +289,39 @@ func TestRecord(t *testing.T) {
 	}
 }
 
+// A claim may stay open while its answer cannot be saved. When a person asks for
+// revocation then, the answer must not bring the grant back.
+func TestAnAnswerThatWasUnderWayAtARevocationIsRevokedToo(t *testing.T) {
+	secret := func(value string) kept { return kept{spacesauth.NewSecret(value)} }
+	claimed := claim{Number: 5, Holder: "me", GrantID: "g"}
+	for sentence, before := range map[string]document{
+		"a refresh":            {Grant: &grant{ID: "g", RefreshToken: secret("old")}},
+		"the use of a seed":    {FirstUse: &firstUse{GrantID: "g", Seed: secret("old")}},
+		"the use of a code":    {FirstUse: &firstUse{GrantID: "g", Code: secret("code")}},
+		"under policy Never":   {Grant: &grant{ID: "g", RefreshToken: secret("old")}, Revocation: revocationTerms{Policy: v1alpha1.RevocationNever}},
+		"a seed, once refused": {Grant: &grant{ID: "h", RefreshToken: secret("h")}, Inputs: inputMemory{Refused: []refusal{{GrantID: "g", Kind: spacesauth.KindRejectedGrant}}}},
+	} {
+		for _, revoked := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, revoked before it comes: %v", sentence, revoked), func(t *testing.T) {
+				d := before.clone()
+				d.Claim = &claimed
+				d.revokeAll("now", noon)
+				if revoked {
+					d.Pending = nil
+				}
+				d.record(answer{claim: claimed, grant: &grant{ID: "g", Answered: 5, RefreshToken: secret("new"), Token: &tokenRecord{}}}, noon)
+				if d.Grant != nil {
+					t.Errorf("the grant %s is back", d.Grant.ID)
+				}
+				entry := d.listed("g")
+				if entry == nil || entry.RefreshToken.Reveal() != "new" || !entry.due(noon, time.Time{}) {
+					t.Errorf("its newest token is not listed as due: %+v", entry)
+				}
+			})
+		}
+	}
+}
+
 func refusedGrant(g *grant) *grant {
 	g.Condition = grantRefused
 	return g
@@ -296,6 +334,34 @@ func TestAFullListGivesUpItsOldestEntryAndSaysSo(t *testing.T) {
 	}
 	if len(d.Pending) != maxPending || d.abandoned != 3 || d.Pending[0].GrantID != "3" {
 		t.Errorf("%d listed, %d abandoned, the oldest is %s", len(d.Pending), d.abandoned, d.Pending[0].GrantID)
+	}
+}
+
+func TestARevocationWaitsNoLongerThanItsCapAfterAClockWasSetBack(t *testing.T) {
+	entry := pendingRevocation{
+		Attempts: 1, NextAttemptTime: noon.Add(time.Minute), NotBefore: noon.Add(superseded),
+		TokenExpirationTime: noon.Add(24 * time.Hour), GiveUpTime: noon.Add(revocationPatience),
+	}
+	for sentence, c := range map[string]struct {
+		at         time.Time
+		due, waits bool
+	}{
+		"at once":                      {noon, false, true},
+		"a second later":               {noon.Add(time.Second), false, true},
+		"when its time has come":       {noon.Add(superseded), true, false},
+		"with the clock a bit back":    {noon.Add(-time.Second), true, true},
+		"with the clock an hour back":  {noon.Add(-time.Hour), true, false},
+		"with the clock a month back":  {noon.Add(-30 * 24 * time.Hour), true, false},
+		"with the clock a month ahead": {noon.Add(30 * 24 * time.Hour), true, false},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			if due := entry.due(c.at, c.at.Add(-superseded)); due != c.due {
+				t.Errorf("due is %v", due)
+			}
+			if waits := entry.waits(c.at); waits != c.waits {
+				t.Errorf("waiting is %v", waits)
+			}
+		})
 	}
 }
 

@@ -17,6 +17,9 @@ const (
 	// clockJump is how far ahead of the clock an issue time may stand before it is
 	// taken for a clock that jumped.
 	clockJump = 60 * time.Second
+	// minWait is the least time from the beginning of the second of issue to the renewal,
+	// so that even a token of some seconds is not renewed within the second it was made.
+	minWait = 2 * time.Second
 	// maxSpread is the share of the wait that spreads renewals, in percent.
 	maxSpread = 10
 )
@@ -30,7 +33,7 @@ func schedule(uid types.UID, renewal v1alpha1.Renewal, issueTime time.Time, life
 	wait := lifetime - renewBefore(renewal, lifetime)
 	share := stableShare(uid, issue.Unix())
 	spread := time.Duration(float64(wait) * share * maxSpread / 100)
-	renew = issue.Add((wait - spread).Truncate(time.Second))
+	renew = issue.Add(max((wait - spread).Truncate(time.Second), min(minWait, lifetime)))
 	return issue, renew, issue.Add(lifetime)
 }
 

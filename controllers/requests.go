@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,5 +100,16 @@ func (d *document) revokeAll(request string, now time.Time) {
 		entry.NextAttemptTime, entry.GiveUpTime = time.Time{}, now.Add(revocationPatience)
 	}
 	d.Previous = nil
+	d.expectNothing()
 	d.HandledRevokeRequest = request
+}
+
+// expectNothing makes whatever is still under way late: an answer that comes joins the
+// revocation list, instead of bringing a grant back that was given up.
+func (d *document) expectNothing() {
+	d.Claim = nil
+	d.Inputs.Refused = slices.Clone(d.Inputs.Refused)
+	for i := range d.Inputs.Refused {
+		d.Inputs.Refused[i].GrantID = ""
+	}
 }

@@ -39,7 +39,7 @@ func (r *Reconciler) revokeDue(ctx context.Context, key types.NamespacedName, li
 			round.keepOrGiveUp(entry, now)
 			continue
 		}
-		if entry.Attempts > 0 && now.Before(entry.NextAttemptTime) && now.Before(entry.GiveUpTime) {
+		if entry.waits(now) {
 			round.problem = entry.problem()
 			round.left = append(round.left, entry)
 			continue
@@ -76,6 +76,12 @@ func (p pendingRevocation) problem() *finding {
 	}
 	return waiting(v1alpha1.ReasonRevocationFailing, "A grant is not revoked yet; %s. The operator tries until %s.",
 		why, p.GiveUpTime.UTC().Format(time.RFC3339)).at(p.NextAttemptTime)
+}
+
+// waits tells that the last try was not long ago. A wait longer than any it could have
+// been given comes from a clock that was set back, and is over.
+func (p pendingRevocation) waits(now time.Time) bool {
+	return p.Attempts > 0 && within(now, p.NextAttemptTime, spacesauth.MaxRetryAfter) && now.Before(p.GiveUpTime)
 }
 
 // keepOrGiveUp keeps an entry on the list while its time lasts.
@@ -125,7 +131,7 @@ func (r *Reconciler) revokeSuperseded(ctx context.Context, p *pass) error {
 // could first see its successor's token; zero while they cannot.
 func (p pendingRevocation) due(now, publishedSince time.Time) bool {
 	return !now.Before(p.TokenExpirationTime) ||
-		!publishedSince.IsZero() && !now.Before(p.NotBefore) && !now.Before(publishedSince.Add(superseded))
+		!publishedSince.IsZero() && !within(now, p.NotBefore, superseded) && !within(now, publishedSince.Add(superseded), superseded)
 }
 
 // revokeUnkept revokes the grant of an answer that no state can keep: the
@@ -185,6 +191,7 @@ func (r *Reconciler) retire(ctx context.Context, key types.NamespacedName, judge
 		d.Inputs.Used.use(d.FirstUse)
 		d.FirstUse = nil
 	}
+	d.expectNothing()
 	for i := range d.Pending {
 		d.Pending[i].GiveUpTime = deadline
 	}

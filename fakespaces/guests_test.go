@@ -1,10 +1,14 @@
 package fakespaces_test
 
 import (
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
@@ -168,5 +172,17 @@ func TestEachFaultOfAGuestDoesItsWorkOrNot(t *testing.T) {
 			equal(t, "status", got.status, wires[fault].status)
 			equal(t, "the client sees a break", got.err != nil, wires[fault].broken || wires[fault].status == 0)
 		})
+	}
+}
+
+// A client that takes its request back has sent the header of it already.
+func TestAGuestWhoseFormBreaksOffIsNotMade(t *testing.T) {
+	service := fakespaces.New()
+	request := httptest.NewRequest(http.MethodPost, "/api/anonymous/auth", io.MultiReader(strings.NewReader("displayname="), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	recorder := httptest.NewRecorder()
+	service.ServeHTTP(recorder, request)
+	if recorder.Code != http.StatusBadRequest || service.Ledger().GuestsIssued != 0 {
+		t.Errorf("the answer is %d, %d guests were made", recorder.Code, service.Ledger().GuestsIssued)
 	}
 }

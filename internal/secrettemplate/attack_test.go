@@ -136,37 +136,3 @@ func TestAPanicIsAnError(t *testing.T) {
 		})
 	}
 }
-
-// Whatever a template and the values are: no panic, no output past the limit, no value
-// in an error.
-func FuzzRender(f *testing.F) {
-	for _, text := range []string{
-		`token = "{{ .AccessToken }}"`, "{{ if .Scope }}{{ .Scope | replace ` ` `,` | quote }}{{ else }}none{{ end }}",
-		"{{ with .Identity }}{{ .Username }}{{ end }}", "{{ range 9 }}{{ end }}", "{{ define `a` }}{{ end }}", "{{ $x := .IDToken }}{{ $x = print $x $x }}{{ $x }}",
-		"{{ printf `%-9s|%5.2f` .Scope 1.5 }}", "{{ indent 3 .Scope | nindent 2 | b64enc | b64dec | toJson }}", "{{ .AccessToken | html | js | urlquery | trunc 9 }}",
-		"{{ `a` | replace `a` `aa` | replace `a` `aa` }}", "{{ coalesce .SocketURL nil }}", "{{ ternary 1 2 true }}{{ eq 1 2 }}{{ lt .Scope `a` }}",
-	} {
-		f.Add(text, "00aa11bb22cc33dd", "email spaces")
-	}
-	f.Fuzz(func(t *testing.T, text, token, scope string) {
-		fields := given
-		fields.AccessToken, fields.Scope = token, scope
-		if err := Check([]Entry{{"a.txt", text}}); err != nil {
-			expectFitToSay(t, err)
-		}
-		parsed, err := Parse("a.txt", text)
-		if err != nil {
-			return
-		}
-		out, err := parsed.Render(fields)
-		if len(out) > MaxKey {
-			t.Errorf("%d bytes came out", len(out))
-		}
-		if err != nil {
-			expectFitToSay(t, err)
-			if given.IDToken != "" && strings.Contains(err.Error(), given.IDToken) && !strings.Contains(text, given.IDToken) {
-				t.Errorf("a value stands in the error: %v", err)
-			}
-		}
-	})
-}

@@ -78,12 +78,12 @@ func ParseEnvironments(content []byte) (Environments, error) {
 	seen := map[string]bool{}
 	for _, entry := range file.Environments {
 		if seen[entry.Name] {
-			return nil, fmt.Errorf("environment %q is listed twice", entry.Name)
+			return nil, withoutUserInfo(fmt.Errorf("environment %q is listed twice", entry.Name))
 		}
 		seen[entry.Name] = true
 		entry = entry.over(environments[entry.Name])
 		if err := entry.validate(); err != nil {
-			return nil, err
+			return nil, withoutUserInfo(err)
 		}
 		environments[entry.Name] = entry
 	}
@@ -135,8 +135,13 @@ func withDefaults(e Environment) Environment {
 // userInfo is what stands before the host of a URL.
 var userInfo = regexp.MustCompile(`//[^/\s]*@`)
 
+// withoutUserInfo drops what may be the user info of a proxy URL in the wrong place.
+func withoutUserInfo(err error) error {
+	return errors.New(userInfo.ReplaceAllString(err.Error(), "//"))
+}
+
 // oneLine puts what a YAML error says about the file on one line, without the names
-// of the parsers and without what may be the user info of a misplaced proxy URL.
+// of the parsers and without user info.
 func oneLine(err error) error {
 	said := strings.Join(strings.Fields(err.Error()), " ")
 	for _, parser := range []string{
@@ -145,5 +150,5 @@ func oneLine(err error) error {
 	} {
 		said = strings.TrimPrefix(said, parser)
 	}
-	return errors.New(userInfo.ReplaceAllString(said, "//"))
+	return withoutUserInfo(errors.New(said))
 }

@@ -147,21 +147,23 @@ func TestFaultyEnvironmentsFiles(t *testing.T) {
 		"another scheme":                    {accounts("ftp://a.test"), "must use the scheme https"},
 		"a URL without a host":              {accounts("https://:443"), "absolute URL"},
 		"a URL without a scheme":            {accounts("a.test"), "absolute URL"},
-		"user info in a URL":                {accounts("https://u:dig@a.test"), "without user info"},
-		"a query in a URL":                  {accounts("https://a.test/?k=dig"), "query"},
+		"user info in a URL":                {accounts("https://u:hush@a.test"), "without user info"},
+		"a query in a URL":                  {accounts("https://a.test/?k=hush"), "query"},
 		"an empty query in a URL":           {accounts("https://a.test?"), "query"},
 		"a fragment in a URL":               {accounts("https://a.test#"), "fragment"},
-		"a proxy URL that is none":          {entry("proxyURL: 'u:dig@proxy'"), "proxyURL"},
-		"a proxy URL with a bad port":       {entry("proxyURL: 'http://u:dig@proxy:x'"), "proxyURL"},
-		"a proxy URL nobody speaks":         {entry("proxyURL: 'ftp://u:dig@proxy'"), "proxyURL"},
-		"a proxy URL that is a list":        {entry("proxyURL: ['http://u:dig@proxy']"), "proxyURL"},
-		"a proxy URL in the place of a key": {entry("'http://u:dig@proxy': x"), "unknown field"},
-		"a negative rate":                   {entry("requestsPerSecond: -1"), "greater than 0"},
-		"a negative burst":                  {entry("burst: -1"), "greater than 0"},
-		"a negative timeout":                {entry("timeoutSeconds: -1"), "greater than 0"},
-		"a timeout that is text":            {entry("timeoutSeconds: soon"), "timeoutSeconds"},
-		"text":                              {"just text", "cannot unmarshal"},
-		"YAML that breaks off":              {"environments: [\n", "line 1"},
+		"a proxy URL that is none":          {entry("proxyURL: 'u:hush@proxy'"), "proxyURL"},
+		"a proxy URL with a bad port":       {entry("proxyURL: 'http://u:hush@proxy:x'"), "proxyURL"},
+		"a proxy URL nobody speaks":         {entry("proxyURL: 'ftp://u:hush@proxy'"), "proxyURL"},
+		"a proxy URL that is a list":        {entry("proxyURL: ['http://u:hush@proxy']"), "proxyURL"},
+		"a proxy URL in the place of a key": {entry("'http://u:hush@proxy': x"), "unknown field"},
+		"a proxy URL in the place of a name": {
+			"environments:\n- name: http://u:hush@proxy\n", `"http://proxy"`},
+		"a negative rate":        {entry("requestsPerSecond: -1"), "greater than 0"},
+		"a negative burst":       {entry("burst: -1"), "greater than 0"},
+		"a negative timeout":     {entry("timeoutSeconds: -1"), "greater than 0"},
+		"a timeout that is text": {entry("timeoutSeconds: soon"), "timeoutSeconds"},
+		"text":                   {"just text", "cannot unmarshal"},
+		"YAML that breaks off":   {"environments: [\n", "line 1"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			path := writeFile(t, given.file)
@@ -176,7 +178,7 @@ func TestFaultyEnvironmentsFiles(t *testing.T) {
 			if strings.ContainsAny(text, "\r\n") {
 				t.Errorf("the error has more than one line: %q", text)
 			}
-			expectNoSecret(t, err, "dig")
+			expectNoSecret(t, err, "hush")
 		})
 	}
 	if _, err := spacesauth.LoadEnvironments(filepath.Join(t.TempDir(), "none")); err == nil {

@@ -50,8 +50,8 @@ func (c *Client) Guest(ctx context.Context, guest Guest, beforeSending func() er
 		return Answer{}, &Error{Kind: KindAmbiguous, StatusCode: reply.status, Detail: "the answer holds no usable token"}
 	}
 	answer := Answer{AccessToken: token, TokenType: GuestTokenType, IssueTime: issueTime, Lifetime: guestLifetime}
-	if expiry := expiryClaim(token); expiry.After(issueTime) {
-		answer.Lifetime = min(expiry.Sub(issueTime).Truncate(time.Second), maxLifetime)
+	if lifetime := untilExpiry(token, issueTime); lifetime > 0 {
+		answer.Lifetime = lifetime
 	}
 	return answer, nil
 }

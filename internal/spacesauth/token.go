@@ -185,10 +185,20 @@ func (c *Client) lifetimeOf(raw json.RawMessage, answer Answer) time.Duration {
 	if seconds, err := strconv.ParseFloat(number, 64); err == nil && seconds >= 1 && !math.IsInf(seconds, 0) {
 		return time.Duration(math.Min(math.Floor(seconds), maxLifetime.Seconds())) * time.Second
 	}
-	if expiry := expiryClaim(answer.AccessToken); expiry.After(answer.IssueTime) {
-		return min(expiry.Sub(answer.IssueTime).Truncate(time.Second), maxLifetime)
+	if lifetime := untilExpiry(answer.AccessToken, answer.IssueTime); lifetime > 0 {
+		return lifetime
 	}
 	return c.lifetime
+}
+
+// untilExpiry is how long a token that was issued at issueTime lives by its own exp
+// claim, in whole seconds and at least one; 0 when it does not say, or says the past.
+func untilExpiry(token Secret, issueTime time.Time) time.Duration {
+	expiry := expiryClaim(token)
+	if !expiry.After(issueTime) {
+		return 0
+	}
+	return min(max(expiry.Sub(issueTime).Truncate(time.Second), time.Second), maxLifetime)
 }
 
 // expiryClaim reads exp of a JSON Web Token (RFC 7519 §4.1.4) without verifying it,
