@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -60,6 +62,16 @@ func (c *cluster) prepare() (err error) {
 	config := rest.CopyConfig(c.plane.Config)
 	config.QPS, config.Burst = 200, 400 // hundreds of objects are made at once
 	c.Client, err = client.New(config, client.Options{Scheme: scheme})
+	return err
+}
+
+// put creates a Secret, or changes what one of a life before holds.
+func (c *cluster) put(ctx context.Context, input *corev1.Secret) error {
+	wanted := input.StringData
+	err := c.Create(ctx, input)
+	if apierrors.IsAlreadyExists(err) {
+		return c.change(ctx, input, map[string]any{"stringData": wanted})
+	}
 	return err
 }
 

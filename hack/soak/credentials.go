@@ -94,7 +94,7 @@ func (p *population) settle(ctx context.Context, number int) error {
 		}
 	}
 	for range number {
-		if _, err := p.create(ctx, p.homes[p.next/neighbours], p.next); err != nil {
+		if _, err := p.create(ctx, p.homes[p.next/neighbours], p.unused()); err != nil {
 			return err
 		}
 	}
@@ -183,12 +183,8 @@ func (p *population) admit(ctx context.Context, born *resident) error {
 	}
 	born.vary(spec)
 	if input != nil {
-		if err := p.cluster.Create(ctx, input); client.IgnoreAlreadyExists(err) != nil {
+		if err := p.cluster.put(ctx, input); err != nil {
 			return err
-		} else if err != nil { // of a life before
-			if err := p.cluster.change(ctx, born.secret(input.Name), map[string]any{"stringData": input.StringData}); err != nil {
-				return err
-			}
 		}
 	}
 	return p.cluster.Create(ctx, credential)
@@ -287,13 +283,17 @@ func (p *population) ready(ctx context.Context) (ready, total int) {
 	return ready, total
 }
 
-// unready tells of those that were not seen ready since it was first asked.
+// unready tells of those that were not seen ready since it was first asked, and of
+// namespaces that were not made anew.
 func (p *population) unready(ctx context.Context) []string {
 	all, err := p.credentials(ctx)
 	if err != nil {
 		return []string{err.Error()}
 	}
 	var waiting []string
+	for home := range p.departed() {
+		waiting = append(waiting, home+": the namespace is not gone")
+	}
 	for r, credential := range all {
 		condition := meta.FindStatusCondition(credential.Status.Conditions, v1alpha1.ConditionReady)
 		if condition != nil && condition.Status == metav1.ConditionTrue {
@@ -325,7 +325,8 @@ func (p *population) deleteCredentials(ctx context.Context) (left []string, err 
 		credential := &all.Items[i]
 		left = append(left, credential.Namespace+"/"+credential.Name)
 		if credential.DeletionTimestamp == nil {
-			if err := p.cluster.Delete(ctx, credential); client.IgnoreNotFound(err) != nil {
+			err := client.IgnoreNotFound(p.cluster.Delete(ctx, credential))
+			if err != nil {
 				return left, err
 			}
 		}
@@ -368,6 +369,18 @@ func (p *population) deleteNamespaces(ctx context.Context) (gone bool, err error
 
 func keyOf(r *resident) types.NamespacedName {
 	return types.NamespacedName{Namespace: r.namespace, Name: r.name}
+}
+
+// unused is an index that nobody had.
+func (p *population) unused() (index int) {
+	p.note(func() { index = p.next })
+	return index
+}
+
+// gone tells whether a resident has left.
+func (p *population) gone(r *resident) (left bool) {
+	p.note(func() { left = r.left })
+	return left
 }
 
 // home picks a namespace that is not being deleted.

@@ -226,7 +226,7 @@ func (d *deeds) mistypePassword(ctx context.Context) (string, error) {
 }
 
 func (d *deeds) putPassword(ctx context.Context, r *resident, password string) error {
-	if r.left {
+	if d.population.gone(r) {
 		return nil
 	}
 	return d.cluster.change(ctx, r.secret(r.name+"-login"), map[string]any{"stringData": map[string]string{"password": password}})
@@ -253,7 +253,7 @@ func (d *deeds) create(ctx context.Context) (string, error) {
 	if home == "" {
 		return "", nil
 	}
-	r, err := d.population.create(ctx, home, d.population.next)
+	r, err := d.population.create(ctx, home, d.population.unused())
 	return fmt.Sprintf("created %s (%s)", r, r.grant), err
 }
 
@@ -297,7 +297,7 @@ func (d *deeds) suspend(ctx context.Context) (string, error) {
 		d.population.note(func() { r.busy = true })
 		d.after(d.between(5*time.Second, 50*time.Second), func(ctx context.Context) (string, error) {
 			d.population.note(func() { r.busy = false })
-			if r.left {
+			if d.population.gone(r) {
 				return "", nil
 			}
 			return fmt.Sprintf("resumed %s", r), d.cluster.change(ctx, r.object(), map[string]any{"spec": map[string]any{"suspend": false}})

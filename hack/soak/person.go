@@ -100,11 +100,7 @@ func signInAnew(ctx context.Context, cluster *cluster, service *service, r *resi
 	input := r.secret(r.name + "-code")
 	input.Type = v1alpha1.SecretTypeAuthorizationCode
 	input.StringData = map[string]string{"code": got.code, "code_verifier": got.verifier}
-	err = cluster.Create(ctx, input)
-	if apierrors.IsAlreadyExists(err) {
-		return cluster.change(ctx, r.secret(input.Name), map[string]any{"stringData": input.StringData})
-	}
-	return err
+	return cluster.put(ctx, input)
 }
 
 // rebuild makes deleted namespaces anew once they are gone, with the same names in them.
