@@ -46,8 +46,15 @@ type checks struct {
 	dead    int // did not work before their time, without a reason
 	excused int // did not work before their time, because their grant was ended
 	expired int // were past their time
-	told    *os.File
-	seen    map[string]bool
+	// complained remembers the tokens that were told of.
+	complained map[string]bool
+	told       *os.File
+	seen       map[string]bool // resourceVersions
+}
+
+func newChecks(cluster *cluster, service *service, population *population, say func(string, ...any)) *checks {
+	return &checks{cluster: cluster, service: service, population: population, say: say,
+		complained: map[string]bool{}, seen: map[string]bool{}}
 }
 
 func (c *checks) open() (err error) {
@@ -112,7 +119,12 @@ func (c *checks) check(ctx context.Context, secret *corev1.Secret, residents map
 		c.excused++
 	default:
 		c.dead++
-		c.say("the token of %s does not work, though it should until %s", owner, expiresAt.Format(time.TimeOnly))
+		if c.complained[token] {
+			return
+		}
+		c.complained[token] = true
+		c.say("the token %s of %s (%s) does not work, though it should until %s", secret.Annotations[v1alpha1.AnnotationFingerprint],
+			owner, owner.grant, expiresAt.Format(time.RFC3339))
 	}
 }
 
@@ -166,9 +178,6 @@ func (c *checks) keep(ctx context.Context) {
 }
 
 func (c *checks) write(to *bytes.Buffer, version string, what any) {
-	if c.seen == nil {
-		c.seen = map[string]bool{}
-	}
 	if c.seen[version] {
 		return
 	}

@@ -145,7 +145,7 @@ func (s *soak) begin(ctx context.Context) (err error) {
 	s.stops = append(s.stops, s.processes.stop)
 	s.population = newPopulation(s.cluster, s.service)
 	s.person = &person{cluster: s.cluster, service: s.service, population: s.population, last: map[string]time.Time{}, say: s.say}
-	s.checks = &checks{cluster: s.cluster, service: s.service, population: s.population, say: s.say}
+	s.checks = newChecks(s.cluster, s.service, s.population, s.say)
 	s.deeds = &deeds{soak: s}
 	return s.population.settle(ctx, s.number)
 }
