@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -30,6 +31,11 @@ const (
 	rounding = 1500 * time.Millisecond
 )
 
+// needed is how long a credential may take to get a token once the service is there and an
+// operator is at work: the longest pause between two probes, a lease that has to run out
+// and a claim of a dead process that has to be watched.
+const needed = time.Minute + 15*time.Second + callTimeout + 15*time.Second
+
 // toldFile keeps what the cluster says in status and events, to be searched for secrets.
 const toldFile = "status-and-events.log"
 
@@ -46,6 +52,7 @@ type checks struct {
 	dead    int // did not work before their time, without a reason
 	excused int // did not work before their time, because their grant was ended
 	expired int // were past their time
+	late    int // were past their time, and nothing that the soak did explains it
 	// complained remembers the tokens that were told of.
 	complained map[string]bool
 	told       *os.File
@@ -113,19 +120,33 @@ func (c *checks) check(ctx context.Context, secret *corev1.Secret, residents map
 	switch {
 	case now.After(expiresAt):
 		c.expired++
+		if c.due(owner, expiresAt, now) {
+			c.late++
+			c.complain(token, fmt.Sprintf("the token of %s (%s) has not worked since %s", owner, owner.grant, expiresAt.Format(time.RFC3339)))
+		}
 	case works, now.Add(rounding).After(expiresAt):
 	case c.replaced(ctx, secret): // its successor is tried in a second
 	case c.endedFor(owner, expiresAt, now):
 		c.excused++
 	default:
 		c.dead++
-		if c.complained[token] {
-			return
-		}
-		c.complained[token] = true
-		c.say("the token %s of %s (%s) does not work, though it should until %s", secret.Annotations[v1alpha1.AnnotationFingerprint],
-			owner, owner.grant, expiresAt.Format(time.RFC3339))
+		c.complain(token, fmt.Sprintf("the token of %s (%s) does not work, though it should until %s", owner, owner.grant, expiresAt.Format(time.RFC3339)))
 	}
+}
+
+// complain tells of a token once.
+func (c *checks) complain(token, what string) {
+	if !c.complained[token] {
+		c.complained[token] = true
+		c.say("%s", what)
+	}
+}
+
+// due tells whether a token that is past its time should have been replaced by now.
+func (c *checks) due(owner *resident, expiresAt, now time.Time) bool {
+	busy := false
+	c.population.note(func() { busy = owner.busy || now.Sub(owner.calm) < needed })
+	return !busy && min(c.service.upFor(now), now.Sub(expiresAt)) > needed && !c.endedFor(owner, expiresAt, now)
 }
 
 // replaced tells whether a Secret is not as it was read any more.

@@ -37,12 +37,13 @@ type resident struct {
 	index           int
 	namespace, name string
 	grant           v1alpha1.GrantType
-	user, password  string // the password is what the service knows
-	never           bool   // revocation policy
-	rival           bool   // wants a Secret that is somebody else's
-	left            bool   // deleted by now
-	busy            bool   // a deed has not ended
-	hurt            time.Time
+	user, password  string    // the password is what the service knows
+	never           bool      // revocation policy
+	rival           bool      // wants a Secret that is somebody else's
+	left            bool      // deleted by now
+	busy            bool      // a deed has not ended
+	calm            time.Time // when it had
+	hurt            time.Time // when a deed last ended, or may end, its token
 }
 
 func (r *resident) String() string { return r.namespace + "/" + r.name }
@@ -376,6 +377,11 @@ func (p *population) unused() (index int) {
 	p.note(func() { index = p.next })
 	return index
 }
+
+// hold keeps other deeds away from a resident until release.
+func (p *population) hold(r *resident) { p.note(func() { r.busy = true }) }
+
+func (p *population) release(r *resident) { p.note(func() { r.busy, r.calm = false, time.Now() }) }
 
 // gone tells whether a resident has left.
 func (p *population) gone(r *resident) (left bool) {

@@ -147,9 +147,9 @@ func (d *deeds) outage(length time.Duration) (string, error) {
 		return "", nil
 	}
 	d.outageTo = time.Now().Add(length)
-	d.service.Down(true)
+	d.service.leave(true)
 	d.after(length, func(context.Context) (string, error) {
-		d.service.Down(false)
+		d.service.leave(false)
 		return "the service is back", nil
 	})
 	return fmt.Sprintf("the service is down for %s", length.Round(time.Second)), nil
@@ -198,7 +198,7 @@ func (d *deeds) emergencyStop(ctx context.Context) (string, error) {
 func (d *deeds) changePassword(context.Context) (string, error) {
 	return d.to(ofGrant(v1alpha1.GrantTypePassword), func(r *resident) (string, error) {
 		before, after := r.password, fmt.Sprintf("another-password-%d-%s", d.chance.Uint32(), r.name)
-		d.population.note(func() { r.busy = true })
+		d.population.hold(r)
 		d.service.SetPassword(r.user, after)
 		d.after(d.between(time.Second, 20*time.Second), func(ctx context.Context) (string, error) {
 			return fmt.Sprintf("put the new password of %s into its Secret", r), d.putPassword(ctx, r, after)
@@ -206,7 +206,7 @@ func (d *deeds) changePassword(context.Context) (string, error) {
 		back := d.between(25*time.Second, 60*time.Second)
 		d.after(back, func(ctx context.Context) (string, error) {
 			d.service.SetPassword(r.user, before)
-			d.population.note(func() { r.busy = false })
+			d.population.release(r)
 			return fmt.Sprintf("changed the password of %s back", r), d.putPassword(ctx, r, before)
 		})
 		return fmt.Sprintf("changed the password of %s at the service", r), nil
@@ -216,9 +216,9 @@ func (d *deeds) changePassword(context.Context) (string, error) {
 // mistypePassword puts a wrong password into the Secret, and later the right one.
 func (d *deeds) mistypePassword(ctx context.Context) (string, error) {
 	return d.to(ofGrant(v1alpha1.GrantTypePassword), func(r *resident) (string, error) {
-		d.population.note(func() { r.busy = true })
+		d.population.hold(r)
 		d.after(d.between(3*time.Second, 45*time.Second), func(ctx context.Context) (string, error) {
-			d.population.note(func() { r.busy = false })
+			d.population.release(r)
 			return fmt.Sprintf("corrected the password of %s", r), d.putPassword(ctx, r, r.password)
 		})
 		return fmt.Sprintf("mistyped the password of %s", r), d.putPassword(ctx, r, fmt.Sprintf("wrong-password-%d-%s", d.chance.Uint32(), r.name))
@@ -294,9 +294,9 @@ func (d *deeds) annotate(ctx context.Context, r *resident, name string) error {
 
 func (d *deeds) suspend(ctx context.Context) (string, error) {
 	return d.to(anyone, func(r *resident) (string, error) {
-		d.population.note(func() { r.busy = true })
+		d.population.hold(r)
 		d.after(d.between(5*time.Second, 50*time.Second), func(ctx context.Context) (string, error) {
-			d.population.note(func() { r.busy = false })
+			d.population.release(r)
 			if d.population.gone(r) {
 				return "", nil
 			}

@@ -125,6 +125,7 @@ func (s *soak) figures() ([]figure, error) {
 		{name: "grants dead, because a lost answer was asked for again", number: ledger.GrantsDead},
 		{name: "checks of published tokens", number: s.checks.made},
 		{name: "published tokens past their time, in seconds", number: s.checks.expired},
+		{name: "of these, for longer than the soak explains", number: s.checks.late, wrong: true},
 		{name: "published tokens ended with their grant, in seconds", number: s.checks.excused},
 		{name: "grants left, policy Never", number: left[policyNever]},
 		{name: "grants left, seeds that were replaced before they were sent", number: left[seedUnsent]},

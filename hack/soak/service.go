@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -79,6 +80,7 @@ type service struct {
 	server *http.Server
 	ended  chan error
 	spends *spends
+	upFrom atomic.Int64 // in nanoseconds; 0 while it is down
 }
 
 func startService(ctx context.Context) (*service, error) {
@@ -110,8 +112,28 @@ func startService(ctx context.Context) (*service, error) {
 		return fakespaces.NoFault
 	})
 	spaces.InterceptAnswer(s.spends.answer)
+	s.upFrom.Store(time.Now().UnixNano())
 	go func() { s.ended <- s.server.Serve(listener) }()
 	return s, nil
+}
+
+// leave takes the service away, or brings it back.
+func (s *service) leave(away bool) {
+	s.Down(away)
+	if away {
+		s.upFrom.Store(0)
+	} else if s.upFrom.Load() == 0 {
+		s.upFrom.Store(time.Now().UnixNano())
+	}
+}
+
+// upFor tells for how long the service has been there.
+func (s *service) upFor(now time.Time) time.Duration {
+	from := s.upFrom.Load()
+	if from == 0 {
+		return 0
+	}
+	return now.Sub(time.Unix(0, from))
 }
 
 // storm sets the share of each fault.
@@ -120,7 +142,7 @@ func (s *service) storm() { s.setRates(faultRate, throttleRate) }
 // calm ends every fault and outage.
 func (s *service) calm() {
 	s.setRates(0, 0)
-	s.Down(false)
+	s.leave(false)
 }
 
 func (s *service) setRates(rate, throttle float64) {
