@@ -88,13 +88,17 @@ func within(now, until time.Time, longest time.Duration) bool {
 func (g *gate) leave(failed error, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.probing = false
 	if !isOutage(failed) {
-		g.failures = 0
+		g.probing, g.failures = false, 0
 		return
 	}
-	g.failures++
-	g.nextProbe = now.Add(min(backoff("", g.failures, 0), maxProbeWait))
+	// Calls that were under way when the gate closed are no probes. They tell of the same
+	// moment, and must not make a pause of seconds one of a minute.
+	if straggler := g.down() && within(now, g.nextProbe, maxProbeWait); !straggler {
+		g.probing = false
+		g.failures++
+		g.nextProbe = now.Add(min(backoff("", g.failures, 0), maxProbeWait))
+	}
 	var answered *spacesauth.Error
 	if errors.As(failed, &answered) && answered.RetryAfter > 0 {
 		g.patience = now.Add(answered.RetryAfter)

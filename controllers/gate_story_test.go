@@ -55,6 +55,20 @@ var _ = Describe("The gate of an environment", func() {
 		Expect(g.enter(now)).To(BeNil())
 	})
 
+	It("pauses no longer because many calls were under way when the service went", func() {
+		g, now := (&gates{}).of(environment), noon
+		const herd = 10
+		for range herd {
+			Expect(g.enter(now)).To(BeNil())
+		}
+		for range herd {
+			g.leave(outage, now)
+		}
+		Expect(g.enter(now).reason).To(Equal(v1alpha1.ReasonServiceUnavailable))
+		now = now.Add(minBackoff << (downAfter - 1))
+		Expect(g.enter(now)).To(BeNil(), "the probe")
+	})
+
 	It("is not held shut by an entry that was given back", func() {
 		g, now := (&gates{}).of(environment), noon
 		for range downAfter {

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+)
+
+const (
+	// rounds is how often the person looks at everything.
+	rounds = 3 * time.Second
+	// patience is for how long the person waits for what was done to have an effect.
+	patience = 10 * time.Second
+)
+
+// person does what the conditions ask a person to do: a new seed, a new sign-in. It
+// also makes anew the namespaces that were deleted.
+type person struct {
+	cluster    *cluster
+	service    *service
+	population *population
+	say        func(string, ...any)
+	last       map[string]time.Time // by user
+
+	working sync.Mutex
+	resting bool
+}
+
+func (p *person) run(ctx context.Context) {
+	for wait(ctx, rounds) {
+		p.round(ctx)
+	}
+}
+
+// rest keeps the person from doing anything more, and waits for what is being done.
+func (p *person) rest() {
+	p.working.Lock()
+	defer p.working.Unlock()
+	p.resting = true
+}
+
+func (p *person) round(ctx context.Context) {
+	p.working.Lock()
+	defer p.working.Unlock()
+	if p.resting {
+		return
+	}
+	p.rebuild(ctx)
+	all, err := p.population.credentials(ctx)
+	if err != nil {
+		return
+	}
+	for r, credential := range all {
+		if asksForSignIn(credential) && time.Since(p.last[r.user]) > patience {
+			p.last[r.user] = time.Now()
+			// What fails, in a namespace that goes or without an answer, is tried in the next round.
+			_ = signInAnew(ctx, p.cluster, p.service, r, credential)
+		}
+	}
+}
+
+// asksForSignIn tells whether a credential waits for a new seed or sign-in.
+func asksForSignIn(credential *v1alpha1.SpacesCredential) bool {
+	for _, name := range []string{v1alpha1.ConditionStalled, v1alpha1.ConditionReady} {
+		condition := meta.FindStatusCondition(credential.Status.Conditions, name)
+		if condition == nil {
+			continue
+		}
+		switch condition.Reason {
+		case v1alpha1.ReasonAuthorizationPending, v1alpha1.ReasonReauthorizationRequired, v1alpha1.ReasonGrantRejected:
+			return credential.Spec.GrantType != v1alpha1.GrantTypePassword && !credential.Spec.Suspend
+		}
+	}
+	return false
+}
+
+// signInAnew puts a new seed or a new code into the input of a credential.
+func signInAnew(ctx context.Context, cluster *cluster, service *service, r *resident, credential *v1alpha1.SpacesCredential) error {
+	if r.grant == v1alpha1.GrantTypeRefreshToken {
+		return cluster.change(ctx, r.secret(r.name+"-seed"), map[string]any{
+			"stringData": map[string]string{"refresh_token": service.IssueGrant(clientID, r.user)}})
+	}
+	if credential.Status.AuthorizationEndpoint == "" {
+		return errors.New("the operator has not looked at it yet")
+	}
+	got, err := service.signInAs(r.user, credential.Status.AuthorizationEndpoint, credential.EffectiveScopes())
+	if err != nil {
+		return err
+	}
+	input := r.secret(r.name + "-code")
+	input.Type = v1alpha1.SecretTypeAuthorizationCode
+	input.StringData = map[string]string{"code": got.code, "code_verifier": got.verifier}
+	return cluster.put(ctx, input)
+}
+
+// rebuild makes deleted namespaces anew once they are gone, with the same names in them.
+func (p *person) rebuild(ctx context.Context) {
+	for home, indexes := range p.population.departed() {
+		err := p.cluster.Get(ctx, types.NamespacedName{Name: home}, &corev1.Namespace{})
+		if !apierrors.IsNotFound(err) {
+			continue
+		}
+		if err := client.IgnoreAlreadyExists(p.population.createHome(ctx, home)); err != nil {
+			p.say("namespace %s could not be made anew: %v", home, err)
+			continue
+		}
+		p.population.note(func() { delete(p.population.leaving, home) })
+		for _, index := range indexes {
+			if _, err := p.population.create(ctx, home, index); err != nil {
+				p.say("bot-%03d could not be made anew in %s: %v", index, home, err)
+			}
+		}
+		p.say("made namespace %s anew, with %d credentials", home, len(indexes))
+	}
+}
+
+// departed are the namespaces that are being deleted, with who is to live there again.
+func (p *population) departed() map[string][]int {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return maps.Clone(p.leaving)
+}

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+)
+
+const (
+	// program is what `go build .` makes at the root.
+	program = "bin/manager"
+	// environment is the one that the credentials name.
+	environment = "local"
+	// restartPause lets the other process find the lease free now and then.
+	restartPause = time.Second
+	// stopLimit is above the operator's own --graceful-shutdown-timeout.
+	stopLimit = 35 * time.Second
+	// operators is how many compete for the lease.
+	operators = 2
+)
+
+// buildOperator builds as make build does, so that neither throws away the other's
+// cache.
+func buildOperator(ctx context.Context) error {
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// processes are the operators.
+type processes struct {
+	arguments []string
+	journals  []*journal
+
+	mutex   sync.Mutex
+	running []*process
+	// deaths are the moments at which a process that held the lease was killed or frozen:
+	// what it had not saved then may be lost.
+	deaths []time.Time
+	kills  int
+	// unasked counts the ends that nobody asked for: those of a process that was frozen
+	// and lost its lease, at least.
+	unasked int
+
+	stopping context.CancelFunc
+	watching sync.WaitGroup
+}
+
+// process is one life of an operator.
+type process struct {
+	number  int
+	command *exec.Cmd
+	ended   chan struct{}
+	asked   bool
+	frozen  bool
+	leads   atomic.Bool
+}
+
+// startProcesses starts them, and keeps starting those that end.
+func startProcesses(url, kubeconfig string) (*processes, error) {
+	content, err := yaml.Marshal(map[string]any{"builtIn": false, "environments": []spacesauth.Environment{
+		// The rate is not what is tried here.
+		{Name: environment, AccountsURL: url, APIURL: url, RequestsPerSecond: 200, Burst: 400, TimeoutSeconds: int(callTimeout / time.Second)},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	environments := filepath.Join(folder, "environments.yaml")
+	if err := os.WriteFile(environments, content, 0o644); err != nil {
+		return nil, err
+	}
+	p := &processes{arguments: []string{
+		"--environments-file=" + environments, "--kubeconfig=" + kubeconfig,
+		"--leader-election-namespace=default", "--metrics-bind-address=0", "--health-probe-bind-address=0",
+		// An answer that tells no lifetime must not be believed to live longer than it does.
+		"--default-token-lifetime=" + tokenLifetime.String(),
+		"--zap-log-level=debug",
+	}}
+	for number := range operators {
+		journal, err := newJournal(filepath.Join(folder, fmt.Sprintf("operator-%d.log", number+1)))
+		if err != nil {
+			return nil, errors.Join(err, p.closeJournals())
+		}
+		p.journals = append(p.journals, journal)
+		started, err := p.start(number)
+		if err != nil {
+			return nil, errors.Join(err, p.stop())
+		}
+		p.running = append(p.running, started)
+	}
+	var ctx context.Context
+	ctx, p.stopping = context.WithCancel(context.Background())
+	p.watching.Go(func() { p.keep(ctx) })
+	return p, nil
+}
+
+// start starts one life.
+func (p *processes) start(number int) (*process, error) {
+	born := &process{number: number, ended: make(chan struct{}), command: exec.Command(program, p.arguments...)}
+	out := p.journals[number].of(born)
+	born.command.Stdout, born.command.Stderr = out, out
+	// A group of its own: Ctrl-C at the terminal must not reach it before the deletion.
+	born.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := born.command.Start(); err != nil {
+		return nil, err
+	}
+	go func() { _ = born.command.Wait(); close(born.ended) }()
+	return born, nil
+}
+
+// keep restarts what has ended.
+func (p *processes) keep(ctx context.Context) {
+	for wait(ctx, restartPause) {
+		p.mutex.Lock()
+		for i, old := range p.running {
+			select {
+			case <-old.ended:
+			default:
+				continue
+			}
+			if !old.asked {
+				p.unasked++
+			}
+			if born, err := p.start(old.number); err == nil {
+				p.running[i] = born
+			}
+		}
+		p.mutex.Unlock()
+	}
+}
+
+// signal sends a signal to one that runs. It says which, and whether it held the lease; it
+// does nothing to one that is frozen, or has ended and is about to be restarted.
+func (p *processes) signal(number int, signal syscall.Signal) (said string, hit *process) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	target := p.running[number]
+	select {
+	case <-target.ended:
+		return "", nil
+	default:
+	}
+	if target.frozen || target.asked {
+		return "", nil
+	}
+	leads := target.leads.Load()
+	if leads && signal != syscall.SIGTERM {
+		p.deaths = append(p.deaths, time.Now())
+	}
+	if err := target.command.Process.Signal(signal); err != nil {
+		return "", nil
+	}
+	target.asked = signal != syscall.SIGSTOP
+	target.frozen = signal == syscall.SIGSTOP
+	p.kills++
+	said = fmt.Sprintf("operator %d", number+1)
+	if leads {
+		said += ", which holds the lease"
+	}
+	return said, target
+}
+
+// thaw lets a frozen process go on.
+func (p *processes) thaw(frozen *process) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	_ = frozen.command.Process.Signal(syscall.SIGCONT)
+	frozen.frozen = false
+}
+
+// stop asks all to end and waits for them.
+func (p *processes) stop() error {
+	if p.stopping != nil {
+		p.stopping()
+		p.watching.Wait()
+	}
+	var failed []error
+	for _, running := range p.running {
+		_ = running.command.Process.Signal(syscall.SIGCONT)
+		_ = running.command.Process.Signal(syscall.SIGTERM)
+	}
+	for _, running := range p.running {
+		select {
+		case <-running.ended:
+		case <-time.After(stopLimit):
+			_ = running.command.Process.Kill()
+			<-running.ended
+			failed = append(failed, fmt.Errorf("operator %d did not end within %s", running.number+1, stopLimit))
+		}
+	}
+	return errors.Join(append(failed, p.closeJournals())...)
+}
+
+func (p *processes) closeJournals() error {
+	var failed []error
+	for _, journal := range p.journals {
+		failed = append(failed, journal.file.Close())
+	}
+	return errors.Join(failed...)
+}
+
+// journal is the log of an operator over all its lives.
+type journal struct{ file *os.File }
+
+func newJournal(path string) (*journal, error) {
+	file, err := os.Create(path)
+	return &journal{file: file}, err
+}
+
+// of writes what one life says.
+func (j *journal) of(life *process) *voice { return &voice{file: j.file, life: life} }
+
+// voice writes the log of one life, and hears from it who holds the lease.
+type voice struct {
+	file *os.File
+	life *process
+}
+
+// acquired is what client-go says when the lease is won.
+var acquired = []byte("uccessfully acquired lease")
+
+// Write implements [io.Writer].
+func (v *voice) Write(p []byte) (int, error) {
+	if bytes.Contains(p, acquired) {
+		v.life.leads.Store(true)
+	}
+	return v.file.Write(p)
+}

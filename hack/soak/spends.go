@@ -1,0 +1,122 @@
+package main
+
+import (
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+)
+
+// margin is how long before the death of a process an answer may have come and yet be
+// unsaved: its journey, the write to the state, and a busy machine.
+const margin = 2 * time.Second
+
+// spend is a call that signed in or renewed, and so made something that only its answer
+// tells.
+type spend struct {
+	operation         fakespaces.Operation
+	user              string
+	grant             string // of a refresh; a sign-in has none yet
+	arrived, answered time.Time
+	lost              bool // the soak lost the answer
+}
+
+// diedWith tells whether the answer may have died with a process that was killed or
+// frozen at a moment.
+func (s *spend) diedWith(deaths []time.Time) bool {
+	return slices.ContainsFunc(deaths, func(death time.Time) bool {
+		return !s.arrived.After(death) && !s.answered.Add(margin).Before(death)
+	})
+}
+
+// again is a refresh token or a code that came again after its answer had been delivered.
+type again struct {
+	first *spend
+	at    time.Time
+}
+
+// spends remembers the spends that the service saw.
+type spends struct {
+	mutex   sync.Mutex
+	arrived map[int]time.Time // by number of the call
+	made    []*spend
+	by      map[string]*spend // by the refresh token or the code that was spent
+	codes   map[string]string // whose they are: a call does not tell
+	touched map[string]bool   // the grants that some call was about
+	again   []again
+	counted int // of the Ledger's, so far
+}
+
+func newSpends() *spends {
+	return &spends{arrived: map[int]time.Time{}, by: map[string]*spend{}, codes: map[string]string{}, touched: map[string]bool{}}
+}
+
+// arrive notes a call before its work. What comes again is looked up in the ledger,
+// which alone knows whether the first answer was delivered.
+func (s *spends) arrive(call fakespaces.Call, ledger func() fakespaces.Ledger) {
+	now, what := time.Now(), spentBy(call)
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.arrived[call.Number] = now
+	if call.GrantID != "" {
+		s.touched[call.GrantID] = true
+	}
+	first := s.by[what]
+	if first == nil {
+		return
+	}
+	seen := ledger()
+	if total := seen.SentAgainAfterDelivery + seen.CodesSentAgainAfterDelivery; total > s.counted {
+		s.counted = total
+		s.again = append(s.again, again{first: first, at: now})
+	}
+}
+
+// answer notes a call whose work is done.
+func (s *spends) answer(call fakespaces.Call) {
+	now := time.Now()
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	arrived := s.arrived[call.Number]
+	delete(s.arrived, call.Number)
+	lost := slices.Contains(losing, call.Fault)
+	if !spending(call.Operation) {
+		return
+	}
+	// With a losing fault a refusal looks like work: then nothing is found that it explains.
+	if !lost && (call.Status != http.StatusOK || !call.Fault.DoesWork()) {
+		return
+	}
+	user := call.Username
+	if call.Operation == fakespaces.OperationAuthorizationCode {
+		user = s.codes[call.Form.Get("code")]
+	}
+	made := &spend{operation: call.Operation, user: user, grant: call.GrantID, arrived: arrived, answered: now, lost: lost}
+	s.made = append(s.made, made)
+	if what := spentBy(call); what != "" && s.by[what] == nil {
+		s.by[what] = made
+	}
+}
+
+// expect notes whose a code is.
+func (s *spends) expect(code, user string) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.codes[code] = user
+}
+
+// spending tells whether an operation makes something that only its answer tells.
+func spending(operation fakespaces.Operation) bool {
+	return operation == fakespaces.OperationPassword || operation == fakespaces.OperationRefresh ||
+		operation == fakespaces.OperationAuthorizationCode
+}
+
+// spentBy is the refresh token or the code that a call spends, if any.
+func spentBy(call fakespaces.Call) string {
+	if call.Operation == fakespaces.OperationRefresh {
+		return call.Form.Get("refresh_token")
+	}
+	return call.Form.Get("code") // empty in all but an exchange
+}
