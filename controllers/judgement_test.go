@@ -445,3 +445,24 @@ func TestOverdue(t *testing.T) {
 func partial(annotations map[string]string) *metav1.PartialObjectMetadata {
 	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "x", Annotations: annotations}}
 }
+
+func TestNextTryOfARevocationIsNeverPast(t *testing.T) {
+	past, soon, gate, deadline := noon.Add(-time.Second), noon.Add(time.Second), noon.Add(time.Minute), noon.Add(time.Hour)
+	for sentence, given := range map[string]struct {
+		problem, entry, want time.Time
+	}{
+		"an entry that failed waits for its own time":          {soon, soon, soon},
+		"an entry whose time has come waits for the gate":      {gate, past, gate},
+		"an entry that was never tried waits for the gate":     {gate, time.Time{}, gate},
+		"without another time the deadline ends the wait":      {time.Time{}, past, deadline},
+		"an entry that waits is sooner than a gate for others": {gate, soon, soon},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			entry := pendingRevocation{NextAttemptTime: given.entry, GiveUpTime: deadline}
+			round := revocationRound{left: []pendingRevocation{entry}, problem: entry.problem().at(given.problem)}
+			if got := round.nextTry(deadline, noon).wake; !got.Equal(given.want) {
+				t.Errorf("the next try is at %s, want %s", got, given.want)
+			}
+		})
+	}
+}

@@ -210,7 +210,7 @@ func (r *Reconciler) retire(ctx context.Context, key types.NamespacedName, judge
 		}
 		r.abandoned(ctx, key, round.abandoned, "the service did not confirm it before the deadline")
 	}
-	return false, round.nextTry(deadline), nil
+	return false, round.nextTry(deadline, r.Clock.Now()), nil
 }
 
 // retirement says how a state is retired.
@@ -223,14 +223,15 @@ type retirement struct {
 	since time.Time
 }
 
-// nextTry is the problem of a round with the time of the next call.
-func (round revocationRound) nextTry(deadline time.Time) *finding {
+// nextTry is the problem of a round with the time of the next call. An entry whose time
+// has come, and which the gate held up, waits for the gate: a time that is past wakes nobody.
+func (round revocationRound) nextTry(deadline, now time.Time) *finding {
 	wake := deadline
 	if at := round.problem.wake; !at.IsZero() && at.Before(wake) {
 		wake = at
 	}
 	for _, entry := range round.left {
-		if !entry.NextAttemptTime.IsZero() && entry.NextAttemptTime.Before(wake) {
+		if entry.NextAttemptTime.After(now) && entry.NextAttemptTime.Before(wake) {
 			wake = entry.NextAttemptTime
 		}
 	}
