@@ -122,10 +122,7 @@ func (d *document) keepPrevious(before *grant) {
 	case d.Grant.Token == nil || d.Grant.Token.Check == nil:
 		d.Previous = nil
 	case before != nil && before.Token != nil && before.Token.Check == nil:
-		d.Previous = &previous{
-			Token: *before.Token, Environment: before.Environment, AccountsURL: before.AccountsURL,
-			ClientID: before.ClientID, Identity: before.Identity,
-		}
+		d.Previous = before.published()
 	}
 }
 

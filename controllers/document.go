@@ -163,6 +163,11 @@ type previous struct {
 	Identity    identity    `json:"identity,omitzero"`
 }
 
+// published is what a grant with a token publishes.
+func (g *grant) published() *previous {
+	return &previous{Token: *g.Token, Environment: g.Environment, AccountsURL: g.AccountsURL, ClientID: g.ClientID, Identity: g.Identity}
+}
+
 // tokenRecord is a token answer with the times computed from it, in whole seconds.
 type tokenRecord struct {
 	AccessToken    kept               `json:"accessToken"`
@@ -250,7 +255,7 @@ func (d document) publishable() *previous {
 	case g == nil:
 		return nil
 	case g.Token != nil && g.Token.Check == nil:
-		return &previous{Token: *g.Token, Environment: g.Environment, AccountsURL: g.AccountsURL, ClientID: g.ClientID, Identity: g.Identity}
+		return g.published()
 	}
 	return d.Previous
 }
