@@ -26,7 +26,7 @@ FUZZTIME ?= 10s
 
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Try it
 
@@ -83,6 +83,10 @@ lint: ## Look for mistakes and for steps over the seams
 .PHONY: verify
 verify: ## Fail when a generated file, the format or a go.mod is out of date
 	@for script in hack/verify-*.sh; do echo "verify: $$script"; "$$script"; done
+
+.PHONY: vulnerabilities
+vulnerabilities: ## Fail when the operator calls code with a known vulnerability (needs the network, or GOVULNDB=file:///folder)
+	@hack/vulnerabilities.sh
 
 ##@ Run it
 
