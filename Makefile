@@ -46,7 +46,7 @@ test-one: ## Run the tests that a sentence names: make test-one FOCUS='a secretN
 .PHONY: chaos
 chaos: ## Tell every story once for every request and mishap, and print the matrix
 	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; MATRIX=1 $(GO) test -v -timeout 30m -count=1 -run TestControllers ./controllers \
-	-ginkgo.focus='A process that ends or meets an error' -ginkgo.succinct
+	-ginkgo.label-filter=matrix -ginkgo.succinct
 
 .PHONY: fuzz
 fuzz: ## Try odd answers, files, templates and histories by chance (FUZZTIME=10s for each target)

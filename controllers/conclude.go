@@ -31,6 +31,9 @@ type conclusion struct {
 	revocation *finding
 	// again is when the pass wants another one for a reason that is nobody's trouble.
 	again time.Time
+	// blind tells that the state could not be read, so that only the status is left to
+	// tell of what was published.
+	blind bool
 }
 
 // conclude writes the status of a living credential. It takes nothing from the old
@@ -66,7 +69,7 @@ func (p *pass) conclude(c conclusion) {
 		status.ClientID = current.ClientID
 		status.Identity = identityStatus(current.Identity)
 	}
-	if current == nil && !c.blind() {
+	if current == nil && !c.blind {
 		status.Token, status.Identity = nil, nil
 	}
 	usable := c.usable(document, p.now, status.Token)
@@ -88,16 +91,10 @@ func (c conclusion) usable(d document, now time.Time, told *v1alpha1.TokenStatus
 		return false
 	case c.published:
 		return now.Before(d.publishable().Token.ExpirationTime)
-	case d.publishable() == nil && !c.blind():
+	case d.publishable() == nil && !c.blind:
 		return false
 	}
 	return told != nil && told.ExpirationTime != nil && now.Before(told.ExpirationTime.Time)
-}
-
-// blind tells that the state cannot be read, so that only the status is left to tell
-// of what was published.
-func (c conclusion) blind() bool {
-	return c.finding != nil && c.finding.reason == v1alpha1.ReasonStateUnreadable
 }
 
 // ready answers: may workloads use what is published now, and is it what this

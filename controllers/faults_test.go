@@ -27,6 +27,7 @@ const (
 	createState     request = "create state"
 	writeState      request = "write state"
 	deleteState     request = "delete state"
+	deletePublished request = "delete published"
 	createPublished request = "create published"
 	writePublished  request = "write published"
 	readSecret      request = "read Secret"

@@ -13,6 +13,10 @@ import (
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
+// maxInput bounds a value of an input, in bytes. The longest that a person has are tokens
+// of a few KiB, and a seed must fit into the state beside the answers of the service.
+const maxInput = 64 << 10
+
 // clientIDKey is the key whose value is a client ID by its very name.
 const clientIDKey = "client_id"
 
@@ -168,7 +172,8 @@ func (r *Reconciler) readInput(ctx context.Context, namespace, name string, vers
 		reading.problem = waiting(v1alpha1.ReasonWaitingForInput, "Secret %q does not exist in this namespace. Create it; the operator goes on by itself.", name)
 		return reading, nil
 	case apierrors.IsForbidden(err):
-		reading.problem = waiting(v1alpha1.ReasonSecretForbidden, "The operator may not read Secret %q. Grant its service account get on Secrets in this namespace.", name)
+		reading.problem = blocked(v1alpha1.ReasonSecretForbidden, "The operator may not read Secret %q. Grant its service account get on Secrets in this namespace.", name).
+			at(r.Clock.Now().Add(forbiddenRecheck))
 		return reading, nil
 	case err != nil:
 		return nil, fmt.Errorf("reading the input Secret %s/%s: %w", namespace, name, err)
@@ -204,6 +209,8 @@ func (i *inputReading) value(key string) spacesauth.Secret {
 		i.problem = waiting(v1alpha1.ReasonWaitingForInput, "Secret %q has no key %q. Add it; the operator goes on by itself.", i.name, key)
 	case value == "":
 		i.problem = blocked(v1alpha1.ReasonInputInvalid, "Key %q of Secret %q is empty. Give it a value.", key, i.name)
+	case len(value) > maxInput:
+		i.problem = blocked(v1alpha1.ReasonInputInvalid, "Key %q of Secret %q holds more than %d KiB. That is no such value; look for a file that was put there by mistake.", key, i.name, maxInput>>10)
 	case strings.ContainsFunc(value, isUnprintable):
 		i.problem = blocked(v1alpha1.ReasonInputInvalid, "Key %q of Secret %q holds control characters or binary data. Store it again as plain text; it may have been encoded twice.", key, i.name)
 	}

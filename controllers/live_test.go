@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -46,7 +47,7 @@ import (
 // liveSpecs is at least the number of specs below.
 const liveSpecs = 10
 
-// This is the one file with a live manager, and so the only one that waits. It
+// This is the one file that waits: for a live manager, or for the real controllers. It
 // proves the watches, and what only real controllers can show: the deletion of a
 // namespace and the garbage collector.
 var _ = Describe("A live manager", Ordered, func() {
@@ -291,6 +292,18 @@ var _ = Describe("A live manager with many credentials", Ordered, func() {
 		w.expectNothingLost()
 	})
 })
+
+// soonAll waits until kube-controller-manager has brought every story to where something
+// holds of it.
+func soonAll(all []telling, what string, holds func(telling) bool) {
+	GinkgoHelper()
+	By(fmt.Sprintf("waiting until each of %d worlds %s", len(all), what))
+	waiting := slices.Clone(all)
+	Eventually(func() []telling {
+		waiting = slices.DeleteFunc(waiting, holds)
+		return waiting
+	}).WithTimeout(3*time.Minute).WithPolling(250*time.Millisecond).Should(BeEmpty(), "each %s", what)
+}
 
 // gauge is the value of a metric without labels.
 func (w *world) gauge(name string) float64 {

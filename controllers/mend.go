@@ -20,10 +20,12 @@ func (r *Reconciler) mendState(ctx context.Context, p *pass, found *state) (conc
 			"Secret %q exists and is no state Secret of this operator. Rename or delete it: the name is needed for the grant.", found.name.Name)}, nil
 	case stateUnreadable:
 		if found.deletion.IsZero() {
-			return conclusion{finding: unreadable(found)}, nil
+			return conclusion{finding: unreadable(found), blind: true}, nil
 		}
 		f, err := r.awaitReader(ctx, p.key, found, termsOf(p.credential).deadline(found.deletion))
-		return endsPass(f, err)
+		c, err := endsPass(f, err)
+		c.blind = true
+		return c, err
 	case stateCopied:
 		if err := r.releaseCopy(ctx, p.key, found); err != nil {
 			return conclusion{}, err

@@ -96,9 +96,9 @@ func (d *document) announce(keys []string) bool {
 func (r *Reconciler) repairPublished(ctx context.Context, p *pass, want content) (bool, *finding, error) {
 	var secret corev1.Secret
 	err := r.Live.Get(ctx, p.publishedName(), &secret)
+	missing := apierrors.IsNotFound(err)
 	switch {
-	case apierrors.IsNotFound(err):
-		return r.createPublished(ctx, p, want)
+	case missing:
 	case err != nil:
 		return false, nil, fmt.Errorf("reading the published Secret %s: %w", p.publishedName(), err)
 	case !isPublishedBy(&secret, p.credential):
@@ -109,8 +109,27 @@ func (r *Reconciler) repairPublished(ctx context.Context, p *pass, want content)
 		r.rememberPublished(p, secret.UID, secret.ResourceVersion, want)
 		return true, nil, nil
 	}
-	seen := &metav1.PartialObjectMetadata{ObjectMeta: secret.ObjectMeta}
-	return r.patchPublished(ctx, p, seen, want)
+	if err := r.stillNewest(ctx, p); err != nil {
+		return false, nil, err
+	}
+	if missing {
+		return r.createPublished(ctx, p, want)
+	}
+	return r.patchPublished(ctx, p, &metav1.PartialObjectMetadata{ObjectMeta: secret.ObjectMeta}, want)
+}
+
+// stillNewest ends the pass when the state is not the one it judged any more. What differs
+// in a published Secret may be the newer token of another process, if this one was stopped:
+// asked between the reading of the Secret and its write, the state tells.
+func (r *Reconciler) stillNewest(ctx context.Context, p *pass) error {
+	found, err := r.readState(ctx, p.key, p.credential.UID)
+	if err != nil {
+		return err
+	}
+	if found == nil || found.uid != p.state.uid || found.resourceVersion != p.state.resourceVersion {
+		return errConflict
+	}
+	return nil
 }
 
 // createPublished makes the Secret. It never writes over one it has not seen.
@@ -148,6 +167,9 @@ func (r *Reconciler) republish(ctx context.Context, p *pass, want content) (bool
 	}
 	if !isPublishedBy(&secret, p.credential) {
 		return r.adopt(ctx, p, &secret, want)
+	}
+	if err := r.stillNewest(ctx, p); err != nil {
+		return false, nil, err
 	}
 	return r.patchPublished(ctx, p, &metav1.PartialObjectMetadata{ObjectMeta: secret.ObjectMeta}, want)
 }

@@ -93,29 +93,38 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if r.lags(p) {
 		return ctrl.Result{RequeueAfter: afterConflict}, nil
 	}
+	wake, err := r.attend(ctx, p)
+	if errors.Is(err, errConflict) {
+		return ctrl.Result{RequeueAfter: afterConflict}, nil
+	}
+	return ctrl.Result{RequeueAfter: wake}, err
+}
+
+// attend does what the credential needs, tells it in the status, and says when to look
+// again.
+func (r *Reconciler) attend(ctx context.Context, p *pass) (wake time.Duration, err error) {
 	before := p.credential.DeepCopy()
-	var wake time.Duration
 	if p.credential.DeletionTimestamp.IsZero() {
 		wake, err = r.keep(ctx, p)
 	} else {
 		wake, err = r.end(ctx, p)
 	}
-	if errors.Is(err, errConflict) {
-		return ctrl.Result{RequeueAfter: afterConflict}, nil
-	}
 	if err != nil {
-		return ctrl.Result{}, err
+		return 0, err
 	}
 	if err := r.writeStatus(ctx, before, p.credential); err != nil {
-		return ctrl.Result{}, err
+		return 0, err
 	}
 	r.announce(before, p.credential)
-	return ctrl.Result{RequeueAfter: wake}, nil
+	return wake, nil
 }
 
 // keep looks after a living credential and says when to look again.
 func (r *Reconciler) keep(ctx context.Context, p *pass) (time.Duration, error) {
 	c, err := r.realise(ctx, p)
+	if f := r.forbidden(p, err); f != nil {
+		c, err = conclusion{finding: f, blind: p.state == nil}, nil
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -128,6 +137,9 @@ func (r *Reconciler) keep(ctx context.Context, p *pass) (time.Duration, error) {
 // end looks after a deleted credential.
 func (r *Reconciler) end(ctx context.Context, p *pass) (time.Duration, error) {
 	f, err := r.finalize(ctx, p)
+	if forbidden := r.forbidden(p, err); forbidden != nil {
+		f, err = forbidden, nil
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -188,20 +200,28 @@ func (r *Reconciler) realise(ctx context.Context, p *pass) (conclusion, error) {
 		// What was published is told all the same. The next pass revokes once more, which
 		// the service takes for done.
 		again = p.now.Add(afterConflict)
+	case r.forbidden(p, err) != nil:
+		p.revocationProblem = r.forbidden(p, err)
 	case err != nil:
 		return conclusion{}, err
 	}
 	return conclusion{finding: held, published: published, current: published && !r.inputsChanged(p), again: again}, nil
 }
 
-// writeStatus sends the status once, if it differs.
+// writeStatus sends the status once, if it differs and nobody wrote the object since it
+// was read: a process that was stopped must not put its old view over the newer one, which
+// would stand until the next renewal.
 func (r *Reconciler) writeStatus(ctx context.Context, before, after *v1alpha1.SpacesCredential) error {
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {
 		return nil
 	}
 	base := after.DeepCopy()
 	base.Status = before.Status
-	err := r.Live.Status().Patch(ctx, after, client.MergeFrom(base), client.FieldOwner(v1alpha1.FieldManagerStatus))
+	patch := client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})
+	err := r.Live.Status().Patch(ctx, after, patch, client.FieldOwner(v1alpha1.FieldManagerStatus))
+	if apierrors.IsConflict(err) {
+		return errConflict
+	}
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status of SpacesCredential %s: %w", client.ObjectKeyFromObject(after), err)
 	}

@@ -50,6 +50,9 @@ func (r *Reconciler) emptyPublished(ctx context.Context, p *pass) error {
 	if err != nil || seen == nil || !isPublishedBy(seen, p.credential) || seen.Annotations[v1alpha1.AnnotationFingerprint] == "" {
 		return err
 	}
+	if err := r.stillNewest(ctx, p); err != nil {
+		return err
+	}
 	data := map[string]any{}
 	for _, key := range p.state.document.PublishedKeys {
 		if !slices.Contains(withoutToken, key) {

@@ -221,16 +221,26 @@ func (o *operator) settleAll(names []string, during time.Duration) {
 // credential reads a SpacesCredential.
 func (w *world) credential(name string) *v1alpha1.SpacesCredential {
 	GinkgoHelper()
+	credential := w.find(name)
+	Expect(credential).NotTo(BeNil(), "there is no SpacesCredential %s", name)
+	return credential
+}
+
+// find reads a SpacesCredential, or returns nil.
+func (w *world) find(name string) *v1alpha1.SpacesCredential {
+	GinkgoHelper()
 	var credential v1alpha1.SpacesCredential
-	Expect(admin.Get(w.ctx, w.key(name), &credential)).To(Succeed())
+	err := admin.Get(w.ctx, w.key(name), &credential)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	Expect(err).NotTo(HaveOccurred())
 	return &credential
 }
 
 func (w *world) exists(name string) bool {
 	GinkgoHelper()
-	err := admin.Get(w.ctx, w.key(name), &v1alpha1.SpacesCredential{})
-	Expect(client.IgnoreNotFound(err)).To(Succeed())
-	return err == nil
+	return w.find(name) != nil
 }
 
 // secret reads a Secret, or returns nil.

@@ -130,12 +130,12 @@ func TestAHostThatIsNotTrustedGetsNothing(t *testing.T) {
 		host securedHost
 		says string
 	}{
-		"an expired certificate":      {sound(func(h *securedHost) { h.until = longAgo.AddDate(1, 0, 0) }), "the certificate of the host is not trusted"},
-		"a certificate of the future": {sound(func(h *securedHost) { h.from = farOff.AddDate(-1, 0, 0) }), "the certificate of the host is not trusted"},
-		"the certificate of another":  {sound(func(h *securedHost) { h.owner = "elsewhere.test" }), "the certificate of the host is not trusted"},
-		"the certificate of nobody":   {sound(func(h *securedHost) { h.unknown = true }), "the certificate of the host is not trusted"},
-		"TLS 1.1":                     {sound(func(h *securedHost) { h.newest = tls.VersionTLS11 }), "the connection broke"},
-		"TLS 1.0":                     {sound(func(h *securedHost) { h.newest = tls.VersionTLS10 }), "the connection broke"},
+		"an expired certificate":      {sound(func(h *securedHost) { h.until = longAgo.AddDate(1, 0, 0) }), "the certificate of the host has expired"},
+		"a certificate of the future": {sound(func(h *securedHost) { h.from = farOff.AddDate(-1, 0, 0) }), "or is not valid yet"},
+		"the certificate of another":  {sound(func(h *securedHost) { h.owner = "elsewhere.test" }), "the certificate is not that of the host"},
+		"the certificate of nobody":   {sound(func(h *securedHost) { h.unknown = true }), "caFile can name another"},
+		"TLS 1.1":                     {sound(func(h *securedHost) { h.newest = tls.VersionTLS11 }), "it must speak TLS 1.2 or newer"},
+		"TLS 1.0":                     {sound(func(h *securedHost) { h.newest = tls.VersionTLS10 }), "it must speak TLS 1.2 or newer"},
 		"no TLS at all":               {sound(func(h *securedHost) { h.plain = true }), "the host does not speak TLS"},
 	} {
 		t.Run(sentence, func(t *testing.T) {

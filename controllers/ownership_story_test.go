@@ -1,0 +1,155 @@
+package controllers
+
+import (
+	"fmt"
+	"slices"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// ownedStory is a story in which the namespace controller or the garbage collector acts,
+// too: the real ones, of kube-controller-manager.
+type ownedStory struct {
+	crashStory
+	// moving tells that they have done what they do before the operator acts.
+	moving func(w *world) bool
+}
+
+// goes is the end that the operator can reach alone.
+func goes(w *world) {
+	GinkgoHelper()
+	Expect(w.stateExists("bot")).To(BeFalse())
+	Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+}
+
+// stateDeleted tells that the state Secret is deleted and only our finalizer holds it.
+func stateDeleted(w *world) bool {
+	GinkgoHelper()
+	state := w.secret("bot-grant")
+	return state != nil && state.DeletionTimestamp != nil && w.secret("bot") == nil
+}
+
+// deleteAs deletes the credential with a propagation policy, as kubectl's --cascade does.
+func (w *world) deleteAs(policy metav1.DeletionPropagation) {
+	GinkgoHelper()
+	Expect(admin.Delete(w.ctx, w.credential("bot"), client.PropagationPolicy(policy))).To(Succeed())
+}
+
+var ownedStories = map[string]ownedStory{
+	"deletion of the namespace": {
+		crashStory: crashStory{begin: func(w *world) {
+			ready(w, byPassword("bot"), clientInput(), loginInput())
+			w.delete(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}})
+		}, end: goes},
+		moving: func(w *world) bool {
+			return stateDeleted(w) && !w.credential("bot").DeletionTimestamp.IsZero() && w.secret("spaces-client") == nil
+		},
+	},
+	"deletion in the foreground": {
+		crashStory: crashStory{begin: func(w *world) {
+			ready(w, bySeed("bot"), clientInput(), w.seedInput())
+			w.deleteAs(metav1.DeletePropagationForeground)
+		}, end: goes},
+		moving: stateDeleted,
+	},
+	"deletion that orphans": {
+		crashStory: crashStory{begin: func(w *world) {
+			ready(w, byPassword("bot"), clientInput(), loginInput())
+			w.deleteAs(metav1.DeletePropagationOrphan)
+		}, end: goes},
+		moving: func(w *world) bool {
+			return !slices.Contains(w.credential("bot").Finalizers, metav1.FinalizerOrphanDependents)
+		},
+	},
+	"a torn off finalizer, and the garbage collector": {
+		crashStory: crashStory{begin: func(w *world) {
+			ready(w, byPassword("bot"), clientInput(), loginInput())
+			w.vanish("bot")
+		}, end: goes},
+		moving: stateDeleted,
+	},
+}
+
+// mostRequests and mostCalls are more than any of these stories makes: how many there will
+// be is not known when the worlds begin.
+const mostRequests, mostCalls = 8, 3
+
+// most is the number of worlds that a mishap needs.
+func (m mishap) most() int {
+	if serviceFaults[m] != "" || m == answerWaits || m == answerLate {
+		return mostCalls
+	}
+	return mostRequests
+}
+
+// telling is one of these stories in a world of its own, with one mishap.
+type telling struct {
+	story  string
+	mishap mishap
+	number int
+	world  *world
+}
+
+var _ = Describe("A deletion with the real controllers", ofMatrix, Ordered, func() {
+	BeforeAll(func() {
+		Expect(plane.StartControllers(GinkgoWriter)).To(Succeed())
+		DeferCleanup(func() { Expect(plane.StopControllers()).To(Succeed()) })
+	})
+
+	// All worlds begin at once and are told together: the namespace controller takes its time.
+	It("reaches its goal and loses no grant", func() {
+		var all []telling
+		for name, story := range ownedStories {
+			for _, m := range slices.Concat(mishaps, splits) {
+				cellOf(name, m)
+				for number := range m.most() {
+					w := newWorld()
+					story.begin(w)
+					all = append(all, telling{story: name, mishap: m, number: number + 1, world: w})
+				}
+			}
+		}
+		soonAll(all, "is in motion", func(t telling) bool { return ownedStories[t.story].moving(t.world) })
+		for _, t := range all {
+			if t.tell() {
+				Expect(t.number).To(BeNumerically("<", t.mishap.most()), "raise mostRequests or mostCalls")
+				cells[t.story][t.mishap].told++
+			}
+		}
+		soonAll(all, "is gone", telling.gone)
+		for name := range ownedStories {
+			for m, cell := range cells[name] {
+				Expect(cell.told).To(BeNumerically(">", 0), "%s never struck in: %s", m, name)
+				cell.passed = true
+			}
+		}
+	})
+})
+
+// tell tells the story with its mishap. It returns false when the mishap did not strike.
+func (t telling) tell() bool {
+	By(fmt.Sprintf("%s, %s %d", t.story, t.mishap, t.number))
+	story := ownedStories[t.story].crashStory
+	if slices.Contains(splits, t.mishap) {
+		return story.proceedSplit(t.world, t.mishap, t.number)
+	}
+	return story.proceed(t.world, t.mishap, t.number)
+}
+
+// gone tells that nothing is left, the namespace where it was deleted.
+func (t telling) gone() bool {
+	w := t.world
+	var namespace corev1.Namespace
+	err := admin.Get(w.ctx, types.NamespacedName{Name: w.namespace}, &namespace)
+	if apierrors.IsNotFound(err) {
+		return true
+	}
+	Expect(err).NotTo(HaveOccurred())
+	return namespace.DeletionTimestamp.IsZero() && !w.exists("bot") && !w.stateExists("bot") && w.secret("bot") == nil
+}

@@ -1,0 +1,91 @@
+package controllers
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+)
+
+// forbid takes the right to some requests away from one operator.
+func (f *faults) forbid(requests ...request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.at = func(_ int, what request) plannedFault {
+		if slices.Contains(requests, what) {
+			return plannedFault{before: forbidden()}
+		}
+		return plannedFault{}
+	}
+}
+
+var _ = Describe("An operator whose rights are taken away", func() {
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+		w.apply(clientInput(), w.seedInput())
+	})
+	reasons := func() []string {
+		var told []string
+		for _, c := range w.credential("bot").Status.Conditions {
+			told = append(told, c.Reason)
+		}
+		return told
+	}
+	// misses lets two hours go by without a right and gives it back.
+	misses := func(what request) {
+		GinkgoHelper()
+		o.forbid(what)
+		o.settle("bot", 2*lifetime)
+		Expect(reasons()).To(ContainElement(v1alpha1.ReasonSecretForbidden), "nothing tells a person what is missing")
+		o.at = nil
+		o.settle("bot", slowRecheck+time.Minute)
+	}
+
+	for _, what := range []request{readSecret, writeCredential, createState, createPublished} {
+		It(fmt.Sprintf("tells so before a first token, and goes on when they are back: %s", what), func() {
+			w.apply(bySeed("bot"))
+			misses(what)
+			w.expectReady("bot")
+			w.expectNothingLost()
+		})
+	}
+
+	for _, what := range []request{readSecret, writeState, writePublished} {
+		It(fmt.Sprintf("tells so at a renewal, and goes on when they are back: %s", what), func() {
+			w.apply(bySeed("bot"))
+			o.reconcile("bot")
+			misses(what)
+			w.expectReady("bot")
+			w.expectNothingLost()
+		})
+	}
+
+	It("says nothing false of a token that still lives, though it cannot read the state", func() {
+		w.apply(bySeed("bot"))
+		o.reconcile("bot")
+		told := w.credential("bot").Status.Token
+		o = w.operator()
+		o.forbid(readSecret)
+		o.reconcile("bot")
+		w.expectReady("bot")
+		Expect(w.credential("bot").Status.Token).To(Equal(told))
+	})
+
+	for _, what := range []request{deleteState, writeState, deletePublished, writeCredential} {
+		It(fmt.Sprintf("tells so at a deletion, and ends it when they are back: %s", what), func() {
+			w.apply(bySeed("bot"))
+			o.reconcile("bot")
+			w.delete(w.credential("bot"))
+			misses(what)
+			nothingPublished(w)
+			w.expectNothingLost()
+		})
+	}
+})

@@ -1,0 +1,219 @@
+package controllers
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+)
+
+// The mishaps of a leader that is stopped once, where it stands, while another process
+// takes over: by SIGSTOP, by a machine that is suspended, by a scheduler. It wakes and goes
+// on as if nothing had been.
+const (
+	stopped     mishap = "stopped 20 s"      // after a request, and wakes before its claim is old
+	stoppedLong mishap = "stopped 2 h"       // after a request, for longer than a token lives
+	answerWaits mishap = "answer waits 20 s" // in the middle of a call, whose answer waits for it
+	answerLate  mishap = "answer waits 2 h"  // the same, for longer than a token lives
+)
+
+var splits = []mishap{stopped, stoppedLong, answerWaits, answerLate}
+
+// stopLasts is how long a leader is stopped.
+var stopLasts = map[mishap]time.Duration{stopped: 20 * time.Second, answerWaits: 20 * time.Second, stoppedLong: 2 * lifetime, answerLate: 2 * lifetime}
+
+// aimStop stops o once, while meanwhile runs.
+func (b *blow) aimStop(o *operator, meanwhile func()) {
+	if b.mishap == stopped || b.mishap == stoppedLong {
+		o.faults.after = func(number int, what request) {
+			if number == b.number {
+				b.struck = string(what)
+				meanwhile()
+			}
+		}
+		return
+	}
+	var calls atomic.Int32 // the service answers in goroutines of its own
+	o.world.interceptAnswer(func(call fakespaces.Call) {
+		if int(calls.Add(1)) == b.number {
+			defer GinkgoRecover()
+			b.struck = string(call.Operation)
+			meanwhile()
+		}
+	})
+}
+
+// interceptAnswer shows each call of any environment to f before it is answered.
+func (w *world) interceptAnswer(f func(fakespaces.Call)) {
+	w.spaces.InterceptAnswer(f)
+	for _, other := range w.others {
+		other.spaces.InterceptAnswer(f)
+	}
+}
+
+var _ = Describe("Two operators and one grant", ofMatrix, func() {
+	for name, story := range crashStories {
+		for _, m := range splits {
+			It(fmt.Sprintf("reaches its goal and loses no grant: %s, %s", name, m), func() {
+				cell := cellOf(name, m)
+				for story.split(m, cell.told+1) {
+					cell.told++
+				}
+				if m == stopped || m == stoppedLong {
+					Expect(cell.told).To(BeNumerically(">=", 1), "the leader was never stopped")
+				}
+				cell.passed = true
+			})
+		}
+	}
+})
+
+var _ = Describe("A leader that was stopped", func() {
+	var w *world
+	var old, next *operator
+	BeforeEach(func() {
+		w = newWorld()
+		old, next = w.operator(), w.operator()
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		old.reconcile("bot")
+	})
+
+	// stopAfter stops the old leader once, after its nth write of the state.
+	stopAfter := func(nth int, meanwhile func()) {
+		old.after = func(_ int, what request) {
+			if what == writeState {
+				if nth--; nth == 0 {
+					meanwhile()
+				}
+			}
+		}
+	}
+
+	It("does not put its old view into the status", func() {
+		w.step(w.credential("bot").Status.Token.RenewalTime.Sub(w.clock.Now()))
+		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultServerError500)
+		stopAfter(2, func() {
+			old.freeze(true)
+			next.settle("bot", 2*lifetime)
+		})
+		_, err := old.pass("bot")
+		Expect(err).NotTo(HaveOccurred())
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewed)
+		w.expectReady("bot")
+	})
+
+	It("does not put an older token back into the published Secret", func() {
+		w.delete(w.secret("bot"))
+		old.on(readSecret, plannedFault{}, plannedFault{meanwhile: func() { next.settle("bot", 2*lifetime) }})
+		_, err := old.pass("bot")
+		Expect(err).NotTo(HaveOccurred())
+		w.expectReady("bot")
+	})
+
+	It("does not empty a Secret that has a new token after a revocation", func() {
+		w.ask(v1alpha1.AnnotationRevokeRequestedAt)
+		stopAfter(1, func() {
+			next.reconcile("bot")
+			w.put("seed", map[string]string{"refresh_token": w.spaces.IssueGrant(clientID, username, "spaces")})
+			next.settle("bot", 10*time.Second)
+			w.expectReady("bot")
+		})
+		_, err := old.pass("bot")
+		Expect(err).NotTo(HaveOccurred())
+		w.expectReady("bot")
+	})
+})
+
+// split tells the story of a leader that is stopped once while another takes over. It
+// returns false when there is no such moment any more.
+func (story crashStory) split(m mishap, number int) bool {
+	w := newWorld()
+	story.begin(w)
+	return story.proceedSplit(w, m, number)
+}
+
+// proceedSplit goes on with a story that has begun, and judges it.
+func (story crashStory) proceedSplit(w *world, m mishap, number int) bool {
+	dead := w.spaces.Ledger().GrantsDead
+	old, next := w.operator(), w.operator()
+	var newest string // when the token expires that the other process left published
+	neverOlder := func() {
+		GinkgoHelper()
+		if now := w.publishedUntil("bot"); now != "" {
+			Expect(now >= newest).To(BeTrue(), "the old leader put back an older token: until %s, not %s", now, newest)
+		}
+	}
+	b := &blow{mishap: m, number: number}
+	b.aimStop(old, func() {
+		By(fmt.Sprintf("%s %d (%s)", m, number, b.struck))
+		old.freeze(true)
+		next.settle("bot", stopLasts[m])
+		newest = w.publishedUntil("bot")
+	})
+	old.passUntilStruck("bot", b)
+	neverOlder()
+	w.interceptAnswer(nil)
+	if b.struck == "" {
+		return false
+	}
+
+	By("the old leader goes on: it does not know yet that it lost the lease, and its informer is late")
+	for round := range 6 {
+		_, _ = next.pass("bot")
+		newest = w.publishedUntil("bot")
+		_, _ = old.pass("bot")
+		neverOlder()
+		w.step(time.Second)
+		old.freeze(round < 2)
+	}
+	By("it knows, and ends")
+	Expect(old.Drain(w.ctx)).To(Succeed())
+	next.settle("bot", superseded+time.Minute)
+
+	after := w.spaces.Ledger()
+	// An answer that waits for a stopped process is lost to everybody else. The other one
+	// has to ask again in the end, and a service that takes that for theft ends the grant.
+	if m == answerLate && after.GrantsDead > dead {
+		Expect(b.struck).To(BeElementOf(string(fakespaces.OperationRefresh), string(fakespaces.OperationAuthorizationCode)))
+		story.lost(w)
+		return true
+	}
+	Expect(after.SentAgainAfterDelivery).To(BeZero(), "refresh tokens sent again after their answer was delivered")
+	Expect(after.CodesSentAgainAfterDelivery).To(BeZero(), "codes sent again after their answer was delivered")
+	Expect(after.GrantsDead).To(Equal(dead), "grants dead: %v", after.DeadReasons)
+	story.end(w)
+	return true
+}
+
+// publishedUntil is when the published token of a credential expires, as the Secret tells
+// it; "" where there is none.
+func (w *world) publishedUntil(name string) string {
+	GinkgoHelper()
+	secret := w.secret(name)
+	if secret == nil || len(secret.Data[v1alpha1.KeyAccessToken]) == 0 {
+		return ""
+	}
+	return string(secret.Data[v1alpha1.KeyExpiresAt])
+}
+
+// passUntilStruck makes passes for a while, or until the blow fell.
+func (o *operator) passUntilStruck(name string, b *blow) {
+	GinkgoHelper()
+	for end := o.world.clock.Now().Add(10 * time.Second); b.struck == ""; {
+		result, _ := o.pass(name)
+		if b.struck != "" {
+			return
+		}
+		wake := o.world.clock.Now().Add(max(result.RequeueAfter, time.Second))
+		if wake.After(end) || !o.world.exists(name) && !o.world.stateExists(name) {
+			return
+		}
+		o.world.clock.SetTime(wake)
+	}
+}
