@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,6 +44,9 @@ import (
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
+
+// managerRole is the ClusterRole of the operator in config/default.
+const managerRole = "spaces-credential-operator-manager-role"
 
 // liveSpecs is at least the number of specs below.
 const liveSpecs = 10
@@ -186,6 +190,45 @@ var _ = Describe("A live manager", Ordered, func() {
 			g.Expect(admin.List(w.ctx, &events, client.InNamespace(w.namespace))).To(Succeed())
 			g.Expect(events.Items).To(ContainElement(And(HaveField("Reason", v1alpha1.ReasonIssued), HaveField("Regarding.Name", "bot"))))
 		})
+	})
+
+	It("tells that a right was taken away, and goes on when it is back", func() {
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		soon(isReady("bot"))
+		token := w.token("bot")
+		ask := func(when string) {
+			credential := w.credential("bot")
+			before := client.MergeFrom(credential.DeepCopy()) // somebody else writes the status
+			credential.Annotations = map[string]string{v1alpha1.AnnotationRenewRequestedAt: when}
+			Expect(admin.Patch(w.ctx, credential, before)).To(Succeed())
+		}
+
+		By("without patch on Secrets")
+		role := &rbacv1.ClusterRole{}
+		Expect(admin.Get(w.ctx, types.NamespacedName{Name: managerRole}, role)).To(Succeed())
+		whole := role.DeepCopy()
+		for i, rule := range role.Rules {
+			if slices.Contains(rule.Resources, "secrets") {
+				role.Rules[i].Verbs = slices.DeleteFunc(rule.Verbs, func(verb string) bool { return verb == "patch" })
+			}
+		}
+		Expect(admin.Update(w.ctx, role)).To(Succeed())
+		soon(func(g Gomega) { // the API server hears of the role with a delay
+			ask(time.Now().Format(time.RFC3339Nano))
+			g.Expect(w.credential("bot").Status.Conditions).To(ContainElement(And(
+				HaveField("Type", v1alpha1.ConditionStalled), HaveField("Status", metav1.ConditionTrue), HaveField("Reason", v1alpha1.ReasonSecretForbidden))))
+		})
+		soon(isReady("bot"))
+
+		By("with it")
+		whole.ResourceVersion = role.ResourceVersion
+		Expect(admin.Update(w.ctx, whole)).To(Succeed())
+		soon(func(g Gomega) {
+			ask(time.Now().Format(time.RFC3339Nano))
+			g.Expect(w.token("bot")).NotTo(Equal(token))
+		})
+		soon(isReady("bot"))
+		w.expectNothingLost()
 	})
 
 	It("comes to rest: a healthy credential costs no request at all", func() {
