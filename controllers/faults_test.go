@@ -49,16 +49,23 @@ type faults struct {
 	at func(number int, what request) plannedFault
 	// after is called when the request with that number took effect.
 	after func(number int, what request)
-	// frozen stops the informer: it shows what it showed last.
-	frozen bool
+	// frozen stops the informers, or that of Secrets alone: they show what they showed last.
+	frozen, frozenSecrets bool
 	shown  map[string]client.Object
 }
 
-// freeze stops the informer, or lets it go on.
+// freeze stops the informers, or lets them go on.
 func (f *faults) freeze(frozen bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.frozen = frozen
+	f.frozen, f.frozenSecrets = frozen, false
+}
+
+// freezeSecrets stops the informer of Secrets alone: one is late for longer than the other.
+func (f *faults) freezeSecrets() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.frozen, f.frozenSecrets = false, true
 }
 
 // informer wraps the client that stands for the manager's cache.
@@ -66,8 +73,9 @@ func (f *faults) informer(server client.WithWatch) client.WithWatch {
 	return interceptor.NewClient(server, interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 			name := fmt.Sprintf("%T %s", object, key)
+			_, secret := object.(*metav1.PartialObjectMetadata)
 			f.mu.Lock()
-			last, frozen := f.shown[name], f.frozen
+			last, frozen := f.shown[name], f.frozen || f.frozenSecrets && secret
 			f.mu.Unlock()
 			if frozen && last != nil {
 				reflect.ValueOf(object).Elem().Set(reflect.ValueOf(last.DeepCopyObject()).Elem())

@@ -124,4 +124,42 @@ var _ = Describe("The gate of an environment", func() {
 			w.expectReady(name)
 		}
 	})
+
+	It("lets a thousand callers wait out a service that answers 429, and then come at its rate", func() {
+		w := newWorld()
+		service := w.operator().Environments["staging"]
+		g := (&gates{}).of(service.Environment())
+		// second lets all who wait try once, and a second go by.
+		second := func(waiting int) (calls, served int) {
+			for range waiting {
+				if g.enter(w.clock.Now()) != nil {
+					continue
+				}
+				calls++
+				_, err := service.Guest(w.ctx, spacesauth.Guest{DisplayName: "Lobby kiosk"}, nil)
+				g.leave(err, w.clock.Now())
+				if err == nil {
+					served++
+				}
+			}
+			w.step(time.Second)
+			return calls, served
+		}
+		waiting := 1000
+		w.spaces.SetRetryAfter(time.Minute)
+		w.spaces.SetFaultRate(fakespaces.OperationGuest, fakespaces.FaultThrottledSeconds, 1)
+		for range 10 * 60 {
+			second(waiting)
+		}
+		Expect(w.calls(fakespaces.OperationGuest)).To(Equal(10), "one call for each minute of patience")
+
+		w.spaces.SetFaultRate(fakespaces.OperationGuest, fakespaces.FaultThrottledSeconds, 0)
+		for range 2 * 60 {
+			calls, served := second(waiting)
+			Expect(calls).To(BeNumerically("<=", 40+20), "calls in a second")
+			Expect(served).To(Equal(calls))
+			waiting -= served
+		}
+		Expect(waiting).To(BeZero(), "callers who still wait")
+	})
 })

@@ -56,9 +56,15 @@ func (r *Reconciler) observe(ctx context.Context, p *pass) (observation, error) 
 	if err != nil {
 		return o, err
 	}
-	o.document = &p.state.document
-	o.used, o.signInHash, o.refreshHash = known.used, known.signInHash, known.refreshHash
-	return o, nil
+	return p.observed(known), nil
+}
+
+// observed is what decide looks at, with the inputs as they are known.
+func (p *pass) observed(known inputsMemory) observation {
+	return observation{
+		credential: p.credential, now: p.now, document: &p.state.document,
+		used: known.used, signInHash: known.signInHash, refreshHash: known.refreshHash,
+	}
 }
 
 // follow does what was decided.
@@ -86,15 +92,18 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 		return nil, err
 	}
 	p.tellClientID(in)
+	document, err := r.documentFor(p)
+	if err != nil {
+		return nil, err
+	}
 	if what != actionRefresh {
+		if r.outdated(p, what, in) {
+			return nil, errConflict
+		}
 		in = p.finishFirstUse(in)
 	}
 	if problem := firstFinding(in.clientProblem, in.grantProblem); problem != nil {
 		return problem, nil
-	}
-	document, err := r.documentFor(p)
-	if err != nil {
-		return nil, err
 	}
 	service := p.client
 	if what == actionRefresh {
@@ -140,6 +149,18 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 	}
 	p.signedIn = s.signIn && !onceOnly(p.credential)
 	return r.afterCall(ctx, p, s)
+}
+
+// outdated tells that a sign-in was decided on inputs that are no longer those that would be
+// sent: the informer of a process that was stopped is late, while the state and the inputs
+// were read just now. Another process may have used them meanwhile. A revocation that a
+// person asks for signs in whatever the inputs are.
+func (r *Reconciler) outdated(p *pass, what action, in inputs) bool {
+	if p.state == nil || p.state.document.revokeRequest(p.credential) != "" {
+		return false
+	}
+	now := r.rememberInputs(p, in, p.state.document.Inputs)
+	return decide(p.observed(now)).action != what
 }
 
 // finishFirstUse goes on with a seed or a code that was sent and not judged, as it was

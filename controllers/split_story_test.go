@@ -82,6 +82,7 @@ var _ = Describe("A leader that was stopped", func() {
 		old, next = w.operator(), w.operator()
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		old.reconcile("bot")
+		old.reconcile("bot") // so that its informers have shown it everything
 	})
 
 	// stopAfter stops the old leader once, after its nth write of the state.
@@ -114,6 +115,64 @@ var _ = Describe("A leader that was stopped", func() {
 		_, err := old.pass("bot")
 		Expect(err).NotTo(HaveOccurred())
 		w.expectReady("bot")
+	})
+
+	It("does not send what another process used meanwhile: a seed", func() {
+		old.freezeSecrets()
+		w.put("seed", map[string]string{"refresh_token": w.spaces.IssueGrant(clientID, username, "spaces")})
+		next.settle("bot", 10*time.Second)
+		grants := w.spaces.Ledger().GrantsLive
+		w.step(40 * time.Minute)
+		for range 4 {
+			_, err := old.pass("bot")
+			Expect(err).NotTo(HaveOccurred())
+			w.step(time.Second)
+		}
+		Expect(w.spaces.Ledger().GrantsLive).To(Equal(grants))
+		next.settle("bot", time.Minute)
+		w.expectReady("bot")
+		w.expectNothingLost()
+	})
+
+	It("does not send what another process used meanwhile: a code", func() {
+		w.apply(w.codeInput(), byCode("coded"))
+		old.reconcile("coded")
+		old.reconcile("coded")
+		old.freezeSecrets()
+		w.delete(w.secret("bot-code"))
+		w.apply(w.codeInput())
+		next.settle("coded", 10*time.Second)
+		calls := w.calls(fakespaces.OperationAuthorizationCode)
+		w.step(40 * time.Minute)
+		for range 4 {
+			_, err := old.pass("coded")
+			Expect(err).NotTo(HaveOccurred())
+			w.step(time.Second)
+		}
+		Expect(w.calls(fakespaces.OperationAuthorizationCode)).To(Equal(calls))
+		next.settle("coded", time.Minute)
+		w.expectReady("coded")
+		w.expectNothingLost()
+	})
+
+	It("does not sign in anew because another process followed a change", func() {
+		w.apply(loginInput(), byPassword("by-password"))
+		old.reconcile("by-password")
+		old.reconcile("by-password")
+		old.freezeSecrets()
+		w.spaces.AddUser("second@example.test", password)
+		w.put("bot-login", map[string]string{"username": "second@example.test"})
+		next.settle("by-password", 10*time.Second)
+		calls := w.calls(fakespaces.OperationPassword)
+		w.step(40 * time.Minute)
+		for range 4 {
+			_, err := old.pass("by-password")
+			Expect(err).NotTo(HaveOccurred())
+			w.step(time.Second)
+		}
+		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(calls))
+		next.settle("by-password", time.Minute)
+		w.expectReady("by-password")
 	})
 
 	It("does not empty a Secret that has a new token after a revocation", func() {
@@ -163,14 +222,19 @@ func (story crashStory) proceedSplit(w *world, m mishap, number int) bool {
 		return false
 	}
 
-	By("the old leader goes on: it does not know yet that it lost the lease, and its informer is late")
+	By("the old leader goes on: it does not know yet that it lost the lease, and its informers are late")
 	for round := range 6 {
+		switch round {
+		case 2:
+			old.freezeSecrets()
+		case 4:
+			old.freeze(false)
+		}
 		_, _ = next.pass("bot")
 		newest = w.publishedUntil("bot")
 		_, _ = old.pass("bot")
 		neverOlder()
 		w.step(time.Second)
-		old.freeze(round < 2)
 	}
 	By("it knows, and ends")
 	Expect(old.Drain(w.ctx)).To(Succeed())
