@@ -31,11 +31,16 @@ const (
 	rounding = 1500 * time.Millisecond
 )
 
-// needed is how long a credential may take to get a token once the service and the API
-// server are there and an operator is at work: the longest pause between two probes, a
-// lease that has to run out, a claim of a dead process that has to be watched, and short
-// absences of the API server in between, with the pause between two tries after each.
-const needed = time.Minute + 15*time.Second + callTimeout + 15*time.Second + 20*time.Second
+const (
+	// needed is how long a credential may take to get a token once the service and the API
+	// server are there: the longest pause between two probes, and takenOver.
+	needed = time.Minute + takenOver
+	// takenOver is how long an operator needs in peace to do the work of one that was
+	// interrupted: a lease that has to run out, a claim that it has to watch, and short
+	// absences of the API server with a pause after each. Whenever a holder of the lease
+	// is interrupted it begins anew.
+	takenOver = 15*time.Second + callTimeout + 15*time.Second + 20*time.Second
+)
 
 // toldFile keeps what the cluster says in status and events, to be searched for secrets.
 const toldFile = "status-and-events.log"
@@ -45,6 +50,7 @@ const toldFile = "status-and-events.log"
 type checks struct {
 	cluster    *cluster
 	service    *service
+	processes  *processes
 	population *population
 	say        func(string, ...any)
 
@@ -61,8 +67,8 @@ type checks struct {
 	seen       map[string]bool // resourceVersions
 }
 
-func newChecks(cluster *cluster, service *service, population *population, say func(string, ...any)) *checks {
-	return &checks{cluster: cluster, service: service, population: population, say: say,
+func newChecks(s *soak) *checks {
+	return &checks{cluster: s.cluster, service: s.service, processes: s.processes, population: s.population, say: s.say,
 		complained: map[string]bool{}, seen: map[string]bool{}}
 }
 
@@ -160,8 +166,8 @@ func (c *checks) complain(token, what string) {
 func (c *checks) due(owner *resident, expiresAt, now time.Time) bool {
 	busy := false
 	c.population.note(func() { busy = owner.busy || now.Sub(owner.calm) < needed })
-	there := min(c.service.upFor(now), c.cluster.apiServer.steadyFor(now))
-	return !busy && min(there, now.Sub(expiresAt)) > needed && !c.endedFor(owner, expiresAt, now)
+	there := min(c.service.upFor(now), c.cluster.apiServer.steadyFor(now), now.Sub(expiresAt)) > needed
+	return !busy && there && c.processes.steadyFor(now) > takenOver && !c.endedFor(owner, expiresAt, now)
 }
 
 // replaced tells whether a Secret is not as it was read any more.

@@ -64,10 +64,21 @@ func (d *deeds) run(ctx context.Context) {
 		lots = append(lots, slices.Repeat([]int{i}, one.weight)...)
 	}
 	whole := context.WithoutCancel(ctx) // no deed is left half done
-	for wait(ctx, d.between(shortestPause, longestPause)) {
+	for wait(ctx, d.pause()) {
 		d.endWhatIsDue(whole, time.Now())
 		d.try(whole, all[lots[d.chance.IntN(len(lots))]])
 	}
+}
+
+// pause is the time until the next deed. A second half is not kept waiting.
+func (d *deeds) pause() time.Duration {
+	pause := d.between(shortestPause, longestPause)
+	for _, one := range d.pending {
+		if d.possible(one.deed) {
+			pause = min(pause, time.Until(one.at))
+		}
+	}
+	return max(pause, shortestPause)
 }
 
 // finish ends whatever was begun. What needs the API server comes when it is back.

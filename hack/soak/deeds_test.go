@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,25 @@ func TestDeedsAtTheClusterWaitForTheAPIServer(t *testing.T) {
 	d.finish(t.Context())
 	if got := strings.Join(done, " "); got != "thawed back resumed" || len(d.pending) != 0 {
 		t.Errorf("at the end was done: %s; %d halves are left", got, len(d.pending))
+	}
+}
+
+func TestNoSecondHalfIsKeptWaiting(t *testing.T) {
+	d := newDeeds(&soak{cluster: &cluster{apiServer: &apiServer{absences: []absence{{from: at(0)}}}}, chance: rand.New(rand.NewPCG(1, 1))})
+	overdue := func(where place) {
+		d.after(-time.Hour, "overdue", where, func(context.Context) (string, error) { return "", nil })
+	}
+	longest := func() (longest time.Duration) {
+		for range 100 {
+			longest = max(longest, d.pause())
+		}
+		return longest
+	}
+	if overdue(atCluster); longest() <= shortestPause {
+		t.Error("one that cannot be done without an API server shortens the pause")
+	}
+	if overdue(elsewhere); longest() != shortestPause {
+		t.Error("one that can be done does not shorten the pause")
 	}
 }
 

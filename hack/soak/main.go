@@ -150,7 +150,7 @@ func (s *soak) begin(ctx context.Context) (err error) {
 	s.stops = append(s.stops, s.processes.stop)
 	s.population = newPopulation(s.cluster, s.service)
 	s.person = &person{cluster: s.cluster, service: s.service, population: s.population, last: map[string]time.Time{}, say: s.say}
-	s.checks = newChecks(s.cluster, s.service, s.population, s.say)
+	s.checks = newChecks(s)
 	s.deeds = newDeeds(s)
 	return s.population.settle(ctx, s.number)
 }

@@ -56,6 +56,8 @@ type processes struct {
 	running []*process
 	deaths  []death
 	kills   int
+	// disturbed is when a process that held the lease last got a signal or ended.
+	disturbed time.Time
 	// bereft counts the processes that ended by themselves because they had lost their
 	// lease, or found no API server; unasked those that ended for no such reason.
 	bereft, unasked int
@@ -154,6 +156,7 @@ func (p *processes) keep(ctx context.Context) {
 			default:
 				continue
 			}
+			p.disturb(old)
 			switch {
 			case old.asked:
 			case old.thawed, p.apiServer.awaySince(time.Now().Add(-leaseMemory)):
@@ -191,6 +194,7 @@ func (p *processes) signal(number int, signal syscall.Signal) (said string, hit 
 	if err := target.command.Process.Signal(signal); err != nil {
 		return "", nil
 	}
+	p.disturb(target)
 	target.asked = signal != syscall.SIGSTOP
 	target.frozen = signal == syscall.SIGSTOP
 	p.kills++
@@ -201,11 +205,26 @@ func (p *processes) signal(number int, signal syscall.Signal) (said string, hit 
 	return said, target
 }
 
+// disturb notes that the work of a holder of the lease is interrupted.
+func (p *processes) disturb(one *process) {
+	if one.leads.Load() {
+		p.disturbed = time.Now()
+	}
+}
+
+// steadyFor tells for how long the holders of the lease have been left in peace.
+func (p *processes) steadyFor(now time.Time) time.Duration {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return now.Sub(p.disturbed)
+}
+
 // thaw lets a frozen process go on.
 func (p *processes) thaw(frozen *process) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	_ = frozen.command.Process.Signal(syscall.SIGCONT)
+	p.disturb(frozen)
 	frozen.frozen, frozen.thawed = false, true
 }
 
