@@ -31,10 +31,16 @@ const (
 	rounding = 1500 * time.Millisecond
 )
 
-// needed is how long a credential may take to get a token once the service is there and an
-// operator is at work: the longest pause between two probes, a lease that has to run out
-// and a claim of a dead process that has to be watched.
-const needed = time.Minute + 15*time.Second + callTimeout + 15*time.Second
+const (
+	// needed is how long a credential may take to get a token once the service and the API
+	// server are there: the longest pause between two probes, and takenOver.
+	needed = time.Minute + takenOver
+	// takenOver is how long an operator needs in peace to do the work of one that was
+	// interrupted: a lease that has to run out, a claim that it has to watch, and short
+	// absences of the API server with a pause after each. Whenever a holder of the lease
+	// is interrupted it begins anew.
+	takenOver = 15*time.Second + callTimeout + 15*time.Second + 20*time.Second
+)
 
 // toldFile keeps what the cluster says in status and events, to be searched for secrets.
 const toldFile = "status-and-events.log"
@@ -44,6 +50,7 @@ const toldFile = "status-and-events.log"
 type checks struct {
 	cluster    *cluster
 	service    *service
+	processes  *processes
 	population *population
 	say        func(string, ...any)
 
@@ -53,14 +60,15 @@ type checks struct {
 	excused int // did not work before their time, because their grant was ended
 	expired int // were past their time
 	late    int // were past their time, and nothing that the soak did explains it
+	unread  int // could not be made: there was no API server to read from
 	// complained remembers the tokens that were told of.
 	complained map[string]bool
 	told       *os.File
 	seen       map[string]bool // resourceVersions
 }
 
-func newChecks(cluster *cluster, service *service, population *population, say func(string, ...any)) *checks {
-	return &checks{cluster: cluster, service: service, population: population, say: say,
+func newChecks(s *soak) *checks {
+	return &checks{cluster: s.cluster, service: s.service, processes: s.processes, population: s.population, say: s.say,
 		complained: map[string]bool{}, seen: map[string]bool{}}
 }
 
@@ -87,9 +95,8 @@ func (c *checks) run(ctx context.Context) {
 		case <-tick.C:
 		}
 		c.checkAll(ctx)
-		if time.Since(kept) > keepInterval {
+		if time.Since(kept) > keepInterval && c.keep(ctx) == nil {
 			kept = time.Now()
-			c.keep(ctx)
 		}
 	}
 }
@@ -98,7 +105,8 @@ func (c *checks) run(ctx context.Context) {
 func (c *checks) checkAll(ctx context.Context) {
 	var all corev1.SecretList
 	if err := c.cluster.List(ctx, &all, client.MatchingLabels{v1alpha1.LabelSecret: v1alpha1.SecretPublished}); err != nil {
-		return // no token was read, so none can have failed
+		c.countUnread() // no token was read, so none can have failed
+		return
 	}
 	residents := c.population.living()
 	for i := range all.Items {
@@ -125,13 +133,25 @@ func (c *checks) check(ctx context.Context, secret *corev1.Secret, residents map
 			c.complain(token, fmt.Sprintf("the token of %s (%s) has not worked since %s", owner, owner.grant, expiresAt.Format(time.RFC3339)))
 		}
 	case works, now.Add(rounding).After(expiresAt):
-	case c.replaced(ctx, secret): // its successor is tried in a second
-	case c.endedFor(owner, expiresAt, now):
-		c.excused++
 	default:
-		c.dead++
-		c.complain(token, fmt.Sprintf("the token of %s (%s) does not work, though it should until %s", owner, owner.grant, expiresAt.Format(time.RFC3339)))
+		replaced, err := c.replaced(ctx, secret)
+		switch {
+		case err != nil:
+			c.unread++ // whether it is still published is not known, and found out in a second
+		case replaced: // its successor is tried in a second
+		case c.endedFor(owner, expiresAt, now):
+			c.excused++
+		default:
+			c.dead++
+			c.complain(token, fmt.Sprintf("the token of %s (%s) does not work, though it should until %s", owner, owner.grant, expiresAt.Format(time.RFC3339)))
+		}
 	}
+}
+
+func (c *checks) countUnread() {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.unread++
 }
 
 // complain tells of a token once.
@@ -146,14 +166,17 @@ func (c *checks) complain(token, what string) {
 func (c *checks) due(owner *resident, expiresAt, now time.Time) bool {
 	busy := false
 	c.population.note(func() { busy = owner.busy || now.Sub(owner.calm) < needed })
-	return !busy && min(c.service.upFor(now), now.Sub(expiresAt)) > needed && !c.endedFor(owner, expiresAt, now)
+	there := min(c.service.upFor(now), c.cluster.apiServer.steadyFor(now), now.Sub(expiresAt)) > needed
+	return !busy && there && c.processes.steadyFor(now) > takenOver && !c.endedFor(owner, expiresAt, now)
 }
 
 // replaced tells whether a Secret is not as it was read any more.
-func (c *checks) replaced(ctx context.Context, secret *corev1.Secret) bool {
+func (c *checks) replaced(ctx context.Context, secret *corev1.Secret) (bool, error) {
 	now := &corev1.Secret{}
-	err := c.cluster.Get(ctx, client.ObjectKeyFromObject(secret), now)
-	return err != nil || now.ResourceVersion != secret.ResourceVersion
+	if err := client.IgnoreNotFound(c.cluster.Get(ctx, client.ObjectKeyFromObject(secret), now)); err != nil {
+		return false, err
+	}
+	return now.ResourceVersion != secret.ResourceVersion, nil // which is empty where it is gone
 }
 
 // endedFor tells whether a token of a resident was ended by a deed, or died with its
@@ -174,11 +197,11 @@ func (c *checks) endedFor(owner *resident, expiresAt, now time.Time) bool {
 }
 
 // keep writes down every status and event that has not been written down yet.
-func (c *checks) keep(ctx context.Context) {
+func (c *checks) keep(ctx context.Context) error {
 	var credentials v1alpha1.SpacesCredentialList
 	var events eventsv1.EventList
 	if err := errors.Join(c.cluster.List(ctx, &credentials), c.cluster.List(ctx, &events)); err != nil {
-		return
+		return err
 	}
 	var words bytes.Buffer
 	c.mutex.Lock()
@@ -193,9 +216,8 @@ func (c *checks) keep(ctx context.Context) {
 	for i := range events.Items {
 		c.write(&words, events.Items[i].ResourceVersion, events.Items[i])
 	}
-	if c.told != nil {
-		_, _ = c.told.Write(words.Bytes())
-	}
+	_, err := c.told.Write(words.Bytes())
+	return err
 }
 
 func (c *checks) write(to *bytes.Buffer, version string, what any) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -22,11 +23,15 @@ import (
 // crds is where our CRD stands, seen from the root of the repository.
 const crds = "config/crd/bases"
 
+// requestTimeout keeps a check or a deed from waiting for an API server that is gone.
+const requestTimeout = 10 * time.Second
+
 // cluster is the Kubernetes of the soak. Its client has no cache: what it shows is what
 // there is.
 type cluster struct {
 	client.Client
 	plane      *controlplane.ControlPlane
+	apiServer  *apiServer
 	kubeconfig string
 	log        *os.File
 }
@@ -36,7 +41,7 @@ func startCluster() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{plane: plane, kubeconfig: filepath.Join(folder, "kubeconfig")}
+	c := &cluster{plane: plane, apiServer: &apiServer{plane: plane}, kubeconfig: filepath.Join(folder, "kubeconfig")}
 	if err := c.prepare(); err != nil {
 		return nil, errors.Join(err, c.stop())
 	}
@@ -61,6 +66,7 @@ func (c *cluster) prepare() (err error) {
 	}
 	config := rest.CopyConfig(c.plane.Config)
 	config.QPS, config.Burst = 200, 400 // hundreds of objects are made at once
+	config.Timeout = requestTimeout
 	c.Client, err = client.New(config, client.Options{Scheme: scheme})
 	return err
 }

@@ -31,99 +31,32 @@ func judge(out io.Writer, figures []figure) error {
 	return nil
 }
 
-// Why a grant lives on at the service after everything was deleted.
-type reason int
-
-const (
-	unexplained reason = iota
-	policyNever
-	seedUnsent      // somebody's seed that no operator ever sent
-	lostWithAnswer  // the soak lost the answer that told of it
-	lostWithProcess // the soak killed or froze the process that had just been told
-)
-
-// remains explains one grant that is left.
-func remains(grant fakespaces.GrantRecord, never, touched bool, made []*spend, deaths []time.Time) reason {
-	if never {
-		return policyNever
-	}
-	if grant.Origin == "seed" && !touched {
-		return seedUnsent
-	}
-	why := unexplained
-	for _, s := range made {
-		if !s.made(grant) {
-			continue
-		}
-		switch {
-		case s.lost:
-			return lostWithAnswer
-		case s.diedWith(deaths):
-			why = lostWithProcess
-		}
-	}
-	return why
-}
-
-// made tells whether a spend made a grant, or was the last to renew it.
-func (s *spend) made(grant fakespaces.GrantRecord) bool {
-	of := grant.IssuedAt
-	switch renewal := s.operation == fakespaces.OperationRefresh; {
-	case renewal != !grant.RefreshedAt.IsZero():
-		return false // who renewed it had been told of it
-	case renewal && s.grant != grant.ID, s.user != grant.User:
-		return false
-	case renewal:
-		of = grant.RefreshedAt
-	}
-	// The service has done the work just before the answer.
-	since := s.answered.Sub(of)
-	return since >= 0 && since < time.Second
-}
-
 // figures gathers what is judged.
 func (s *soak) figures() ([]figure, error) {
-	ledger, spends, deaths := s.service.Ledger(), s.service.spends, s.processes.deaths
 	secrets := s.service.Secrets()
 	s.say("searching what was said for %d secrets", len(secrets))
 	leaked, panics, err := leaks(secrets)
 	if err != nil {
 		return nil, err
 	}
-	left, renewals := map[reason]int{}, 0
-	for _, grant := range ledger.Grants {
-		renewals += grant.Refreshes
-		if grant.State != fakespaces.GrantLive {
-			continue
-		}
-		owner := s.population.byUser[grant.User]
-		why := remains(grant, owner.never, spends.touched[grant.ID], spends.made, deaths)
-		left[why]++
-		if why == unexplained {
-			s.say("nothing explains %s of %s (%s), issued %s, renewed %s", grant.ID, owner, grant.Origin,
-				grant.IssuedAt.Format(time.TimeOnly), grant.RefreshedAt.Format(time.TimeOnly))
-		}
-	}
-	excused := 0
-	for _, a := range spends.again {
-		if a.first.diedWith(deaths) {
-			excused++
-			continue
-		}
-		s.say("%s: a spent %s of %s came again, answered %s", a.at.Format(time.TimeOnly), a.first.operation,
-			s.population.byUser[a.first.user], a.first.answered.Format(time.TimeOnly))
-	}
+	ledger, absences := s.service.Ledger(), s.cluster.apiServer.all()
+	left, renewals := s.left(ledger.Grants, absences)
+	excused := s.sentAgain(absences)
 	codes := ledger.CodesSentAgainAfterDelivery
 	return []figure{
-		{name: "deeds", number: int(s.deeds.done.Load())},
 		{name: "operators killed, frozen or asked to end", number: s.processes.kills},
-		{name: "of these, holders of the lease killed or frozen", number: len(deaths)},
-		{name: "operators that ended by themselves", number: s.processes.unasked},
+		{name: "of these, holders of the lease killed or frozen", number: len(s.processes.deaths)},
+		{name: "operators that ended by themselves, without a lease or an API server", number: s.processes.bereft},
+		{name: "operators that ended by themselves, without a reason", number: s.processes.unasked, wrong: true},
+		{name: "absences of the API server", number: len(absences)},
+		{name: "of these, long enough to lose the lease", number: longer(absences, leaseBroken)},
+		{name: "of these, longer than the soak may keep it away", number: longer(absences, saverGrace), wrong: true},
 		{name: "tokens issued", number: ledger.TokensIssued},
 		{name: "renewals", number: renewals},
 		{name: "grants issued", number: ledger.GrantsIssued},
 		{name: "grants dead, because a lost answer was asked for again", number: ledger.GrantsDead},
 		{name: "checks of published tokens", number: s.checks.made},
+		{name: "checks that found no API server to read from", number: s.checks.unread},
 		{name: "published tokens past their time, in seconds", number: s.checks.expired},
 		{name: "of these, for longer than the soak explains", number: s.checks.late, wrong: true},
 		{name: "published tokens ended with their grant, in seconds", number: s.checks.excused},
@@ -141,4 +74,66 @@ func (s *soak) figures() ([]figure, error) {
 		{name: "secrets found in logs, events and statuses", number: leaked, wrong: true},
 		{name: "panics in the logs", number: panics, wrong: true},
 	}, nil
+}
+
+// longer counts the absences of the API server that lasted longer than a limit.
+func longer(absences []absence, limit time.Duration) (count int) {
+	for _, one := range absences {
+		if one.length() > limit {
+			count++
+		}
+	}
+	return count
+}
+
+// left counts the grants that are left at the service by why they are, and prints a line
+// for each that was lost, or that nothing explains.
+func (s *soak) left(grants []fakespaces.GrantRecord, absences []absence) (left map[reason]int, renewals int) {
+	left = map[reason]int{}
+	spends := s.service.spends
+	for _, grant := range grants {
+		renewals += grant.Refreshes
+		if grant.State != fakespaces.GrantLive {
+			continue
+		}
+		owner := s.population.byUser[grant.User]
+		why := explain(grant, owner.never, spends.touched[grant.ID], spends.made, s.processes.deaths, absences)
+		left[why.reason]++
+		if line := why.String(); line != "" {
+			s.say("left: %s of %s, by %s, issued %s: %s", grant.ID, owner, grant.Origin, times(grant), line)
+		}
+	}
+	return left, renewals
+}
+
+// times tells when a grant was issued, and last renewed.
+func times(grant fakespaces.GrantRecord) string {
+	told := grant.IssuedAt.Format(clockTime)
+	if grant.Refreshes > 0 {
+		told += fmt.Sprintf(", renewed %d times, last %s", grant.Refreshes, grant.RefreshedAt.Format(clockTime))
+	}
+	return told
+}
+
+// sentAgain prints a line for each refresh token and code that came again after its answer
+// had been delivered, and counts those whose answer went with a process.
+func (s *soak) sentAgain(absences []absence) (excused int) {
+	for _, one := range s.service.spends.again {
+		why := "nothing explains it"
+		if taken := one.first.takenBy(s.processes.deaths, absences); taken != nil {
+			excused++
+			why = one.first.goneWith(*taken, absences)
+		}
+		s.say("sent again at %s: the %s of %s, answered before at %s: %s", one.at.Format(clockTime), spentKind(one.first.operation),
+			s.population.byUser[one.first.user], one.first.answered.Format(clockTime), why)
+	}
+	return excused
+}
+
+// spentKind is what an operation spends.
+func spentKind(operation fakespaces.Operation) string {
+	if operation == fakespaces.OperationRefresh {
+		return "refresh token"
+	}
+	return "code"
 }

@@ -1,7 +1,7 @@
 // Command soak lets chance do to the operator, for as long as it is told to, whatever a
-// cluster and its people may do: processes that are killed, frozen and restarted, a
-// service that fails, loses answers or is gone, Secrets that are edited and deleted,
-// namespaces that go and come back. Two operators compete for the lease in front of a
+// cluster and its people may do: processes that are killed, frozen and restarted, an API
+// server that is restarted, a service that fails, loses answers or is gone, Secrets that
+// are edited, replaced and deleted, namespaces that go and come back. Two operators compete for the lease in front of a
 // real control plane and a Spaces in memory at its most severe. In the end everything is
 // deleted, and what is left at the service must be explained: by an answer that the soak
 // itself lost, by a process that it killed in between, or by a policy.
@@ -34,6 +34,8 @@ const (
 	progressInterval = 10 * time.Second
 	// recoverLimit is above the longest backoff that the outages of a run can lead to.
 	recoverLimit = 3 * time.Minute
+	// clockTime is how a moment is told: to be found in the logs of the operators.
+	clockTime = "15:04:05.000"
 	// deleteLimit leaves a revocation that failed once the time to be tried again.
 	deleteLimit = 4 * time.Minute
 )
@@ -114,6 +116,9 @@ func (s *soak) run(ctx context.Context, duration time.Duration) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := s.deeds.tally(os.Stdout); err != nil {
+		return err
+	}
 	return judge(os.Stdout, figures)
 }
 
@@ -139,14 +144,14 @@ func (s *soak) begin(ctx context.Context) (err error) {
 	}
 	s.stops = append(s.stops, s.service.stop)
 	s.say("starting two operators, and creating %d SpacesCredentials", s.number)
-	if s.processes, err = startProcesses(s.service.url, s.cluster.kubeconfig); err != nil {
+	if s.processes, err = startProcesses(s.service.url, s.cluster, s.say); err != nil {
 		return err
 	}
 	s.stops = append(s.stops, s.processes.stop)
 	s.population = newPopulation(s.cluster, s.service)
 	s.person = &person{cluster: s.cluster, service: s.service, population: s.population, last: map[string]time.Time{}, say: s.say}
-	s.checks = newChecks(s.cluster, s.service, s.population, s.say)
-	s.deeds = &deeds{soak: s}
+	s.checks = newChecks(s)
+	s.deeds = newDeeds(s)
 	return s.population.settle(ctx, s.number)
 }
 
@@ -183,10 +188,13 @@ func (s *soak) progress(ctx context.Context, ends time.Time) {
 			return
 		case <-tick.C:
 		}
-		ready, total := s.population.ready(ctx)
+		told := "unknown without an API server"
+		if ready, total, err := s.population.ready(ctx); err == nil {
+			told = fmt.Sprintf("%d of %d", ready, total)
+		}
 		ledger := s.service.Ledger()
-		s.say("... %s left, ready %d of %d, deeds %d, tokens issued %d, grants live %d", max(0, time.Until(ends)).Round(time.Second),
-			ready, total, s.deeds.done.Load(), ledger.TokensIssued, ledger.GrantsLive)
+		s.say("... %s left, ready %s, deeds %d, tokens issued %d, grants live %d", max(0, time.Until(ends)).Round(time.Second),
+			told, s.deeds.done.Load(), ledger.TokensIssued, ledger.GrantsLive)
 	}
 }
 
@@ -220,8 +228,10 @@ func (s *soak) delete(ctx context.Context) {
 	for _, line := range left {
 		s.say("never deleted: %s", line)
 	}
-	s.findings.foreignChanged = s.population.foreignChanged(context.WithoutCancel(ctx), s.say)
-	s.checks.keep(context.WithoutCancel(ctx))
+	s.findings.foreignChanged += s.population.foreignChanged(context.WithoutCancel(ctx), s.say)
+	if err := s.checks.keep(context.WithoutCancel(ctx)); err != nil {
+		s.say("the last words of the cluster are not kept: %v", err)
+	}
 	gone, err := s.population.deleteNamespaces(ctx)
 	for ; (err != nil || !gone) && wait(ctx, time.Second); gone, err = s.population.deleteNamespaces(ctx) {
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -104,23 +103,30 @@ func signInAnew(ctx context.Context, cluster *cluster, service *service, r *resi
 }
 
 // rebuild makes deleted namespaces anew once they are gone, with the same names in them.
+// What fails without an API server is gone on with in the next round.
 func (p *person) rebuild(ctx context.Context) {
 	for home, indexes := range p.population.departed() {
-		err := p.cluster.Get(ctx, types.NamespacedName{Name: home}, &corev1.Namespace{})
-		if !apierrors.IsNotFound(err) {
+		there := &corev1.Namespace{}
+		err := p.cluster.Get(ctx, types.NamespacedName{Name: home}, there)
+		if client.IgnoreNotFound(err) != nil || there.DeletionTimestamp != nil {
 			continue
 		}
-		if err := client.IgnoreAlreadyExists(p.population.createHome(ctx, home)); err != nil {
+		if err := p.population.createHome(ctx, home); err != nil {
 			p.say("namespace %s could not be made anew: %v", home, err)
 			continue
 		}
-		p.population.note(func() { delete(p.population.leaving, home) })
-		for _, index := range indexes {
-			if _, err := p.population.create(ctx, home, index); err != nil {
-				p.say("bot-%03d could not be made anew in %s: %v", index, home, err)
+		back, err := 0, error(nil)
+		for err == nil && back < len(indexes) {
+			if _, err = p.population.create(ctx, home, indexes[back]); err == nil {
+				back++
 			}
 		}
-		p.say("made namespace %s anew, with %d credentials", home, len(indexes))
+		p.population.welcome(home, indexes[back:])
+		if err != nil {
+			p.say("bot-%03d could not be made anew in %s: %v", indexes[back], home, err)
+			continue
+		}
+		p.say("made namespace %s anew, with %d credentials", home, back)
 	}
 }
 
@@ -129,4 +135,13 @@ func (p *population) departed() map[string][]int {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	return maps.Clone(p.leaving)
+}
+
+// welcome tells who is still to live in a namespace that was made anew.
+func (p *population) welcome(home string, missing []int) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if p.leaving[home] = missing; len(missing) == 0 {
+		delete(p.leaving, home)
+	}
 }

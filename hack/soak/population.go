@@ -27,8 +27,9 @@ const (
 	// foreignNamespace is never deleted before the end.
 	foreignNamespace = "soak-foreign"
 	// memory is for how long a deed explains that a token does not work: it may reach the
-	// operator late, while both processes are frozen or the service is down.
-	memory = 150 * time.Second
+	// operator late, while both processes are frozen, the service is down, or a watch that
+	// broke with the API server waits to be opened anew.
+	memory = 200 * time.Second
 )
 
 // population are all credentials, those that are gone too.
@@ -88,17 +89,18 @@ func (p *population) settleRivals(ctx context.Context) error {
 	return nil
 }
 
-// createHome creates a namespace with the client's Secret in it.
+// createHome creates a namespace with the client's Secret in it, or what is missing of it.
 func (p *population) createHome(ctx context.Context, name string) error {
-	if err := p.cluster.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+	err := p.cluster.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	if client.IgnoreAlreadyExists(err) != nil {
 		return err
 	}
-	return p.cluster.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "client"},
-		StringData: map[string]string{"client_id": clientID, "client_secret": clientSecret}})
+	return client.IgnoreAlreadyExists(p.cluster.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "client"},
+		StringData: map[string]string{"client_id": clientID, "client_secret": clientSecret}}))
 }
 
 // create creates a credential; its index decides what kind it is of. One that was there
-// before has the same name and another user.
+// before has the same name and another user. After an error it may be called again.
 func (p *population) create(ctx context.Context, home string, index int) (*resident, error) {
 	kinds := []v1alpha1.GrantType{
 		v1alpha1.GrantTypePassword, v1alpha1.GrantTypePassword, v1alpha1.GrantTypeRefreshToken, v1alpha1.GrantTypeAuthorizationCode,
@@ -109,7 +111,11 @@ func (p *population) create(ctx context.Context, home string, index int) (*resid
 	p.mutex.Lock()
 	p.next = max(p.next, index+1)
 	p.mutex.Unlock()
-	return born, p.admit(ctx, born)
+	err := p.admit(ctx, born)
+	if err != nil {
+		p.note(func() { born.left = true })
+	}
+	return born, err
 }
 
 // admit makes a resident known at the service and creates its objects.
@@ -132,8 +138,7 @@ func (p *population) admit(ctx context.Context, born *resident) error {
 	spec := &credential.Spec
 	switch born.grant {
 	case v1alpha1.GrantTypePassword:
-		input = born.secret(born.name + "-login")
-		input.StringData = map[string]string{"username": born.user, "password": born.password}
+		input = born.login()
 		spec.Password = &v1alpha1.PasswordGrant{SecretRef: v1alpha1.PasswordSecretReference{Name: input.Name}}
 		if born.index%7 == 0 {
 			spec.Verification = []v1alpha1.Verification{v1alpha1.VerificationTokenInfo, v1alpha1.VerificationUserProfile}
@@ -155,7 +160,9 @@ func (p *population) admit(ctx context.Context, born *resident) error {
 			return err
 		}
 	}
-	return p.cluster.Create(ctx, credential)
+	// It is there already where the API server ended before it could say so; it then finds
+	// the new user in its input.
+	return client.IgnoreAlreadyExists(p.cluster.Create(ctx, credential))
 }
 
 // pick picks one of those that live, by chance; nil where there is none of the wanted.
@@ -212,10 +219,10 @@ func (p *population) credentials(ctx context.Context) (map[*resident]*v1alpha1.S
 }
 
 // ready counts those that are ready, of those that can be.
-func (p *population) ready(ctx context.Context) (ready, total int) {
+func (p *population) ready(ctx context.Context) (ready, total int, err error) {
 	all, err := p.credentials(ctx)
 	if err != nil {
-		return 0, 0
+		return 0, 0, err
 	}
 	for r, credential := range all {
 		if r.rival {
@@ -226,7 +233,7 @@ func (p *population) ready(ctx context.Context) (ready, total int) {
 			ready++
 		}
 	}
-	return ready, total
+	return ready, total, nil
 }
 
 // unready tells of those that were not seen ready since it was first asked, and of
@@ -238,7 +245,7 @@ func (p *population) unready(ctx context.Context) []string {
 	}
 	var waiting []string
 	for home := range p.departed() {
-		waiting = append(waiting, home+": the namespace is not gone")
+		waiting = append(waiting, home+": the namespace is not gone, or not made anew")
 	}
 	for r, credential := range all {
 		condition := meta.FindStatusCondition(credential.Status.Conditions, v1alpha1.ConditionReady)

@@ -29,6 +29,9 @@ const (
 	stopLimit = 35 * time.Second
 	// operators is how many compete for the lease.
 	operators = 2
+	// leaseMemory is for how long an absence of the API server explains the end of a process:
+	// the lease is given up after 10 seconds, and then answers are saved for saverGrace.
+	leaseMemory = 10*time.Second + saverGrace
 )
 
 // buildOperator builds as make build does, so that neither throws away the other's
@@ -46,16 +49,18 @@ func buildOperator(ctx context.Context) error {
 type processes struct {
 	arguments []string
 	journals  []*journal
+	apiServer *apiServer
+	say       func(string, ...any)
 
 	mutex   sync.Mutex
 	running []*process
-	// deaths are the moments at which a process that held the lease was killed or frozen:
-	// what it had not saved then may be lost.
-	deaths []time.Time
-	kills  int
-	// unasked counts the ends that nobody asked for: those of a process that was frozen
-	// and lost its lease, at least.
-	unasked int
+	deaths  []death
+	kills   int
+	// disturbed is when a process that held the lease last got a signal or ended.
+	disturbed time.Time
+	// bereft counts the processes that ended by themselves because they had lost their
+	// lease, or found no API server; unasked those that ended for no such reason.
+	bereft, unasked int
 
 	stopping context.CancelFunc
 	watching sync.WaitGroup
@@ -68,11 +73,28 @@ type process struct {
 	ended   chan struct{}
 	asked   bool
 	frozen  bool
+	thawed  bool
 	leads   atomic.Bool
 }
 
+// death is the moment at which a process that held the lease was killed or frozen: what it
+// had not saved then may be lost.
+type death struct {
+	at     time.Time
+	number int
+	signal syscall.Signal
+}
+
+func (d death) String() string {
+	how := "killed"
+	if d.signal == syscall.SIGSTOP {
+		how = "frozen"
+	}
+	return fmt.Sprintf("operator %d was %s at %s", d.number+1, how, d.at.Format(clockTime))
+}
+
 // startProcesses starts them, and keeps starting those that end.
-func startProcesses(url, kubeconfig string) (*processes, error) {
+func startProcesses(url string, cluster *cluster, say func(string, ...any)) (*processes, error) {
 	content, err := yaml.Marshal(map[string]any{"builtIn": false, "environments": []spacesauth.Environment{
 		// The rate is not what is tried here.
 		{Name: environment, AccountsURL: url, APIURL: url, RequestsPerSecond: 200, Burst: 400, TimeoutSeconds: int(callTimeout / time.Second)},
@@ -84,9 +106,10 @@ func startProcesses(url, kubeconfig string) (*processes, error) {
 	if err := os.WriteFile(environments, content, 0o644); err != nil {
 		return nil, err
 	}
-	p := &processes{arguments: []string{
-		"--environments-file=" + environments, "--kubeconfig=" + kubeconfig,
+	p := &processes{apiServer: cluster.apiServer, say: say, arguments: []string{
+		"--environments-file=" + environments, "--kubeconfig=" + cluster.kubeconfig,
 		"--leader-election-namespace=default", "--metrics-bind-address=0", "--health-probe-bind-address=0",
+		"--graceful-shutdown-timeout=" + saverGrace.String(),
 		// An answer that tells no lifetime must not be believed to live longer than it does.
 		"--default-token-lifetime=" + tokenLifetime.String(),
 		"--zap-log-level=debug",
@@ -133,8 +156,14 @@ func (p *processes) keep(ctx context.Context) {
 			default:
 				continue
 			}
-			if !old.asked {
+			p.disturb(old)
+			switch {
+			case old.asked:
+			case old.thawed, p.apiServer.awaySince(time.Now().Add(-leaseMemory)):
+				p.bereft++
+			default:
 				p.unasked++
+				p.say("operator %d ended by itself, without a reason", old.number+1)
 			}
 			if born, err := p.start(old.number); err == nil {
 				p.running[i] = born
@@ -160,11 +189,12 @@ func (p *processes) signal(number int, signal syscall.Signal) (said string, hit 
 	}
 	leads := target.leads.Load()
 	if leads && signal != syscall.SIGTERM {
-		p.deaths = append(p.deaths, time.Now())
+		p.deaths = append(p.deaths, death{at: time.Now(), number: number, signal: signal})
 	}
 	if err := target.command.Process.Signal(signal); err != nil {
 		return "", nil
 	}
+	p.disturb(target)
 	target.asked = signal != syscall.SIGSTOP
 	target.frozen = signal == syscall.SIGSTOP
 	p.kills++
@@ -175,12 +205,27 @@ func (p *processes) signal(number int, signal syscall.Signal) (said string, hit 
 	return said, target
 }
 
+// disturb notes that the work of a holder of the lease is interrupted.
+func (p *processes) disturb(one *process) {
+	if one.leads.Load() {
+		p.disturbed = time.Now()
+	}
+}
+
+// steadyFor tells for how long the holders of the lease have been left in peace.
+func (p *processes) steadyFor(now time.Time) time.Duration {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return now.Sub(p.disturbed)
+}
+
 // thaw lets a frozen process go on.
 func (p *processes) thaw(frozen *process) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	_ = frozen.command.Process.Signal(syscall.SIGCONT)
-	frozen.frozen = false
+	p.disturb(frozen)
+	frozen.frozen, frozen.thawed = false, true
 }
 
 // stop asks all to end and waits for them.

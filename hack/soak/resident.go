@@ -43,6 +43,13 @@ func (r *resident) secret(name string) *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: r.namespace, Name: name}}
 }
 
+// login is its input, if it signs in by password.
+func (r *resident) login() *corev1.Secret {
+	input := r.secret(r.name + "-login")
+	input.StringData = map[string]string{"username": r.user, "password": r.password}
+	return input
+}
+
 func keyOf(r *resident) types.NamespacedName {
 	return types.NamespacedName{Namespace: r.namespace, Name: r.name}
 }

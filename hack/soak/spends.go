@@ -9,10 +9,6 @@ import (
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
 )
 
-// margin is how long before the death of a process an answer may have come and yet be
-// unsaved: its journey, the write to the state, and a busy machine.
-const margin = 2 * time.Second
-
 // spend is a call that signed in or renewed, and so made something that only its answer
 // tells.
 type spend struct {
@@ -20,15 +16,21 @@ type spend struct {
 	user              string
 	grant             string // of a refresh; a sign-in has none yet
 	arrived, answered time.Time
-	lost              bool // the soak lost the answer
+	fault             fakespaces.Fault
 }
 
-// diedWith tells whether the answer may have died with a process that was killed or
-// frozen at a moment.
-func (s *spend) diedWith(deaths []time.Time) bool {
-	return slices.ContainsFunc(deaths, func(death time.Time) bool {
-		return !s.arrived.After(death) && !s.answered.Add(margin).Before(death)
-	})
+// lost tells whether the soak lost the answer.
+func (s *spend) lost() bool { return slices.Contains(losing, s.fault) }
+
+// takenBy finds the death with which the answer may have gone: the process was killed or
+// frozen while it waited for it, or before it was able to save it.
+func (s *spend) takenBy(deaths []death, absences []absence) *death {
+	by := savable(s.answered, absences)
+	i := slices.IndexFunc(deaths, func(d death) bool { return !s.arrived.After(d.at) && !by.Before(d.at) })
+	if i < 0 {
+		return nil
+	}
+	return &deaths[i]
 }
 
 // again is a refresh token or a code that came again after its answer had been delivered.
@@ -81,19 +83,18 @@ func (s *spends) answer(call fakespaces.Call) {
 	defer s.mutex.Unlock()
 	arrived := s.arrived[call.Number]
 	delete(s.arrived, call.Number)
-	lost := slices.Contains(losing, call.Fault)
 	if !spending(call.Operation) {
 		return
 	}
 	// With a losing fault a refusal looks like work: then nothing is found that it explains.
-	if !lost && (call.Status != http.StatusOK || !call.Fault.DoesWork()) {
+	if !slices.Contains(losing, call.Fault) && (call.Status != http.StatusOK || !call.Fault.DoesWork()) {
 		return
 	}
 	user := call.Username
 	if call.Operation == fakespaces.OperationAuthorizationCode {
 		user = s.codes[call.Form.Get("code")]
 	}
-	made := &spend{operation: call.Operation, user: user, grant: call.GrantID, arrived: arrived, answered: now, lost: lost}
+	made := &spend{operation: call.Operation, user: user, grant: call.GrantID, arrived: arrived, answered: now, fault: call.Fault}
 	s.made = append(s.made, made)
 	if what := spentBy(call); what != "" && s.by[what] == nil {
 		s.by[what] = made

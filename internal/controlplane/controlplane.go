@@ -36,6 +36,7 @@ type ControlPlane struct {
 	kubeconfig  []byte
 	manager     *exec.Cmd
 	folder      string
+	apiServer   apiServer
 }
 
 // Start starts kube-apiserver and etcd and installs the CRDs in the given folders.
@@ -52,6 +53,10 @@ func Start(crds ...string) (*ControlPlane, error) {
 		Assets:      assets,
 		folder:      folder,
 		environment: &envtest.Environment{BinaryAssetsDirectory: assets, CRDDirectoryPaths: crds, ErrorIfCRDPathMissing: true},
+	}
+	c.apiServer = apiServer{server: c.environment.ControlPlane.GetAPIServer(), folder: folder}
+	if err := c.apiServer.prepare(assets); err != nil {
+		return nil, errors.Join(err, c.Stop())
 	}
 	c.Config, err = c.environment.Start()
 	if err != nil {
@@ -86,6 +91,9 @@ func (c *ControlPlane) StartControllers(log io.Writer) error {
 		"--secure-port=0",
 	)
 	c.manager.Stdout, c.manager.Stderr = log, log
+	// A group of its own, as envtest gives to the others: Ctrl-C at the terminal must not
+	// reach it while its caller still deletes what it made.
+	c.manager.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := c.manager.Start(); err != nil {
 		return fmt.Errorf("starting kube-controller-manager: %w", err)
 	}
