@@ -51,7 +51,7 @@ type faults struct {
 	after func(number int, what request)
 	// frozen stops the informers, or that of Secrets alone: they show what they showed last.
 	frozen, frozenSecrets bool
-	shown  map[string]client.Object
+	shown                 map[string]client.Object
 }
 
 // freeze stops the informers, or lets them go on.
