@@ -46,6 +46,10 @@ const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 // graceMargin is what must be left of the shutdown time beside the longest call.
 const graceMargin = 5 * time.Second
 
+// maxLogLevel is the most that may be logged. From 8 on client-go logs the bodies of
+// requests and answers, and with them every Secret.
+const maxLogLevel = 7
+
 func main() {
 	err := run(ctrl.SetupSignalHandler(), os.Args[1:], os.Stdout)
 	if err != nil {
@@ -109,6 +113,8 @@ func parse(arguments []string, out io.Writer) (*settings, error) {
 	case *showVersion:
 		_, _ = fmt.Fprintln(out, version)
 		return nil, nil
+	case s.zap.Level != nil && s.zap.Level.Enabled(-maxLogLevel-1):
+		return nil, fmt.Errorf("--zap-log-level must be at most %d: above it the Kubernetes client logs what it sends and gets, and so the content of Secrets", maxLogLevel)
 	case s.concurrency < 1, s.qps <= 0, s.burst < 1, s.defaultTokenLifetime < time.Second:
 		return nil, fmt.Errorf("--max-concurrent-reconciles, --kube-api-qps and --kube-api-burst must be greater than 0, --default-token-lifetime at least 1s")
 	}

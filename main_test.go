@@ -41,6 +41,7 @@ func TestABadStartSaysWhatIsWrongInOneLine(t *testing.T) {
 		"a value that is none":          {[]string{"--kube-api-burst=many"}, "kube-api-burst"},
 		"a stray argument":              {[]string{"start"}, `"start"`},
 		"no concurrency":                {[]string{"--max-concurrent-reconciles=0"}, "--max-concurrent-reconciles"},
+		"a log that tells Secrets":      {[]string{"--zap-log-level=8"}, "--zap-log-level must be at most 7"},
 		"an address in use":             {[]string{"--metrics-bind-address=" + taken.Addr().String()}, taken.Addr().String()},
 		"a probe address in use":        {[]string{"--metrics-bind-address=0", "--health-probe-bind-address=" + taken.Addr().String()}, taken.Addr().String()},
 		"a missing environments file":   {append(off, "--environments-file=/nonexistent/environments.yaml"), "/nonexistent/environments.yaml"},
