@@ -1,9 +1,11 @@
 package controllers
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,7 +21,7 @@ func TestThePagesNameTestsThatExist(t *testing.T) {
 		sources []string
 		fewest  int
 	}{
-		"design.md":       {"| rule | what | tests |", []string{"*_test.go"}, 12},
+		"reliability.md":  {"| rule | what | tests |", []string{"*_test.go", "../*_test.go", "../api/v1alpha1/*_test.go"}, 20},
 		"spaces-api.md":   {"| what | endpoint | used by | proved by |", []string{"*_test.go", "../internal/spacesauth/*_test.go", "../cmd/kubectl-spaces/*_test.go"}, 8},
 		"threat-model.md": {"| rule | proved by |", []string{"*_test.go", "../*_test.go", "../internal/*/*_test.go", "../api/v1alpha1/*_test.go"}, 20},
 	} {
@@ -39,6 +41,23 @@ func TestThePagesNameTestsThatExist(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The page on reliability explains every column of the matrix, and counts its rows.
+func TestTheReliabilityPageKnowsTheMatrix(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("..", "docs", "reliability.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(raw)
+	for _, m := range slices.Concat(mishaps, splits) {
+		if !strings.Contains(page, string(m)) {
+			t.Errorf("the page does not explain the column %q", m)
+		}
+	}
+	if stories := fmt.Sprintf("tells %d stories", len(crashStories)+len(ownedStories)); !strings.Contains(page, stories) {
+		t.Errorf("the page does not say: %s", stories)
 	}
 }
 

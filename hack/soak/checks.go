@@ -42,8 +42,9 @@ const (
 	takenOver = 15*time.Second + callTimeout + 15*time.Second + 20*time.Second
 )
 
-// toldFile keeps what the cluster says in status and events, to be searched for secrets.
-const toldFile = "status-and-events.log"
+// toldFile keeps what the cluster says in status and events, and the operators in their
+// metrics, to be searched for secrets.
+const toldFile = "status-events-and-metrics.log"
 
 // checks do what a workload does, all the time: take the token from the published Secret
 // and see whether it works.
@@ -61,10 +62,12 @@ type checks struct {
 	expired int // were past their time
 	late    int // were past their time, and nothing that the soak did explains it
 	unread  int // could not be made: there was no API server to read from
+	// scraped counts the readings of an operator's metrics.
+	scraped int
 	// complained remembers the tokens that were told of.
 	complained map[string]bool
 	told       *os.File
-	seen       map[string]bool // resourceVersions
+	seen       map[string]bool // resourceVersions, and series of metrics
 }
 
 func newChecks(s *soak) *checks {
@@ -196,16 +199,28 @@ func (c *checks) endedFor(owner *resident, expiresAt, now time.Time) bool {
 	return false
 }
 
-// keep writes down every status and event that has not been written down yet.
+// keep writes down every status, event and series of metrics that has not been written
+// down yet.
 func (c *checks) keep(ctx context.Context) error {
 	var credentials v1alpha1.SpacesCredentialList
 	var events eventsv1.EventList
 	if err := errors.Join(c.cluster.List(ctx, &credentials), c.cluster.List(ctx, &events)); err != nil {
 		return err
 	}
+	var series []string
+	scraped := 0
+	for _, address := range c.processes.metrics {
+		read, err := scrape(ctx, address)
+		if err != nil {
+			continue // it is frozen, or about to be started again
+		}
+		scraped++
+		series = append(series, read...)
+	}
 	var words bytes.Buffer
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
+	c.scraped += scraped
 	for i := range credentials.Items {
 		credential := &credentials.Items[i]
 		c.write(&words, credential.ResourceVersion, struct {
@@ -216,15 +231,19 @@ func (c *checks) keep(ctx context.Context) error {
 	for i := range events.Items {
 		c.write(&words, events.Items[i].ResourceVersion, events.Items[i])
 	}
+	for _, one := range series {
+		c.write(&words, one, one)
+	}
 	_, err := c.told.Write(words.Bytes())
 	return err
 }
 
-func (c *checks) write(to *bytes.Buffer, version string, what any) {
-	if c.seen[version] {
+// write writes down once what goes by a key.
+func (c *checks) write(to *bytes.Buffer, key string, what any) {
+	if c.seen[key] {
 		return
 	}
-	c.seen[version] = true
+	c.seen[key] = true
 	line, err := json.Marshal(what)
 	if err == nil {
 		to.Write(append(line, '\n'))

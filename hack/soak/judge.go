@@ -57,6 +57,7 @@ func (s *soak) figures() ([]figure, error) {
 		{name: "grants dead, because a lost answer was asked for again", number: ledger.GrantsDead},
 		{name: "checks of published tokens", number: s.checks.made},
 		{name: "checks that found no API server to read from", number: s.checks.unread},
+		{name: "readings of the operators' metrics", number: s.checks.scraped},
 		{name: "published tokens past their time, in seconds", number: s.checks.expired},
 		{name: "of these, for longer than the soak explains", number: s.checks.late, wrong: true},
 		{name: "published tokens ended with their grant, in seconds", number: s.checks.excused},
@@ -71,7 +72,7 @@ func (s *soak) figures() ([]figure, error) {
 		{name: "foreign Secrets changed", number: s.findings.foreignChanged, wrong: true},
 		{name: "credentials that never recovered", number: s.findings.unrecovered, wrong: true},
 		{name: "objects that were never gone", number: s.findings.undeleted, wrong: true},
-		{name: "secrets found in logs, events and statuses", number: leaked, wrong: true},
+		{name: "secrets found in logs, metrics, events and statuses", number: leaked, wrong: true},
 		{name: "panics in the logs", number: panics, wrong: true},
 	}, nil
 }

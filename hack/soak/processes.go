@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -48,6 +49,7 @@ func buildOperator(ctx context.Context) error {
 // processes are the operators.
 type processes struct {
 	arguments []string
+	metrics   []string // their addresses, by number
 	journals  []*journal
 	apiServer *apiServer
 	say       func(string, ...any)
@@ -108,12 +110,16 @@ func startProcesses(url string, cluster *cluster, say func(string, ...any)) (*pr
 	}
 	p := &processes{apiServer: cluster.apiServer, say: say, arguments: []string{
 		"--environments-file=" + environments, "--kubeconfig=" + cluster.kubeconfig,
-		"--leader-election-namespace=default", "--metrics-bind-address=0", "--health-probe-bind-address=0",
+		"--leader-election-namespace=default", "--health-probe-bind-address=0", "--metrics-secure=false",
 		"--graceful-shutdown-timeout=" + saverGrace.String(),
 		// An answer that tells no lifetime must not be believed to live longer than it does.
 		"--default-token-lifetime=" + tokenLifetime.String(),
-		"--zap-log-level=debug",
+		// The most that may be logged.
+		"--zap-log-level=7",
 	}}
+	if p.metrics, err = freeAddresses(operators); err != nil {
+		return nil, err
+	}
 	for number := range operators {
 		journal, err := newJournal(filepath.Join(folder, fmt.Sprintf("operator-%d.log", number+1)))
 		if err != nil {
@@ -134,7 +140,7 @@ func startProcesses(url string, cluster *cluster, say func(string, ...any)) (*pr
 
 // start starts one life.
 func (p *processes) start(number int) (*process, error) {
-	born := &process{number: number, ended: make(chan struct{}), command: exec.Command(program, p.arguments...)}
+	born := &process{number: number, ended: make(chan struct{}), command: exec.Command(program, append(slices.Clone(p.arguments), "--metrics-bind-address="+p.metrics[number])...)}
 	out := p.journals[number].of(born)
 	born.command.Stdout, born.command.Stderr = out, out
 	// A group of its own: Ctrl-C at the terminal must not reach it before the deletion.
