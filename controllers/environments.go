@@ -36,6 +36,29 @@ func (r *Reconciler) clientForURL(accountsURL string) *spacesauth.Client {
 	return nil
 }
 
+// clientToRenew returns the client that may renew a grant in a namespace. A state Secret
+// that somebody made by hand names whatever environment they like; it opens none to them.
+// Revocation asks no such thing: a namespace that lost an environment has grants to give back.
+func (r *Reconciler) clientToRenew(g *grant, namespace string) (*spacesauth.Client, *finding) {
+	listed := false
+	for _, name := range slices.Sorted(maps.Keys(r.Environments)) {
+		client := r.Environments[name]
+		if client.Environment().AccountsURL != g.AccountsURL {
+			continue
+		}
+		if client.Environment().Allows(namespace) {
+			return client, nil
+		}
+		listed = true
+	}
+	if !listed {
+		return nil, unlisted(g.Environment, g.AccountsURL)
+	}
+	return nil, blocked(v1alpha1.ReasonUnknownEnvironment,
+		"The grant was made in environment %q at %s, which may not be used in namespace %q. Have the namespace added to it in the operator's environments file.",
+		g.Environment, g.AccountsURL, namespace)
+}
+
 // unlisted is the finding about a grant whose environment went away. It is neither
 // renewed nor published nor revoked until the environment returns.
 func unlisted(environment, accountsURL string) *finding {

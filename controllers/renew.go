@@ -108,8 +108,9 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 	service := p.client
 	if what == actionRefresh {
 		grant := document.Grant
-		if service = r.clientForURL(grant.AccountsURL); service == nil {
-			return unlisted(grant.Environment, grant.AccountsURL), nil
+		var closed *finding
+		if service, closed = r.clientToRenew(grant, p.key.Namespace); closed != nil {
+			return closed, nil
 		}
 		if in.app.ID != grant.ClientID {
 			// Inputs that changed are noticed before. Only the client that got a refresh

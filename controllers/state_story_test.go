@@ -10,6 +10,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 var _ = Describe("Rule 4: publishing and repair never call the service", func() {
@@ -130,6 +131,28 @@ var _ = Describe("A state Secret", func() {
 	BeforeEach(func() {
 		w = newWorld()
 		o = w.operator()
+	})
+
+	It("renews nothing in an environment that is not for the namespace, whatever the state says", func() {
+		w := newWorld()
+		o := w.operator()
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		o.reconcile("bot")
+		closed := newWorldAt(w.clock)
+		environment := closed.operator().Environments["staging"].Environment()
+		environment.Name, environment.Namespaces = "closed", []string{closed.namespace}
+		service, err := spacesauth.New(environment, spacesauth.WithClock(w.clock))
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(service.CloseIdleConnections)
+		o.Environments["closed"] = service
+
+		w.editDocument("bot", func(d *document) {
+			d.Grant.Environment, d.Grant.AccountsURL = environment.Name, environment.AccountsURL
+			d.Grant.RefreshToken = kept{spacesauth.NewSecret(closed.spaces.IssueGrant(clientID, username, "spaces"))}
+		})
+		o.settle("bot", lifetime)
+		Expect(closed.spaces.Ledger().Calls).To(BeEmpty())
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonUnknownEnvironment)
 	})
 
 	It("that is a copy is released, neither spent nor revoked, and its seed is not sent again", func() {
