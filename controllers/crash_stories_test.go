@@ -27,7 +27,9 @@ func ready(w *world, credential *v1alpha1.SpacesCredential, inputs ...*corev1.Se
 		w.apply(input)
 	}
 	w.apply(credential)
-	w.operator().reconcile("bot")
+	w.former = w.operator()
+	w.former.reconcile("bot")
+	w.former.reconcile("bot") // so that its informers have shown it everything
 	w.expectReady("bot")
 }
 

@@ -81,7 +81,7 @@ func (b *blow) aim(o *operator) {
 			return plannedFault{before: forbidden()}
 		case informerStale:
 			o.faults.freeze(true)
-		case goneAfter, callLost, callUnheard, callRefused, stopped, stoppedLong, answerWaits, answerLate: // strike below, or elsewhere
+		case goneAfter, callLost, callUnheard, callRefused, stopped, stoppedLong, answerWaits, answerLate, stoppedAtRest: // strike below, or elsewhere
 		}
 		return plannedFault{}
 	}

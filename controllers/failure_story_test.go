@@ -40,6 +40,41 @@ var _ = Describe("A service that refuses", func() {
 		w.expectReady("bot")
 	})
 
+	It("is asked again with a password that was refused and changed back, though it was away in between", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		w.spaces.SetPassword(username, "another-password-story")
+		o.settle("bot", time.Minute)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGrantRejected)
+
+		w.spaces.Down(true)
+		w.put("bot-login", map[string]string{"password": "another-password-story"})
+		o.settle("bot", time.Minute)
+		w.spaces.SetPassword(username, password)
+		w.put("bot-login", map[string]string{"password": password})
+		w.spaces.Down(false)
+		o.settle("bot", slowRecheck)
+		w.expectReady("bot")
+	})
+
+	It("is asked again with a password that was changed back before the environment let anybody in", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"), asGuest("other"))
+		w.spaces.SetPassword(username, "another-password-story")
+		o.settle("bot", time.Minute)
+		w.spaces.SetRetryAfter(30 * time.Minute)
+		w.spaces.Next(fakespaces.OperationGuest, fakespaces.FaultThrottledSeconds)
+		o.reconcile("other")
+
+		calls := w.calls(fakespaces.OperationPassword)
+		w.put("bot-login", map[string]string{"password": "another-password-story"})
+		o.reconcile("bot")
+		w.spaces.SetPassword(username, password)
+		w.put("bot-login", map[string]string{"password": password})
+		o.reconcile("bot")
+		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(calls), "the gate was open")
+		o.settle("bot", 40*time.Minute)
+		w.expectReady("bot")
+	})
+
 	It("is not asked again with the same client, and the grant is kept", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		w.step(o.reconcile("bot").RequeueAfter)

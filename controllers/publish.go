@@ -118,20 +118,6 @@ func (r *Reconciler) repairPublished(ctx context.Context, p *pass, want content)
 	return r.patchPublished(ctx, p, &metav1.PartialObjectMetadata{ObjectMeta: secret.ObjectMeta}, want)
 }
 
-// stillNewest ends the pass when the state is not the one it judged any more. What differs
-// in a published Secret may be the newer token of another process, if this one was stopped:
-// asked between the reading of the Secret and its write, the state tells.
-func (r *Reconciler) stillNewest(ctx context.Context, p *pass) error {
-	found, err := r.readState(ctx, p.key, p.credential.UID)
-	if err != nil {
-		return err
-	}
-	if found == nil || found.uid != p.state.uid || found.resourceVersion != p.state.resourceVersion {
-		return errConflict
-	}
-	return nil
-}
-
 // createPublished makes the Secret. It never writes over one it has not seen.
 func (r *Reconciler) createPublished(ctx context.Context, p *pass, want content) (bool, *finding, error) {
 	secret := &corev1.Secret{

@@ -127,6 +127,9 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 	if refusal := document.Inputs.refused(s.inputsHash); refusal != nil && (!asked || !in.code.Code.Empty() && refusal.judged()) {
 		return refusal.finding(p.credential), nil
 	}
+	if document, err = r.outdate(ctx, p, s, document); err != nil {
+		return nil, err
+	}
 	if err := r.addFinalizer(ctx, p.credential); err != nil {
 		return nil, err
 	}
@@ -162,6 +165,22 @@ func (r *Reconciler) outdated(p *pass, what action, in inputs) bool {
 	}
 	now := r.rememberInputs(p, in, p.state.document.Inputs)
 	return decide(p.observed(now)).action != what
+}
+
+// outdate forgets what was refused before an input changed. That is done at once, because
+// the call may have to wait, and the input may be changed back until then. A seed or a code
+// that was judged once stays so.
+func (r *Reconciler) outdate(ctx context.Context, p *pass, s spend, document document) (document, error) {
+	d := document.clone()
+	if p.state == nil || s.first != nil || !d.Inputs.outdate(s.signIn, s.inputsHash) {
+		return document, nil
+	}
+	written, err := r.writeState(ctx, p.key, p.state, d)
+	if err != nil {
+		return document, err
+	}
+	p.state = written
+	return written.document, nil
 }
 
 // finishFirstUse goes on with a seed or a code that was sent and not judged, as it was

@@ -104,13 +104,22 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 // again.
 func (r *Reconciler) attend(ctx context.Context, p *pass) (wake time.Duration, err error) {
 	before := p.credential.DeepCopy()
-	if p.credential.DeletionTimestamp.IsZero() {
+	remembered := r.memory.of(p.key).state
+	living := p.credential.DeletionTimestamp.IsZero()
+	if living {
 		wake, err = r.keep(ctx, p)
 	} else {
 		wake, err = r.end(ctx, p)
 	}
-	if err != nil {
-		return 0, err
+	if err != nil || equality.Semantic.DeepEqual(before.Status, p.credential.Status) {
+		return wake, err
+	}
+	if living && p.state == remembered {
+		// The news rest on memory and the informer alone, which are old in a process that was
+		// stopped. A renewal never comes here: it has written the state.
+		if err := r.stillNewest(ctx, p); err != nil {
+			return 0, err
+		}
 	}
 	if err := r.writeStatus(ctx, before, p.credential); err != nil {
 		return 0, err
@@ -208,13 +217,10 @@ func (r *Reconciler) realise(ctx context.Context, p *pass) (conclusion, error) {
 	return conclusion{finding: held, published: published, current: published && !r.inputsChanged(p), again: again}, nil
 }
 
-// writeStatus sends the status once, if it differs and nobody wrote the object since it
-// was read: a process that was stopped must not put its old view over the newer one, which
-// would stand until the next renewal.
+// writeStatus sends the status, unless somebody wrote the object since it was read: a
+// process that was stopped must not put its old view over the newer one, which would stand
+// until the next renewal.
 func (r *Reconciler) writeStatus(ctx context.Context, before, after *v1alpha1.SpacesCredential) error {
-	if equality.Semantic.DeepEqual(before.Status, after.Status) {
-		return nil
-	}
 	base := after.DeepCopy()
 	base.Status = before.Status
 	patch := client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})

@@ -21,9 +21,12 @@ const (
 	stoppedLong mishap = "stopped 2 h"       // after a request, for longer than a token lives
 	answerWaits mishap = "answer waits 20 s" // in the middle of a call, whose answer waits for it
 	answerLate  mishap = "answer waits 2 h"  // the same, for longer than a token lives
+	// stoppedAtRest is stopped between two passes, before the story begins: it knows all that
+	// was before, and its informer of Secrets goes on showing that for a while.
+	stoppedAtRest mishap = "stopped at rest"
 )
 
-var splits = []mishap{stopped, stoppedLong, answerWaits, answerLate}
+var splits = []mishap{stopped, stoppedLong, answerWaits, answerLate, stoppedAtRest}
 
 // stopLasts is how long a leader is stopped.
 var stopLasts = map[mishap]time.Duration{stopped: 20 * time.Second, answerWaits: 20 * time.Second, stoppedLong: 2 * lifetime, answerLate: 2 * lifetime}
@@ -199,6 +202,9 @@ func (story crashStory) split(m mishap, number int) bool {
 
 // proceedSplit goes on with a story that has begun, and judges it.
 func (story crashStory) proceedSplit(w *world, m mishap, number int) bool {
+	if m == stoppedAtRest {
+		return number == 1 && w.former != nil && story.proceedRested(w)
+	}
 	dead := w.spaces.Ledger().GrantsDead
 	old, next := w.operator(), w.operator()
 	var newest string // when the token expires that the other process left published
@@ -248,6 +254,30 @@ func (story crashStory) proceedSplit(w *world, m mishap, number int) bool {
 		story.lost(w)
 		return true
 	}
+	Expect(after.SentAgainAfterDelivery).To(BeZero(), "refresh tokens sent again after their answer was delivered")
+	Expect(after.CodesSentAgainAfterDelivery).To(BeZero(), "codes sent again after their answer was delivered")
+	Expect(after.GrantsDead).To(Equal(dead), "grants dead: %v", after.DeadReasons)
+	story.end(w)
+	return true
+}
+
+// proceedRested goes on with a story whose first leader was stopped before it began. Another
+// tells it to its end; then the first one wakes up, at once and when its token is due.
+func (story crashStory) proceedRested(w *world) bool {
+	dead := w.spaces.Ledger().GrantsDead
+	old, next := w.former, w.operator()
+	old.freezeSecrets()
+	next.settle("bot", 10*time.Second)
+	for _, pause := range []time.Duration{0, superseded, lifetime * 2 / 3} {
+		w.step(pause)
+		for range 3 {
+			_, _ = old.pass("bot")
+			w.step(time.Second)
+		}
+	}
+	Expect(old.Drain(w.ctx)).To(Succeed())
+	next.settle("bot", superseded+time.Minute)
+	after := w.spaces.Ledger()
 	Expect(after.SentAgainAfterDelivery).To(BeZero(), "refresh tokens sent again after their answer was delivered")
 	Expect(after.CodesSentAgainAfterDelivery).To(BeZero(), "codes sent again after their answer was delivered")
 	Expect(after.GrantsDead).To(Equal(dead), "grants dead: %v", after.DeadReasons)

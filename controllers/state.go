@@ -90,6 +90,22 @@ func (r *Reconciler) readState(ctx context.Context, credential types.NamespacedN
 	return found, nil
 }
 
+// stillNewest ends the pass when the state is not the one it judged any more. What differs
+// in a published Secret or a status may be the newer word of another process, if this one
+// was stopped: asked between the reading of the object and its write, the state tells.
+func (r *Reconciler) stillNewest(ctx context.Context, p *pass) error {
+	found, err := r.readState(ctx, p.key, p.credential.UID)
+	switch {
+	case err != nil:
+		return err
+	case found == nil && p.state == nil:
+		return nil
+	case found == nil, p.state == nil, found.uid != p.state.uid, found.resourceVersion != p.state.resourceVersion:
+		return errConflict
+	}
+	return nil
+}
+
 // judgeState tells what a Secret of the state's name is to the credential uid.
 func judgeState(secret *corev1.Secret, uid types.UID) *state {
 	found := &state{

@@ -54,6 +54,8 @@ type world struct {
 	logs      *lockedBuffer
 	metrics   *prometheus.Registry
 	operators int
+	// former is the operator that brought a story to where it begins, if one did.
+	former *operator
 	// others are further environments, by name.
 	others map[string]*world
 	// secrets are values a story made up, which must not leak either.
