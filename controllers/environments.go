@@ -36,27 +36,31 @@ func (r *Reconciler) clientForURL(accountsURL string) *spacesauth.Client {
 	return nil
 }
 
-// clientToRenew returns the client that may renew a grant in a namespace. A state Secret
-// that somebody made by hand names whatever environment they like; it opens none to them.
-// Revocation asks no such thing: a namespace that lost an environment has grants to give back.
-func (r *Reconciler) clientToRenew(g *grant, namespace string) (*spacesauth.Client, *finding) {
-	listed := false
+// clientToRenew returns the client that may renew a grant with an application. A state
+// Secret that somebody made by hand names whatever environment they like; it opens none to
+// their namespace. Revocation asks no such thing: a namespace that lost an environment has
+// grants to give back.
+func (r *Reconciler) clientToRenew(p *pass, g *grant, clientID string) (*spacesauth.Client, *finding) {
+	var open *spacesauth.Client
 	for _, name := range slices.Sorted(maps.Keys(r.Environments)) {
 		client := r.Environments[name]
-		if client.Environment().AccountsURL != g.AccountsURL {
-			continue
+		if e := client.Environment(); open == nil && e.AccountsURL == g.AccountsURL && e.Allows(p.key.Namespace) {
+			open = client
 		}
-		if client.Environment().Allows(namespace) {
-			return client, nil
-		}
-		listed = true
 	}
-	if !listed {
+	switch {
+	case open == nil && r.clientForURL(g.AccountsURL) == nil:
 		return nil, unlisted(g.Environment, g.AccountsURL)
+	case open == nil:
+		return nil, blocked(v1alpha1.ReasonUnknownEnvironment,
+			"The grant was made in environment %q at %s, which may not be used in namespace %q. Have the namespace added to it in the operator's environments file.",
+			g.Environment, g.AccountsURL, p.key.Namespace)
+	case clientID != g.ClientID:
+		// Inputs that changed are noticed before. Only the client that got a refresh token
+		// may send it, and this one is no longer known.
+		return nil, waiting(v1alpha1.ReasonClientRejected, "The grant belongs to another client than the Secret that spec.clientSecretRef names holds now.")
 	}
-	return nil, blocked(v1alpha1.ReasonUnknownEnvironment,
-		"The grant was made in environment %q at %s, which may not be used in namespace %q. Have the namespace added to it in the operator's environments file.",
-		g.Environment, g.AccountsURL, namespace)
+	return open, nil
 }
 
 // unlisted is the finding about a grant whose environment went away. It is neither

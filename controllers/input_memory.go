@@ -84,9 +84,9 @@ func (m *inputMemory) refuse(r refusal) {
 	}
 }
 
-// outdate drops what is remembered of other inputs than those that are sent next: what was
+// forgiveOthers drops what is remembered of other inputs than those that are sent next: what was
 // changed may be changed back, and is worth another try then. It tells whether any was.
-func (m *inputMemory) outdate(signIn bool, hash string) bool {
+func (m *inputMemory) forgiveOthers(signIn bool, hash string) bool {
 	kept := slices.DeleteFunc(slices.Clone(m.Refused), func(old refusal) bool { return old.SignIn == signIn && old.Hash != hash })
 	changed := len(kept) < len(m.Refused)
 	m.Refused = kept

@@ -97,7 +97,7 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 		return nil, err
 	}
 	if what != actionRefresh {
-		if r.outdated(p, what, in) {
+		if r.overtaken(p, what, in) {
 			return nil, errConflict
 		}
 		in = p.finishFirstUse(in)
@@ -105,18 +105,12 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 	if problem := firstFinding(in.clientProblem, in.grantProblem); problem != nil {
 		return problem, nil
 	}
-	service := p.client
+	service, closed := p.client, (*finding)(nil)
 	if what == actionRefresh {
-		grant := document.Grant
-		var closed *finding
-		if service, closed = r.clientToRenew(grant, p.key.Namespace); closed != nil {
-			return closed, nil
-		}
-		if in.app.ID != grant.ClientID {
-			// Inputs that changed are noticed before. Only the client that got a refresh
-			// token may send it, and this one is no longer known.
-			return waiting(v1alpha1.ReasonClientRejected, "The grant belongs to another client than the Secret that spec.clientSecretRef names holds now."), nil
-		}
+		service, closed = r.clientToRenew(p, document.Grant, in.app.ID)
+	}
+	if closed != nil {
+		return closed, nil
 	}
 	s, err := p.prepare(what, service, in, document.Inputs, r.Random)
 	if err != nil {
@@ -127,7 +121,7 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 	if refusal := document.Inputs.refused(s.inputsHash); refusal != nil && (!asked || !in.code.Code.Empty() && refusal.judged()) {
 		return refusal.finding(p.credential), nil
 	}
-	if document, err = r.outdate(ctx, p, s, document); err != nil {
+	if document, err = r.forgiveOthers(ctx, p, s, document); err != nil {
 		return nil, err
 	}
 	if err := r.addFinalizer(ctx, p.credential); err != nil {
@@ -155,11 +149,11 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 	return r.afterCall(ctx, p, s)
 }
 
-// outdated tells that a sign-in was decided on inputs that are no longer those that would be
+// overtaken tells that a sign-in was decided on inputs that are no longer those that would be
 // sent: the informer of a process that was stopped is late, while the state and the inputs
 // were read just now. Another process may have used them meanwhile. A revocation that a
 // person asks for signs in whatever the inputs are.
-func (r *Reconciler) outdated(p *pass, what action, in inputs) bool {
+func (r *Reconciler) overtaken(p *pass, what action, in inputs) bool {
 	if p.state == nil || p.state.document.revokeRequest(p.credential) != "" {
 		return false
 	}
@@ -167,12 +161,12 @@ func (r *Reconciler) outdated(p *pass, what action, in inputs) bool {
 	return decide(p.observed(now)).action != what
 }
 
-// outdate forgets what was refused before an input changed. That is done at once, because
+// forgiveOthers forgets what was refused before an input changed. That is done at once, because
 // the call may have to wait, and the input may be changed back until then. A seed or a code
 // that was judged once stays so.
-func (r *Reconciler) outdate(ctx context.Context, p *pass, s spend, document document) (document, error) {
+func (r *Reconciler) forgiveOthers(ctx context.Context, p *pass, s spend, document document) (document, error) {
 	d := document.clone()
-	if p.state == nil || s.first != nil || !d.Inputs.outdate(s.signIn, s.inputsHash) {
+	if p.state == nil || s.first != nil || !d.Inputs.forgiveOthers(s.signIn, s.inputsHash) {
 		return document, nil
 	}
 	written, err := r.writeState(ctx, p.key, p.state, d)
