@@ -114,10 +114,11 @@ func (r *Reconciler) attend(ctx context.Context, p *pass) (wake time.Duration, e
 	if err != nil || equality.Semantic.DeepEqual(before.Status, p.credential.Status) {
 		return wake, err
 	}
-	if living && p.state == remembered {
+	if living && p.state != nil && p.state == remembered {
 		// The news rest on memory and the informer alone, which are old in a process that was
-		// stopped. A renewal never comes here: it has written the state.
-		if err := r.stillNewest(ctx, p); err != nil {
+		// stopped. A renewal never comes here: it has written the state. Without the right to
+		// read it, that is the news.
+		if err := r.stillNewest(ctx, p); err != nil && !apierrors.IsForbidden(err) {
 			return 0, err
 		}
 	}

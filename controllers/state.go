@@ -95,12 +95,10 @@ func (r *Reconciler) readState(ctx context.Context, credential types.NamespacedN
 // was stopped: asked between the reading of the object and its write, the state tells.
 func (r *Reconciler) stillNewest(ctx context.Context, p *pass) error {
 	found, err := r.readState(ctx, p.key, p.credential.UID)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case found == nil && p.state == nil:
-		return nil
-	case found == nil, p.state == nil, found.uid != p.state.uid, found.resourceVersion != p.state.resourceVersion:
+	}
+	if found == nil || found.uid != p.state.uid || found.resourceVersion != p.state.resourceVersion {
 		return errConflict
 	}
 	return nil
