@@ -75,13 +75,18 @@ func (f *faults) informer(server client.WithWatch) client.WithWatch {
 			name := fmt.Sprintf("%T %s", object, key)
 			_, secret := object.(*metav1.PartialObjectMetadata)
 			f.mu.Lock()
-			last, frozen := f.shown[name], f.frozen || f.frozenSecrets && secret
+			last, shown := f.shown[name]
+			frozen := f.frozen || f.frozenSecrets && secret
 			f.mu.Unlock()
-			if frozen && last != nil {
+			switch {
+			case frozen && shown && last == nil:
+				return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+			case frozen && shown:
 				reflect.ValueOf(object).Elem().Set(reflect.ValueOf(last.DeepCopyObject()).Elem())
 				return nil
 			}
-			if err := c.Get(ctx, key, object, options...); err != nil {
+			err := c.Get(ctx, key, object, options...)
+			if client.IgnoreNotFound(err) != nil {
 				return err
 			}
 			f.mu.Lock()
@@ -89,8 +94,11 @@ func (f *faults) informer(server client.WithWatch) client.WithWatch {
 			if f.shown == nil {
 				f.shown = map[string]client.Object{}
 			}
-			f.shown[name] = object.DeepCopyObject().(client.Object)
-			return nil
+			f.shown[name] = nil
+			if err == nil {
+				f.shown[name] = object.DeepCopyObject().(client.Object)
+			}
+			return err
 		},
 	})
 }

@@ -2,9 +2,11 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
@@ -16,6 +18,14 @@ import (
 func (r *Reconciler) finalize(ctx context.Context, p *pass) (*finding, error) {
 	if !controllerutil.ContainsFinalizer(p.credential, v1alpha1.FinalizerRevoke) {
 		return nil, nil
+	}
+	living, err := r.livingUID(ctx, p.key)
+	if err != nil {
+		return nil, err
+	}
+	if living != p.credential.UID {
+		// The informer is late: this one is gone, and what bears its name is another's.
+		return nil, errConflict
 	}
 	if err := r.deletePublished(ctx, p); err != nil {
 		return nil, err
@@ -92,10 +102,28 @@ func (r *Reconciler) removeFinalizer(ctx context.Context, credential *v1alpha1.S
 }
 
 // addFinalizer makes sure that the credential outlives its grants.
-func (r *Reconciler) addFinalizer(ctx context.Context, credential *v1alpha1.SpacesCredential) error {
-	before := credential.DeepCopy()
-	if !controllerutil.AddFinalizer(credential, v1alpha1.FinalizerRevoke) {
-		return nil
+func (r *Reconciler) addFinalizer(ctx context.Context, p *pass) error {
+	before := p.credential.DeepCopy()
+	if controllerutil.AddFinalizer(p.credential, v1alpha1.FinalizerRevoke) {
+		return r.patchFinalizers(ctx, p.credential, before)
 	}
-	return r.patchFinalizers(ctx, credential, before)
+	if p.state == nil {
+		return r.stillWanted(ctx, p)
+	}
+	return nil
+}
+
+// stillWanted ends the pass unless the credential lives. It is asked on the way to a state
+// for one that had a state before: to an informer that is late a deleted credential looks
+// alive, and what it has used looks unused, since nothing is left that remembers it.
+func (r *Reconciler) stillWanted(ctx context.Context, p *pass) error {
+	var credential v1alpha1.SpacesCredential
+	err := r.Live.Get(ctx, p.key, &credential)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("reading the SpacesCredential %s: %w", p.key, err)
+	}
+	if err != nil || credential.UID != p.credential.UID || !credential.DeletionTimestamp.IsZero() {
+		return errConflict
+	}
+	return nil
 }

@@ -27,6 +27,9 @@ func (r *Reconciler) mendState(ctx context.Context, p *pass, found *state) (conc
 		c.blind = true
 		return c, err
 	case stateCopied:
+		if err := r.stillWanted(ctx, p); err != nil {
+			return conclusion{}, err
+		}
 		if err := r.releaseCopy(ctx, p.key, found); err != nil {
 			return conclusion{}, err
 		}
@@ -49,6 +52,9 @@ func (r *Reconciler) mendState(ctx context.Context, p *pass, found *state) (conc
 // stop is the emergency stop: somebody deleted the state Secret by hand. Nothing is
 // spent from it any more and its grants are revoked, whatever the policy says.
 func (r *Reconciler) stop(ctx context.Context, p *pass, found *state) (conclusion, error) {
+	if err := r.stillWanted(ctx, p); err != nil {
+		return conclusion{}, err
+	}
 	done, f, err := r.retire(ctx, p.key, found, retirement{always: true})
 	if err != nil || !done {
 		return conclusion{finding: f}, err

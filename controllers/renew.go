@@ -124,7 +124,7 @@ func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*findin
 	if document, err = r.forgiveOthers(ctx, p, s, document); err != nil {
 		return nil, err
 	}
-	if err := r.addFinalizer(ctx, p.credential); err != nil {
+	if err := r.addFinalizer(ctx, p); err != nil {
 		return nil, err
 	}
 	gate := r.gates.of(service.Environment())

@@ -32,7 +32,7 @@ func (r *Reconciler) rival(ctx context.Context, p *pass) (*finding, error) {
 	if seen == nil {
 		return nil, nil
 	}
-	return r.adoptable(ctx, p, seen)
+	return r.adoptable(ctx, p)
 }
 
 // rightful names the credential that may publish into the Secret: the living one
@@ -69,17 +69,18 @@ func precedes(a, b *v1alpha1.SpacesCredential) bool {
 }
 
 // adoptable tells why somebody else's Secret may not be taken over; nil when its
-// owner allows it and it can be written. It is looked at before anything is spent.
-func (r *Reconciler) adoptable(ctx context.Context, p *pass, seen *metav1.PartialObjectMetadata) (*finding, error) {
-	if seen.Annotations[v1alpha1.AnnotationAdoptableBy] != p.credential.Name {
-		return conflict(p), nil
-	}
+// owner allows it and it can be written, or when the informer is late and it is ours. It is
+// looked at before anything is spent.
+func (r *Reconciler) adoptable(ctx context.Context, p *pass) (*finding, error) {
 	var secret corev1.Secret
 	if err := r.Live.Get(ctx, p.publishedName(), &secret); err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil, nil
 		}
 		return nil, fmt.Errorf("reading the Secret %s to adopt: %w", p.publishedName(), err)
+	}
+	if isPublishedBy(&secret, p.credential) {
+		return nil, nil
 	}
 	return p.adoption(&secret), nil
 }

@@ -178,6 +178,49 @@ var _ = Describe("A leader that was stopped", func() {
 		w.expectReady("by-password")
 	})
 
+	It("does not bring back a credential that was deleted meanwhile", func() {
+		old.freeze(true)
+		w.delete(w.credential("bot"))
+		next.settle("bot", time.Minute)
+		Expect(w.exists("bot")).To(BeFalse())
+		calls := w.calls(fakespaces.OperationRefresh)
+		w.step(40 * time.Minute)
+		for range 4 {
+			_, err := old.pass("bot")
+			Expect(err).NotTo(HaveOccurred())
+			w.step(time.Second)
+		}
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(calls))
+		Expect(w.stateExists("bot")).To(BeFalse())
+		w.expectNothingLost()
+	})
+
+	It("does not end the grant of a credential that was made anew under the same name", func() {
+		w.delete(w.credential("bot"))
+		old.on(deleteState, plannedFault{before: errRefused}, plannedFault{before: errRefused})
+		for range 2 {
+			_, err := old.pass("bot")
+			Expect(err).To(HaveOccurred())
+		}
+		old.freeze(true)
+		next.settle("bot", time.Minute)
+		w.put("seed", map[string]string{"refresh_token": w.spaces.IssueGrant(clientID, username, "spaces")})
+		w.apply(bySeed("bot"))
+		next.settle("bot", 10*time.Second)
+		w.expectReady("bot")
+		for range 4 {
+			_, err := old.pass("bot")
+			Expect(err).NotTo(HaveOccurred())
+			w.step(time.Second)
+		}
+		old.freezeSecrets()
+		_, err := old.pass("bot")
+		Expect(err).NotTo(HaveOccurred())
+		w.expectReady("bot")
+		Expect(w.spaces.Ledger().GrantsRevoked).To(Equal(1))
+		w.expectNothingLost()
+	})
+
 	It("does not empty a Secret that has a new token after a revocation", func() {
 		w.ask(v1alpha1.AnnotationRevokeRequestedAt)
 		stopAfter(1, func() {
