@@ -88,6 +88,15 @@ var _ = Describe("A leader that was stopped", func() {
 		old.reconcile("bot") // so that its informers have shown it everything
 	})
 
+	// goesOn lets the old leader make the passes that it makes before it knows.
+	goesOn := func(name string) {
+		GinkgoHelper()
+		for range 4 {
+			_, err := old.pass(name)
+			Expect(err).NotTo(HaveOccurred())
+			w.step(time.Second)
+		}
+	}
 	// stopAfter stops the old leader once, after its nth write of the state.
 	stopAfter := func(nth int, meanwhile func()) {
 		old.after = func(_ int, what request) {
@@ -126,11 +135,7 @@ var _ = Describe("A leader that was stopped", func() {
 		next.settle("bot", 10*time.Second)
 		grants := w.spaces.Ledger().GrantsLive
 		w.step(40 * time.Minute)
-		for range 4 {
-			_, err := old.pass("bot")
-			Expect(err).NotTo(HaveOccurred())
-			w.step(time.Second)
-		}
+		goesOn("bot")
 		Expect(w.spaces.Ledger().GrantsLive).To(Equal(grants))
 		next.settle("bot", time.Minute)
 		w.expectReady("bot")
@@ -147,11 +152,7 @@ var _ = Describe("A leader that was stopped", func() {
 		next.settle("coded", 10*time.Second)
 		calls := w.calls(fakespaces.OperationAuthorizationCode)
 		w.step(40 * time.Minute)
-		for range 4 {
-			_, err := old.pass("coded")
-			Expect(err).NotTo(HaveOccurred())
-			w.step(time.Second)
-		}
+		goesOn("coded")
 		Expect(w.calls(fakespaces.OperationAuthorizationCode)).To(Equal(calls))
 		next.settle("coded", time.Minute)
 		w.expectReady("coded")
@@ -168,11 +169,7 @@ var _ = Describe("A leader that was stopped", func() {
 		next.settle("by-password", 10*time.Second)
 		calls := w.calls(fakespaces.OperationPassword)
 		w.step(40 * time.Minute)
-		for range 4 {
-			_, err := old.pass("by-password")
-			Expect(err).NotTo(HaveOccurred())
-			w.step(time.Second)
-		}
+		goesOn("by-password")
 		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(calls))
 		next.settle("by-password", time.Minute)
 		w.expectReady("by-password")
@@ -185,11 +182,7 @@ var _ = Describe("A leader that was stopped", func() {
 		Expect(w.exists("bot")).To(BeFalse())
 		calls := w.calls(fakespaces.OperationRefresh)
 		w.step(40 * time.Minute)
-		for range 4 {
-			_, err := old.pass("bot")
-			Expect(err).NotTo(HaveOccurred())
-			w.step(time.Second)
-		}
+		goesOn("bot")
 		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(calls))
 		Expect(w.stateExists("bot")).To(BeFalse())
 		w.expectNothingLost()
@@ -208,11 +201,7 @@ var _ = Describe("A leader that was stopped", func() {
 		w.apply(bySeed("bot"))
 		next.settle("bot", 10*time.Second)
 		w.expectReady("bot")
-		for range 4 {
-			_, err := old.pass("bot")
-			Expect(err).NotTo(HaveOccurred())
-			w.step(time.Second)
-		}
+		goesOn("bot")
 		old.freezeSecrets()
 		_, err := old.pass("bot")
 		Expect(err).NotTo(HaveOccurred())
