@@ -89,7 +89,7 @@ var _ = Describe("A live manager", Ordered, func() {
 
 	soon := func(what func(Gomega)) {
 		GinkgoHelper()
-		Eventually(what).WithTimeout(30 * time.Second).WithPolling(50 * time.Millisecond).Should(Succeed())
+		Eventually(what).WithTimeout(2 * time.Minute).WithPolling(50 * time.Millisecond).Should(Succeed())
 	}
 	isReady := func(name string) func(Gomega) {
 		return func(g Gomega) {
