@@ -28,8 +28,13 @@ func (r *Reconciler) clientFor(credential *v1alpha1.SpacesCredential) (*spacesau
 // clientForURL returns the client of the environment that a grant was made in, or
 // nil when it is not listed any more.
 func (r *Reconciler) clientForURL(accountsURL string) *spacesauth.Client {
+	return r.firstClient(func(e spacesauth.Environment) bool { return e.AccountsURL == accountsURL })
+}
+
+// firstClient returns the client of the first environment by name that fits, or nil.
+func (r *Reconciler) firstClient(fits func(spacesauth.Environment) bool) *spacesauth.Client {
 	for _, name := range slices.Sorted(maps.Keys(r.Environments)) {
-		if client := r.Environments[name]; client.Environment().AccountsURL == accountsURL {
+		if client := r.Environments[name]; fits(client.Environment()) {
 			return client
 		}
 	}
@@ -41,13 +46,9 @@ func (r *Reconciler) clientForURL(accountsURL string) *spacesauth.Client {
 // their namespace. Revocation asks no such thing: a namespace that lost an environment has
 // grants to give back.
 func (r *Reconciler) clientToRenew(p *pass, g *grant, clientID string) (*spacesauth.Client, *finding) {
-	var open *spacesauth.Client
-	for _, name := range slices.Sorted(maps.Keys(r.Environments)) {
-		client := r.Environments[name]
-		if e := client.Environment(); open == nil && e.AccountsURL == g.AccountsURL && e.Allows(p.key.Namespace) {
-			open = client
-		}
-	}
+	open := r.firstClient(func(e spacesauth.Environment) bool {
+		return e.AccountsURL == g.AccountsURL && e.Allows(p.key.Namespace)
+	})
 	switch {
 	case open == nil && r.clientForURL(g.AccountsURL) == nil:
 		return nil, unlisted(g.Environment, g.AccountsURL)

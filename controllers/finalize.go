@@ -2,11 +2,9 @@ package controllers
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
@@ -19,11 +17,11 @@ func (r *Reconciler) finalize(ctx context.Context, p *pass) (*finding, error) {
 	if !controllerutil.ContainsFinalizer(p.credential, v1alpha1.FinalizerRevoke) {
 		return nil, nil
 	}
-	living, err := r.livingUID(ctx, p.key)
+	living, err := r.living(ctx, p.key)
 	if err != nil {
 		return nil, err
 	}
-	if living != p.credential.UID {
+	if living.UID != p.credential.UID {
 		// The informer is late: this one is gone, and what bears its name is another's.
 		return nil, errConflict
 	}
@@ -117,12 +115,11 @@ func (r *Reconciler) addFinalizer(ctx context.Context, p *pass) error {
 // for one that had a state before: to an informer that is late a deleted credential looks
 // alive, and what it has used looks unused, since nothing is left that remembers it.
 func (r *Reconciler) stillWanted(ctx context.Context, p *pass) error {
-	var credential v1alpha1.SpacesCredential
-	err := r.Live.Get(ctx, p.key, &credential)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("reading the SpacesCredential %s: %w", p.key, err)
+	credential, err := r.living(ctx, p.key)
+	if err != nil {
+		return err
 	}
-	if err != nil || credential.UID != p.credential.UID || !credential.DeletionTimestamp.IsZero() {
+	if credential.UID != p.credential.UID || !credential.DeletionTimestamp.IsZero() {
 		return errConflict
 	}
 	return nil

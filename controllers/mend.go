@@ -35,11 +35,11 @@ func (r *Reconciler) mendState(ctx context.Context, p *pass, found *state) (conc
 		}
 		return r.succeed(ctx, p, found)
 	case stateOrphaned:
-		living, err := r.livingUID(ctx, p.key)
+		living, err := r.living(ctx, p.key)
 		if err != nil {
 			return conclusion{}, err
 		}
-		if living == found.document.CredentialUID {
+		if living.UID == found.document.CredentialUID {
 			return conclusion{}, errConflict // the informer lags behind
 		}
 		f, err := r.retireOrphan(ctx, p.key, found)

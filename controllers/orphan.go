@@ -25,8 +25,8 @@ func (r *Reconciler) bury(ctx context.Context, key types.NamespacedName) (*findi
 		r.memory.forget(key)
 		return nil, nil
 	}
-	living, err := r.livingUID(ctx, key)
-	if err != nil || living != "" {
+	living, err := r.living(ctx, key)
+	if err != nil || living.UID != "" {
 		return nil, err
 	}
 	return r.retireOrphan(ctx, key, found)
@@ -66,17 +66,16 @@ func (r *Reconciler) retireOrphan(ctx context.Context, key types.NamespacedName,
 	return f, err
 }
 
-// livingUID asks the API server itself, just before acting, for the UID of a
-// credential; it is empty when there is none. An informer may lag behind one that
-// was just made.
-func (r *Reconciler) livingUID(ctx context.Context, key types.NamespacedName) (types.UID, error) {
+// living asks the API server itself, just before acting, for a credential; it has no UID
+// when there is none. An informer may lag behind one that was just made, or has just gone.
+func (r *Reconciler) living(ctx context.Context, key types.NamespacedName) (v1alpha1.SpacesCredential, error) {
 	var credential v1alpha1.SpacesCredential
 	err := r.Live.Get(ctx, key, &credential)
 	if apierrors.IsNotFound(err) {
-		return "", nil
+		return v1alpha1.SpacesCredential{}, nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("reading the SpacesCredential %s: %w", key, err)
+		return credential, fmt.Errorf("reading the SpacesCredential %s: %w", key, err)
 	}
-	return credential.UID, nil
+	return credential, nil
 }

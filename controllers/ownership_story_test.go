@@ -85,7 +85,7 @@ func (m mishap) most() int {
 	if m == stoppedAtRest {
 		return 1
 	}
-	if serviceFaults[m] != "" || m == answerWaits || m == answerLate {
+	if m.ofCalls() {
 		return mostCalls
 	}
 	return mostRequests
@@ -138,11 +138,7 @@ var _ = Describe("A deletion with the real controllers", ofMatrix, Ordered, func
 // tell tells the story with its mishap. It returns false when the mishap did not strike.
 func (t telling) tell() bool {
 	By(fmt.Sprintf("%s, %s %d", t.story, t.mishap, t.number))
-	story := ownedStories[t.story].crashStory
-	if slices.Contains(splits, t.mishap) {
-		return story.proceedSplit(t.world, t.mishap, t.number)
-	}
-	return story.proceed(t.world, t.mishap, t.number)
+	return ownedStories[t.story].proceed(t.world, t.mishap, t.number)
 }
 
 // gone tells that nothing is left, the namespace where it was deleted.

@@ -205,13 +205,15 @@ func (r *Reconciler) realise(ctx context.Context, p *pass) (conclusion, error) {
 		}
 	}
 	p.publishedSince = r.publishedSince(p, published)
-	switch err := r.revokeSuperseded(ctx, p); {
+	err = r.revokeSuperseded(ctx, p)
+	forbidden := r.forbidden(p, err)
+	switch {
 	case errors.Is(err, errConflict):
 		// What was published is told all the same. The next pass revokes once more, which
 		// the service takes for done.
 		again = p.now.Add(afterConflict)
-	case r.forbidden(p, err) != nil:
-		p.revocationProblem = r.forbidden(p, err)
+	case forbidden != nil:
+		p.revocationProblem = forbidden
 	case err != nil:
 		return conclusion{}, err
 	}

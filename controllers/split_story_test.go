@@ -60,22 +60,7 @@ func (w *world) interceptAnswer(f func(fakespaces.Call)) {
 	}
 }
 
-var _ = Describe("Two operators and one grant", ofMatrix, func() {
-	for name, story := range crashStories {
-		for _, m := range splits {
-			It(fmt.Sprintf("reaches its goal and loses no grant: %s, %s", name, m), func() {
-				cell := cellOf(name, m)
-				for story.split(m, cell.told+1) {
-					cell.told++
-				}
-				if m == stopped || m == stoppedLong {
-					Expect(cell.told).To(BeNumerically(">=", 1), "the leader was never stopped")
-				}
-				cell.passed = true
-			})
-		}
-	}
-})
+var _ = Describe("Two operators and one grant", ofMatrix, func() { tellEvery(splits) })
 
 var _ = Describe("A leader that was stopped", func() {
 	var w *world
@@ -224,19 +209,8 @@ var _ = Describe("A leader that was stopped", func() {
 	})
 })
 
-// split tells the story of a leader that is stopped once while another takes over. It
-// returns false when there is no such moment any more.
-func (story crashStory) split(m mishap, number int) bool {
-	w := newWorld()
-	story.begin(w)
-	return story.proceedSplit(w, m, number)
-}
-
-// proceedSplit goes on with a story that has begun, and judges it.
+// proceedSplit goes on with a story whose leader is stopped once while another takes over.
 func (story crashStory) proceedSplit(w *world, m mishap, number int) bool {
-	if m == stoppedAtRest {
-		return number == 1 && w.former != nil && story.proceedRested(w)
-	}
 	dead := w.spaces.Ledger().GrantsDead
 	old, next := w.operator(), w.operator()
 	var newest string // when the token expires that the other process left published
@@ -278,17 +252,15 @@ func (story crashStory) proceedSplit(w *world, m mishap, number int) bool {
 	Expect(old.Drain(w.ctx)).To(Succeed())
 	next.settle("bot", superseded+time.Minute)
 
-	after := w.spaces.Ledger()
 	// An answer that waits for a stopped process is lost to everybody else. The other one
 	// has to ask again in the end, and a service that takes that for theft ends the grant.
-	if m == answerLate && after.GrantsDead > dead {
+	if m == answerLate && w.spaces.Ledger().GrantsDead > dead {
 		Expect(b.struck).To(BeElementOf(string(fakespaces.OperationRefresh), string(fakespaces.OperationAuthorizationCode)))
 		story.lost(w)
 		return true
 	}
-	Expect(after.SentAgainAfterDelivery).To(BeZero(), "refresh tokens sent again after their answer was delivered")
-	Expect(after.CodesSentAgainAfterDelivery).To(BeZero(), "codes sent again after their answer was delivered")
-	Expect(after.GrantsDead).To(Equal(dead), "grants dead: %v", after.DeadReasons)
+	w.expectNothingSentAgain()
+	w.expectGrantsDead(dead)
 	story.end(w)
 	return true
 }
@@ -309,10 +281,8 @@ func (story crashStory) proceedRested(w *world) bool {
 	}
 	Expect(old.Drain(w.ctx)).To(Succeed())
 	next.settle("bot", superseded+time.Minute)
-	after := w.spaces.Ledger()
-	Expect(after.SentAgainAfterDelivery).To(BeZero(), "refresh tokens sent again after their answer was delivered")
-	Expect(after.CodesSentAgainAfterDelivery).To(BeZero(), "codes sent again after their answer was delivered")
-	Expect(after.GrantsDead).To(Equal(dead), "grants dead: %v", after.DeadReasons)
+	w.expectNothingSentAgain()
+	w.expectGrantsDead(dead)
 	story.end(w)
 	return true
 }
