@@ -1,0 +1,181 @@
+package grantstate
+
+import (
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+)
+
+// Answer is the outcome of one claimed spend, on its way into the document. Until it is
+// there it lives in memory only, and is all that keeps the grant.
+type Answer struct {
+	credentialUID types.UID
+	claim         Claim
+	terms         Terms
+	// grant is the grant as it stands after the answer; nil when the service gave
+	// none. It may come with a failure: a refresh token without an access token.
+	grant *Grant
+	used  used
+	// hash covers what was sent beside a rotated refresh token.
+	hash    string
+	failure *Failure
+	refusal *Refusal
+}
+
+// Answer turns the outcome of a call into what is to be recorded. d is the document with
+// the claim of the call.
+func (d Document) Answer(s Spend, credential *v1alpha1.SpacesCredential, got spacesauth.Answer, failed error, now time.Time) Answer {
+	a := Answer{credentialUID: d.credentialUID, claim: *d.claim, terms: d.terms, used: s.used, hash: s.hash}
+	if failed != nil {
+		a.failure, a.refusal = d.settle(s, failed, now)
+		if got.RefreshToken.Empty() {
+			return a
+		}
+	}
+	next := *s.grant.clone()
+	if !got.RefreshToken.Empty() {
+		next.RefreshToken = kept{got.RefreshToken}
+	}
+	next.Answered, next.Condition = a.claim.Number, Valid
+	if failed == nil {
+		if next.Token != nil {
+			next.Rotations++
+		}
+		next.Token = token(s, credential, got)
+		if who := spacesauth.IdentityOf(got.IDToken); who != (spacesauth.Identity{}) {
+			next.Identity = Identity(who)
+		}
+	}
+	a.grant = &next
+	return a
+}
+
+// token computes the times of a token answer.
+func token(s Spend, credential *v1alpha1.SpacesCredential, got spacesauth.Answer) *Token {
+	issue, renew, expire := schedule(credential.UID, credential.EffectiveRenewal(), got.IssueTime, got.Lifetime)
+	t := &Token{
+		AccessToken: kept{got.AccessToken}, IDToken: kept{got.IDToken}, TokenType: got.TokenType, Scope: got.Scope,
+		ObtainedBy: s.by, IssueTime: issue, RenewalTime: renew, ExpirationTime: expire,
+	}
+	if len(credential.Spec.Verification) > 0 {
+		t.Check = &Check{}
+	}
+	return t
+}
+
+// CredentialUID is the credential that the answer belongs to.
+func (a Answer) CredentialUID() types.UID { return a.credentialUID }
+
+// IsOf tells whether two answers are the same one.
+func (a Answer) IsOf(other Answer) bool { return a.claim == other.claim }
+
+// String keeps an answer out of logs.
+func (a Answer) String() string { return "answer of the service for " + string(a.credentialUID) }
+
+// Unkept is what there is to revoke of an answer that no document can keep, or nil: the
+// service gave nothing that could be revoked, or the policy spares it.
+func (a Answer) Unkept(now time.Time) *Listed {
+	if a.grant == nil || a.grant.RefreshToken.Empty() || a.terms.Never() {
+		return nil
+	}
+	entry := listed(a.grant, now, now)
+	entry.GiveUpTime = a.terms.Deadline(now)
+	return &entry
+}
+
+// Record writes a into d. An answer whose claim still stands is the expected case;
+// any other is late, because another process took over meanwhile. A late answer is
+// dropped only when the document has a newer token of the same grant.
+func (d *Document) Record(a Answer, now time.Time) {
+	current := d.claim != nil && d.claim.Number == a.claim.Number && d.claim.Holder == a.claim.Holder
+	if current && a.claim.RevokeRequest != "" {
+		// Whether or not the sign-in succeeded, what was there before goes.
+		d.RevokeAll(a.claim.RevokeRequest, now)
+	}
+	if a.grant != nil {
+		d.place(a, current, now)
+	}
+	if !current {
+		return
+	}
+	d.claim = nil
+	if d.firstUse != nil && d.firstUse.GrantID == a.claim.GrantID && a.judged() {
+		d.firstUse = nil
+	}
+	d.failed(a.claim.SignIn, clone(a.failure))
+	if a.failure == nil && a.refusal == nil {
+		d.inputs.forgive(a.hash)
+	}
+	if a.claim.RenewRequest != "" && (a.failure == nil || a.failure.GrantRefused) {
+		d.requests.HandledRenew = a.claim.RenewRequest
+	}
+	if a.refusal != nil {
+		d.inputs.refuse(*a.refusal)
+	}
+	if a.grant == nil && d.grant != nil && d.grant.ID == a.claim.GrantID && a.failure != nil {
+		d.grant.Condition = a.failure.leaves(d.grant.Condition)
+	}
+}
+
+// judged tells that the service has said its word on what it was sent.
+func (a Answer) judged() bool {
+	return a.grant != nil || a.refusal != nil && a.refusal.judged()
+}
+
+// place finds the place of the grant that a brought. Two tokens of one grant never
+// stand in two places.
+func (d *Document) place(a Answer, current bool, now time.Time) {
+	before, brought := d.grant, a.grant.clone()
+	switch listed := d.entry(brought.ID); {
+	case d.grant != nil && d.grant.ID == brought.ID:
+		if d.grant.Answered > a.claim.Number && d.grant.Condition == Valid {
+			return
+		}
+		d.grant = brought
+	case listed != nil: // whatever the claim says: this grant was given up meanwhile
+		listed.RefreshToken = brought.RefreshToken
+		listed.NotBefore, listed.TokenExpirationTime = now, now
+	case current, d.waitsFor(brought.ID):
+		d.supersede(now)
+		d.grant, d.revoked = brought, false
+		d.inputs.Used = a.used
+		d.inputs.forgive(a.hash)
+		d.firstUse = nil
+	case d.revoked:
+		// A person asked for the end of every grant while this one was under way.
+		d.listAlways(brought, now)
+	default:
+		d.list(brought, now, now, now)
+	}
+	if d.grant == brought {
+		d.keepMeanwhile(before)
+	}
+	if a.failure == nil && d.grant != nil && d.grant.ID == brought.ID {
+		d.refreshFailure = nil
+		if a.claim.SignIn {
+			d.signInFailure = nil
+		}
+	}
+}
+
+// waitsFor tells that the document knows of no grant yet but of this one: a seed or a code
+// whose answer is still out, or whose replay was refused because it had been spent.
+func (d *Document) waitsFor(grantID string) bool {
+	return d.firstUse != nil && d.firstUse.GrantID == grantID ||
+		d.grant == nil && slices.ContainsFunc(d.inputs.Refused, func(r Refusal) bool { return r.GrantID == grantID && r.judged() })
+}
+
+// keepMeanwhile keeps what is published, while the token that took its place has to be
+// verified. Of several that wait it is the last one that was not waiting.
+func (d *Document) keepMeanwhile(before *Grant) {
+	switch {
+	case d.grant.Token == nil || d.grant.Token.Check == nil:
+		d.meanwhile = nil
+	case before != nil && before.Token != nil && before.Token.Check == nil:
+		d.meanwhile = before.publishable()
+	}
+}
