@@ -101,6 +101,12 @@ func (c *SpacesCredential) SecretAnnotations() map[string]string {
 	return plain(c.Spec.SecretTemplate.Annotations)
 }
 
+// StateLabels are the labels that spec wants on the other Secrets that are made for
+// this SpacesCredential: the state Secret, and the one that takes the code of a sign-in.
+func (c *SpacesCredential) StateLabels() map[string]string {
+	return plain(c.Spec.StateLabels)
+}
+
 // EffectiveRevocationPolicy is whether grants are revoked.
 func (c *SpacesCredential) EffectiveRevocationPolicy() RevocationPolicy {
 	if c.Spec.Revocation == nil || c.Spec.Revocation.Policy == "" {
