@@ -63,7 +63,7 @@ refresh token is ever on this machine.`,
 	return command
 }
 
-// login signs a person in: look, ask the browser, hand over, wait, clean up.
+// login signs a person in: look, rehearse, ask the browser, hand over, wait, clean up.
 func (t *tool) login(ctx context.Context, l *login) error {
 	cluster, err := t.cluster()
 	if err != nil {
@@ -82,6 +82,9 @@ func (t *tool) login(ctx context.Context, l *login) error {
 	}
 	secret, err := cluster.codeSecretOf(ctx, credential)
 	if err != nil {
+		return err
+	}
+	if err := secret.rehearse(ctx); err != nil {
 		return err
 	}
 	code, err := t.askPerson(ctx, l, attempt)

@@ -21,7 +21,7 @@ func remedy(reason string, credential *v1alpha1.SpacesCredential) string {
 	case v1alpha1.ReasonUnknownEnvironment:
 		return "correct spec.environment, or ask whoever runs the operator to admit it for this namespace"
 	case v1alpha1.ReasonSecretForbidden:
-		return "read the message; look at quota, admission webhooks, the labels and annotations in spec.secretTemplate and the operator's rights"
+		return "read the message; look at quota, admission webhooks, policies, the labels and annotations in spec.secretTemplate, spec.stateLabels and the operator's rights"
 	case v1alpha1.ReasonTemplateInvalid:
 		return "correct the template that the message names in spec.secretTemplate.data"
 	case v1alpha1.ReasonSecretConflict:
