@@ -52,16 +52,17 @@ func (c *SpacesCredential) EffectiveSecretName() string {
 }
 
 // EffectiveScopes are the scopes to ask for at sign-in; none for a grant that keeps
-// the scopes it was issued with.
+// the scopes it was issued with, nor for one that this version does not know.
 func (c *SpacesCredential) EffectiveScopes() []string {
-	switch {
-	case c.Spec.GrantType == GrantTypeRefreshToken, c.Spec.GrantType == GrantTypeAnonymous:
-		return nil
-	case len(c.Spec.Scopes) == 0:
-		return slices.Clone(defaultScopes)
-	default:
+	switch c.Spec.GrantType {
+	case GrantTypePassword, GrantTypeAuthorizationCode:
+		if len(c.Spec.Scopes) == 0 {
+			return slices.Clone(defaultScopes)
+		}
 		return slices.Clone(c.Spec.Scopes)
+	case GrantTypeRefreshToken, GrantTypeAnonymous:
 	}
+	return nil
 }
 
 // EffectiveRenewal is when to renew; empty means DefaultRenewBeforePercent.
@@ -99,6 +100,12 @@ func (c *SpacesCredential) SecretAnnotations() map[string]string {
 		return nil
 	}
 	return plain(c.Spec.SecretTemplate.Annotations)
+}
+
+// StateLabels are the labels that spec wants on the other Secrets that are made for
+// this SpacesCredential: the state Secret, and the one that takes the code of a sign-in.
+func (c *SpacesCredential) StateLabels() map[string]string {
+	return plain(c.Spec.StateLabels)
 }
 
 // EffectiveRevocationPolicy is whether grants are revoked.

@@ -27,6 +27,7 @@ func TestAbsenceImplies(t *testing.T) {
 	g.Expect(cred.GrantSecretName()).To(Equal("meeting-bot-grant"))
 	g.Expect(cred.SecretLabels()).To(BeNil())
 	g.Expect(cred.SecretAnnotations()).To(BeNil())
+	g.Expect(cred.StateLabels()).To(BeNil())
 	g.Expect(cred.InputSecretNames()).To(BeEmpty())
 
 	cred.EffectiveScopes()[0] = "changed"
@@ -50,7 +51,8 @@ func TestWhatIsWrittenWins(t *testing.T) {
 			Labels:      map[string]v1alpha1.LabelValue{"team": "a"},
 			Annotations: map[string]v1alpha1.AnnotationValue{"note": "b"},
 		},
-		Revocation: &v1alpha1.Revocation{Policy: v1alpha1.RevocationNever, DeadlineSeconds: ptr.To[int32](0)},
+		StateLabels: v1alpha1.Labels{"team": "c"},
+		Revocation:  &v1alpha1.Revocation{Policy: v1alpha1.RevocationNever, DeadlineSeconds: ptr.To[int32](0)},
 	}}
 	g.Expect(cred.EffectiveEnvironment()).To(Equal("staging"))
 	g.Expect(cred.EffectiveSecretName()).To(Equal("token"))
@@ -60,6 +62,7 @@ func TestWhatIsWrittenWins(t *testing.T) {
 	g.Expect(cred.EffectiveRevocationDeadline()).To(BeZero(), "a deadline of zero is a choice")
 	g.Expect(cred.SecretLabels()).To(Equal(map[string]string{"team": "a"}))
 	g.Expect(cred.SecretAnnotations()).To(Equal(map[string]string{"note": "b"}))
+	g.Expect(cred.StateLabels()).To(Equal(map[string]string{"team": "c"}))
 }
 
 func TestInputsAreListedOnce(t *testing.T) {

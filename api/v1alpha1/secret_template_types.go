@@ -21,11 +21,7 @@ type SecretTemplate struct {
 	// Whoever runs the operator may deny more, which shows as reason
 	// SecretForbidden.
 	// +optional
-	// +kubebuilder:validation:MaxProperties=32
-	// +kubebuilder:validation:XValidation:rule=`self.all(k, !format.qualifiedName().validate(k).hasValue())`,message="a label's key is a name, or a DNS name, '/' and a name; a name has at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
-	// +kubebuilder:validation:XValidation:rule=`self.all(k, k.startsWith('app.kubernetes.io/') || !k.matches('^([^/]+[.])?(kubernetes[.]io|k8s[.]io|helm[.]sh|auth[.]spaces-operator[.]io)/|^(argocd[.]argoproj[.]io|sealedsecrets[.]bitnami[.]com)/'))`,message="labels under kubernetes.io/, k8s.io/, helm.sh/, auth.spaces-operator.io/ and their subdomains, argocd.argoproj.io/ and sealedsecrets.bitnami.com/ are reserved (app.kubernetes.io/ is free)"
-	// +kubebuilder:validation:XValidation:rule=`!('app.kubernetes.io/managed-by' in self)`,message="the label app.kubernetes.io/managed-by is set by the operator"
-	Labels map[string]LabelValue `json:"labels,omitempty"`
+	Labels Labels `json:"labels,omitempty"`
 
 	// annotations are put on the published Secret, at most 32 of at most 4096
 	// characters. The same ones are refused as for labels.
@@ -50,6 +46,15 @@ type SecretTemplate struct {
 	// +kubebuilder:validation:MaxItems=32
 	Data []SecretTemplateEntry `json:"data,omitempty"`
 }
+
+// Labels are labels of Secrets that are made for a SpacesCredential, at most
+// 32. Those that have a meaning of their own are refused.
+//
+// +kubebuilder:validation:MaxProperties=32
+// +kubebuilder:validation:XValidation:rule=`self.all(k, !format.qualifiedName().validate(k).hasValue())`,message="a label's key is a name, or a DNS name, '/' and a name; a name has at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
+// +kubebuilder:validation:XValidation:rule=`self.all(k, k.startsWith('app.kubernetes.io/') || !k.matches('^([^/]+[.])?(kubernetes[.]io|k8s[.]io|helm[.]sh|auth[.]spaces-operator[.]io)/|^(argocd[.]argoproj[.]io|sealedsecrets[.]bitnami[.]com)/'))`,message="labels under kubernetes.io/, k8s.io/, helm.sh/, auth.spaces-operator.io/ and their subdomains, argocd.argoproj.io/ and sealedsecrets.bitnami.com/ are reserved (app.kubernetes.io/ is free)"
+// +kubebuilder:validation:XValidation:rule=`!('app.kubernetes.io/managed-by' in self)`,message="the label app.kubernetes.io/managed-by is set by the operator"
+type Labels map[string]LabelValue
 
 // LabelValue is the value of a label.
 //

@@ -191,6 +191,16 @@ type SpacesCredentialSpec struct {
 	// +kubebuilder:default={}
 	Revocation *Revocation `json:"revocation,omitempty"`
 
+	// stateLabels are put on the other Secrets that are made for this
+	// SpacesCredential, for policies that ask for a label on every Secret: on the
+	// operator's state Secret with its next write, and on the Secret that kubectl
+	// spaces login makes for the code. At most 32; the same ones are refused as in
+	// secretTemplate.labels. Absent means none; they can be changed at any time. A
+	// state Secret that a policy refuses shows as reason SecretForbidden; kubectl
+	// spaces login tells of a refusal before the browser opens.
+	// +optional
+	StateLabels Labels `json:"stateLabels,omitempty"`
+
 	// suspend pauses the operator while it is true: it calls nothing and
 	// publishes nothing for this SpacesCredential, and the published token
 	// expires in its time. Deletion works all the same; requests by annotation

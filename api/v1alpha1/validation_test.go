@@ -29,6 +29,7 @@ const (
 	reservedType        = "types under kubernetes.io/, bootstrap.kubernetes.io/, helm.sh/ and auth.spaces-operator.io/ are reserved"
 	reservedLabels      = "labels under kubernetes.io/, k8s.io/, helm.sh/, auth.spaces-operator.io/ and their subdomains, argocd.argoproj.io/ and sealedsecrets.bitnami.com/ are reserved"
 	reservedAnnotations = "annotations under kubernetes.io/, k8s.io/, helm.sh/, auth.spaces-operator.io/ and their subdomains, argocd.argoproj.io/ and sealedsecrets.bitnami.com/ are reserved"
+	operatorsOwnLabel   = "the label app.kubernetes.io/managed-by is set by the operator"
 	reservedKey         = "keys of lower-case letters, digits and underscores are reserved for the operator"
 	formatsKey          = "token.json, token.env and curl.conf are written by the formats"
 	bothRenewals        = "spec.renewal: Forbidden: set renewBeforePercent or renewBeforeSeconds, not both"
@@ -233,6 +234,14 @@ func TestBounds(t *testing.T) {
 		"a label's value may be empty":                  {withPassword, []edit{set("spec.secretTemplate.labels", map[string]any{"team": ""})}, ""},
 		"a label's key is not free text":                {withPassword, []edit{set("spec.secretTemplate.labels", map[string]any{"my team": "a"})}, "a label's key is a name, or a DNS name, '/' and a name"},
 		"a label's key is not endless":                  {withPassword, []edit{set("spec.secretTemplate.labels", map[string]any{chars(64): "a"})}, "a label's key is a name, or a DNS name, '/' and a name"},
+		"32 labels of the state":                        {withPassword, []edit{set("spec.stateLabels", pairs(32))}, ""},
+		"33 labels of the state":                        {withPassword, []edit{set("spec.stateLabels", pairs(33))}, "spec.stateLabels: Too many: 33: must have at most 32 items"},
+		"a state label's value is not endless":          {withPassword, []edit{set("spec.stateLabels", map[string]any{"team": chars(64)})}, "spec.stateLabels.team: Too long: may not be more than 63"},
+		"a state label's value is not free text":        {withPassword, []edit{set("spec.stateLabels", map[string]any{"team": "the a team"})}, "a label's value has at most 63 letters, digits"},
+		"a state label's value may be empty":            {withPassword, []edit{set("spec.stateLabels", map[string]any{"team": ""})}, ""},
+		"a state label's key is not free text":          {withPassword, []edit{set("spec.stateLabels", map[string]any{"my team": "a"})}, "a label's key is a name, or a DNS name, '/' and a name"},
+		"a state without labels may be written":         {withPassword, []edit{set("spec.stateLabels", map[string]any{})}, ""},
+		"a state of any grant may have labels":          {asGuest, []edit{set("spec.stateLabels", map[string]any{"team": "a"})}, ""},
 		"32 annotations":                                {withPassword, []edit{set("spec.secretTemplate.annotations", pairs(32))}, ""},
 		"33 annotations":                                {withPassword, []edit{set("spec.secretTemplate.annotations", pairs(33))}, "spec.secretTemplate.annotations: Too many: 33: must have at most 32 items"},
 		"an annotation may be free text":                {withPassword, []edit{set("spec.secretTemplate.annotations", map[string]any{"example.com/note": "the a team: \"x\"\n"})}, ""},
@@ -267,15 +276,18 @@ func TestReservedNames(t *testing.T) {
 		"argocd.argoproj.io/instance", "sealedsecrets.bitnami.com/managed",
 	} {
 		cases["the label "+reserved+" is reserved"] = creation{withPassword, []edit{set("spec.secretTemplate.labels", map[string]any{reserved: "a"})}, reservedLabels}
+		cases["the state label "+reserved+" is reserved"] = creation{withPassword, []edit{set("spec.stateLabels", map[string]any{reserved: "a"})}, reservedLabels}
 		cases["the annotation "+reserved+" is reserved"] = creation{withPassword, []edit{set("spec.secretTemplate.annotations", map[string]any{reserved: "a"})}, reservedAnnotations}
 	}
 	for _, free := range []string{
 		"team", "kubernetes.io", "example.com/kubernetes.io", "app.kubernetes.io/part-of", "mykubernetes.io/a", "kubernetes.io.example.com/a", "argoproj.io/a",
 	} {
 		cases["the label "+free+" is free"] = creation{withPassword, []edit{set("spec.secretTemplate.labels", map[string]any{free: "a"})}, ""}
+		cases["the state label "+free+" is free"] = creation{withPassword, []edit{set("spec.stateLabels", map[string]any{free: "a"})}, ""}
 		cases["the annotation "+free+" is free"] = creation{withPassword, []edit{set("spec.secretTemplate.annotations", map[string]any{free: "a"})}, ""}
 	}
-	cases["the label app.kubernetes.io/managed-by is the operator's"] = creation{withPassword, []edit{set("spec.secretTemplate.labels", map[string]any{"app.kubernetes.io/managed-by": "me"})}, "the label app.kubernetes.io/managed-by is set by the operator"}
+	cases["the label app.kubernetes.io/managed-by is the operator's"] = creation{withPassword, []edit{set("spec.secretTemplate.labels", map[string]any{"app.kubernetes.io/managed-by": "me"})}, operatorsOwnLabel}
+	cases["the state label app.kubernetes.io/managed-by is the operator's"] = creation{withPassword, []edit{set("spec.stateLabels", map[string]any{"app.kubernetes.io/managed-by": "me"})}, operatorsOwnLabel}
 	for _, reserved := range []string{"access_token", "token", "expires_at", "a", "socket_url", "refresh_token", "x1"} {
 		cases["the key "+reserved+" is reserved"] = creation{withPassword, []edit{set("spec.secretTemplate.data", list(entry(reserved)))}, reservedKey}
 	}
@@ -329,6 +341,9 @@ func TestChanges(t *testing.T) {
 		"the other renewBefore may replace the first": {withPassword, []edit{set("spec.renewal.renewBeforePercent", int64(20))}, []edit{remove("spec.renewal.renewBeforePercent"), set("spec.renewal.renewBeforeSeconds", int64(60))}, ""},
 		"the other renewBefore may not join":          {withPassword, []edit{set("spec.renewal.renewBeforePercent", int64(20))}, []edit{set("spec.renewal.renewBeforeSeconds", int64(60))}, bothRenewals},
 		"both renewBefore may not come at once":       {withPassword, nil, []edit{set("spec.renewal", map[string]any{"renewBeforePercent": int64(20), "renewBeforeSeconds": int64(60)})}, bothRenewals},
+		"state labels may be added later":             {withPassword, nil, []edit{set("spec.stateLabels", map[string]any{"team": "a"})}, ""},
+		"state labels may change":                     {withPassword, []edit{set("spec.stateLabels", map[string]any{"team": "a"})}, []edit{set("spec.stateLabels", map[string]any{"team": "b", "tier": "c"})}, ""},
+		"state labels may be removed later":           {withPassword, []edit{set("spec.stateLabels", map[string]any{"team": "a"})}, []edit{remove("spec.stateLabels")}, ""},
 		"a policy may change":                         {withPassword, nil, []edit{set("spec.secretDeletionPolicy", "Retain"), set("spec.revocation.policy", "Never"), set("spec.suspend", true)}, ""},
 
 		"a client cannot be pointed at the published Secret":         {withPassword, nil, []edit{set("spec.clientSecretRef.name", "meeting-bot")}, "over the Secret that clientSecretRef names"},
@@ -345,6 +360,8 @@ func TestChanges(t *testing.T) {
 		"an input cannot be pointed at a state Secret":               {withPassword, nil, []edit{set("spec.password.secretRef.name", "meeting-bot-grant")}, operatorsOwnInput},
 		"scopes cannot be added to a refresh token":                  {withRefreshToken, nil, []edit{set("spec.scopes", list("email"))}, "spec.scopes: Forbidden"},
 		"a reserved label cannot be added to a template":             {withPassword, []edit{set("spec.secretTemplate.labels", map[string]any{"team": "a"})}, []edit{set("spec.secretTemplate.labels", map[string]any{"k8s.io/a": "b"})}, reservedLabels},
+		"a reserved label cannot be the first of the state":          {withPassword, nil, []edit{set("spec.stateLabels", map[string]any{"k8s.io/a": "b"})}, reservedLabels},
+		"a reserved label cannot be added to those of the state":     {withPassword, []edit{set("spec.stateLabels", map[string]any{"team": "a"})}, []edit{set("spec.stateLabels", map[string]any{"team": "a", "auth.spaces-operator.io/secret": "b"})}, reservedLabels},
 		"labels and finalizers of the object itself are not our say": {withPassword, nil, []edit{set("metadata.labels", map[string]any{"kubernetes.io/a": "b"}), set("metadata.finalizers", list("example.com/wait"))}, ""},
 	} {
 		t.Run(sentence, func(t *testing.T) {

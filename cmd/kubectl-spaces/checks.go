@@ -145,9 +145,6 @@ func neededInputs(credential *v1alpha1.SpacesCredential) []input {
 
 func lookAtInputs(ctx context.Context, e *examination) *verdict {
 	needed := neededInputs(e.credential)
-	if len(needed) == 0 {
-		return isFine("No input is needed.")
-	}
 	for _, in := range needed {
 		secret, err := e.secret(ctx, in.name)
 		switch {
@@ -159,6 +156,12 @@ func lookAtInputs(ctx context.Context, e *examination) *verdict {
 		if v := in.judge(secret, e.credential); v != nil {
 			return v
 		}
+	}
+	switch {
+	case !e.credential.Spec.GrantType.IsKnown():
+		return notKnown("the inputs of " + grantTypeOf(e.credential))
+	case len(needed) == 0:
+		return isFine("No input is needed.")
 	}
 	return isFine("The inputs are there.")
 }
@@ -191,6 +194,8 @@ func isEmpty(value []byte) bool {
 func lookForSignIn(_ context.Context, e *examination) *verdict {
 	grant := e.credential.Status.Grant
 	switch {
+	case !e.credential.Spec.GrantType.IsKnown():
+		return notKnown(grantTypeOf(e.credential))
 	case e.credential.Spec.GrantType != v1alpha1.GrantTypeAuthorizationCode:
 		return isFine("Grant type %s needs nobody at a browser.", e.credential.Spec.GrantType)
 	case grant != nil && grant.StartTime != nil:
@@ -211,6 +216,9 @@ func lookAtVerification(_ context.Context, e *examination) *verdict {
 	}
 	names := make([]string, len(wanted))
 	for i, one := range wanted {
+		if !one.IsKnown() {
+			return notKnown("the check " + string(one))
+		}
 		names[i] = string(one)
 	}
 	return isFine("New tokens pass %s.", strings.Join(names, " and "))

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -28,6 +30,8 @@ type codeSecret struct {
 	cluster              *cluster
 	name                 string
 	codeKey, verifierKey string
+	// labels are those that spec wants on it.
+	labels map[string]string
 	// found is what stood there before the browser was opened, or nil.
 	found *corev1.Secret
 	// sent is the code that this login handed over, or tried to.
@@ -35,10 +39,13 @@ type codeSecret struct {
 }
 
 // codeSecretOf looks at the Secret that a credential names for its code, and makes
-// sure that it can be written: nobody should sign in for nothing.
+// sure that this person and this command may write it.
 func (c *cluster) codeSecretOf(ctx context.Context, credential *v1alpha1.SpacesCredential) (*codeSecret, error) {
 	ref := credential.Spec.AuthorizationCode.SecretRef
-	s := &codeSecret{cluster: c, name: ref.Name, codeKey: orDefault(ref.CodeKey, defaultCodeKey), verifierKey: orDefault(ref.CodeVerifierKey, defaultVerifierKey)}
+	s := &codeSecret{
+		cluster: c, name: ref.Name, labels: credential.StateLabels(),
+		codeKey: orDefault(ref.CodeKey, defaultCodeKey), verifierKey: orDefault(ref.CodeVerifierKey, defaultVerifierKey),
+	}
 	if s.codeKey == s.verifierKey {
 		return nil, fmt.Errorf("code and verifier cannot both stand under the key %q: correct spec.authorizationCode.secretRef", s.codeKey)
 	}
@@ -91,31 +98,86 @@ func (c *cluster) mayWriteSecret(ctx context.Context, name string) error {
 	return nil
 }
 
+// rehearse asks the API server, and with it policies, webhooks and quota, whether it would
+// take the Secret: nobody should sign in for nothing. No code is in it yet, so what they
+// say of it can be repeated.
+func (s *codeSecret) rehearse(ctx context.Context) error {
+	err := s.put(ctx, client.NewDryRunClient(s.cluster), "code", "verifier")
+	if isRefusal(err) {
+		return because(err, "the API server would not take Secret %q, which hands the sign-in to the operator: %v; "+
+			"if a policy asks for labels, put them into spec.stateLabels", s.name, err)
+	}
+	return s.judged(err)
+}
+
 // write hands code and verifier over: into a new Secret, or into the very one that was
 // found, as it was found.
 func (s *codeSecret) write(ctx context.Context, code, verifier string) error {
 	s.sent = []byte(code)
-	data := map[string][]byte{s.codeKey: []byte(code), s.verifierKey: []byte(verifier)}
-	var err error
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.cluster.namespace, Name: s.name},
-		Type:       v1alpha1.SecretTypeAuthorizationCode, Data: data,
-	}
-	if s.found == nil {
-		err = s.cluster.Create(ctx, secret, client.FieldOwner(fieldManager))
-	} else {
-		secret = s.found.DeepCopy()
-		secret.Data = data
-		err = s.cluster.Update(ctx, secret, client.FieldOwner(fieldManager))
-	}
-	switch {
-	case apierrors.IsAlreadyExists(err), apierrors.IsConflict(err), apierrors.IsNotFound(err):
-		return fmt.Errorf("somebody else wrote or deleted Secret %q meanwhile, so it is not overwritten: begin again", s.name)
-	case apierrors.IsInvalid(err):
+	err := s.put(ctx, s.cluster, code, verifier)
+	if isRefusal(err) {
 		// Its text may repeat what was sent.
-		return fmt.Errorf("the API server did not accept Secret %q", s.name)
+		return fmt.Errorf("the API server did not take Secret %q, although it would have before the sign-in: begin again to be told why", s.name)
+	}
+	return s.judged(err)
+}
+
+// isRefusal tells that the API server, a policy, a webhook or a quota does not want what
+// was sent.
+func isRefusal(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)
+}
+
+// judged is what any other answer to put means.
+func (s *codeSecret) judged(err error) error {
+	if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return fmt.Errorf("somebody else wrote or deleted Secret %q meanwhile, so it is not overwritten: begin again", s.name)
 	}
 	return s.cluster.aboutSecret(err, "write", s.name)
+}
+
+// put sends the Secret. Labels of others stay on it; what an earlier login put there goes,
+// unless spec still wants it.
+func (s *codeSecret) put(ctx context.Context, to client.Writer, code, verifier string) error {
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.cluster.namespace, Name: s.name},
+		Type:       v1alpha1.SecretTypeAuthorizationCode,
+	}
+	if s.found != nil {
+		secret = s.found.DeepCopy()
+	}
+	secret.Data = map[string][]byte{s.codeKey: []byte(code), s.verifierKey: []byte(verifier)}
+	labels := map[string]string{}
+	maps.Copy(labels, secret.Labels)
+	for _, key := range labelsOfLogin(secret) {
+		delete(labels, key)
+	}
+	maps.Copy(labels, s.labels)
+	secret.Labels = labels
+	if s.found == nil {
+		return to.Create(ctx, secret, client.FieldOwner(fieldManager))
+	}
+	return to.Update(ctx, secret, client.FieldOwner(fieldManager))
+}
+
+// labelsOfLogin are the labels that an earlier login has put on a Secret: the API server
+// remembers who set each of them last.
+func labelsOfLogin(secret *corev1.Secret) []string {
+	var keys []string
+	for _, entry := range secret.ManagedFields {
+		var set struct {
+			Metadata struct {
+				Labels map[string]struct{} `json:"f:labels"`
+			} `json:"f:metadata"`
+		}
+		if entry.Manager != fieldManager || json.Unmarshal(entry.FieldsV1.GetRawBytes(), &set) != nil {
+			continue
+		}
+		for field := range set.Metadata.Labels {
+			keys = append(keys, strings.TrimPrefix(field, "f:"))
+		}
+	}
+	return keys
 }
 
 // remove takes away what this login wrote, also where it never learned that it did,

@@ -54,6 +54,7 @@ func (t *tool) explain(ctx context.Context, name string) error {
 		return err
 	}
 	t.advise(e, verdicts)
+	t.tellUnknown(credential)
 	return nil
 }
 
@@ -91,6 +92,11 @@ func isFine(format string, values ...any) *verdict {
 
 func holdsUp(text, todo string) *verdict {
 	return &verdict{outcome: holding, text: text, todo: todo}
+}
+
+// notKnown is the verdict about what a newer CRD allows and this version cannot judge.
+func notKnown(what string) *verdict {
+	return notLookedAt("This version does not know %s.", what)
 }
 
 func notLookedAt(format string, values ...any) *verdict {

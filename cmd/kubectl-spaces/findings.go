@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"strings"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -9,6 +12,21 @@ import (
 
 // neverLookedAt is told of an object without a status.
 const neverLookedAt = "The operator has not looked at it yet: is it running?"
+
+// installNewer is what to do where the CRD is newer than this plugin.
+const installNewer = "install a newer kubectl spaces"
+
+// tellUnknown says what this version cannot judge, because it does not know it.
+func (t *tool) tellUnknown(credential *v1alpha1.SpacesCredential) {
+	if unknown := credential.UnknownValues(); len(unknown) > 0 {
+		fmt.Fprintf(t.Out, "\nThis version does not know %s: %s.\n", plain(strings.Join(unknown, ", ")), installNewer)
+	}
+}
+
+// grantTypeOf names the grant type in a sentence.
+func grantTypeOf(credential *v1alpha1.SpacesCredential) string {
+	return "grant type " + string(credential.Spec.GrantType)
+}
 
 // conditionOf returns a condition, an empty one where the operator set none.
 func conditionOf(credential *v1alpha1.SpacesCredential, kind string) metav1.Condition {

@@ -63,7 +63,7 @@ refresh token is ever on this machine.`,
 	return command
 }
 
-// login signs a person in: look, ask the browser, hand over, wait, clean up.
+// login signs a person in: look, rehearse, ask the browser, hand over, wait, clean up.
 func (t *tool) login(ctx context.Context, l *login) error {
 	cluster, err := t.cluster()
 	if err != nil {
@@ -84,6 +84,9 @@ func (t *tool) login(ctx context.Context, l *login) error {
 	if err != nil {
 		return err
 	}
+	if err := secret.rehearse(ctx); err != nil {
+		return err
+	}
 	code, err := t.askPerson(ctx, l, attempt)
 	if err != nil {
 		return err
@@ -102,8 +105,10 @@ func (t *tool) login(ctx context.Context, l *login) error {
 // canBegin says what keeps a login from making sense.
 func (l *login) canBegin(credential *v1alpha1.SpacesCredential) error {
 	switch {
+	case !credential.Spec.GrantType.IsKnown():
+		return fmt.Errorf("this version does not know %s: %s", grantTypeOf(credential), installNewer)
 	case credential.Spec.GrantType != v1alpha1.GrantTypeAuthorizationCode || credential.Spec.AuthorizationCode == nil:
-		return fmt.Errorf("%s has grant type %s: nobody signs in by browser for it", l.name, credential.Spec.GrantType)
+		return fmt.Errorf("%s has %s: nobody signs in by browser for it", l.name, grantTypeOf(credential))
 	case credential.DeletionTimestamp != nil:
 		return fmt.Errorf("%s is being deleted", l.name)
 	case credential.Spec.Suspend:

@@ -12,7 +12,7 @@ func remedy(reason string, credential *v1alpha1.SpacesCredential) string {
 	name := credential.Name
 	switch reason {
 	case v1alpha1.ReasonDeleting:
-		return "nothing: its grants are revoked first, for at most " + credential.EffectiveRevocationDeadline().String() +
+		return "nothing: grants that are to be revoked come first, for at most " + credential.EffectiveRevocationDeadline().String() +
 			"; if it stays, see whether the operator runs"
 	case v1alpha1.ReasonSuspended:
 		return "kubectl spaces resume " + name
@@ -21,7 +21,7 @@ func remedy(reason string, credential *v1alpha1.SpacesCredential) string {
 	case v1alpha1.ReasonUnknownEnvironment:
 		return "correct spec.environment, or ask whoever runs the operator to admit it for this namespace"
 	case v1alpha1.ReasonSecretForbidden:
-		return "read the message; look at quota, admission webhooks, the labels and annotations in spec.secretTemplate and the operator's rights"
+		return "read the message; look at quota, admission webhooks, policies, the labels and annotations in spec.secretTemplate, spec.stateLabels and the operator's rights"
 	case v1alpha1.ReasonTemplateInvalid:
 		return "correct the template that the message names in spec.secretTemplate.data"
 	case v1alpha1.ReasonSecretConflict:
@@ -46,7 +46,10 @@ func serviceRemedy(reason string, credential *v1alpha1.SpacesCredential) string 
 	name := credential.Name
 	switch reason {
 	case v1alpha1.ReasonAuthorizationPending:
-		return "kubectl spaces login " + name
+		if credential.Spec.GrantType.IsKnown() {
+			return "kubectl spaces login " + name
+		}
+		return signInAnew(credential)
 	case v1alpha1.ReasonReauthorizationRequired, v1alpha1.ReasonGrantRejected:
 		return signInAnew(credential)
 	case v1alpha1.ReasonGrantRevoked:
@@ -72,6 +75,8 @@ func serviceRemedy(reason string, credential *v1alpha1.SpacesCredential) string 
 // signInAnew is how a credential of this grant type gets a new grant.
 func signInAnew(credential *v1alpha1.SpacesCredential) string {
 	switch spec := &credential.Spec; {
+	case !spec.GrantType.IsKnown():
+		return fmt.Sprintf("do what the message says; this version does not know %s, nor how to sign in for it", grantTypeOf(credential))
 	case spec.AuthorizationCode != nil:
 		return "sign in again: kubectl spaces login " + credential.Name
 	case spec.RefreshToken != nil:

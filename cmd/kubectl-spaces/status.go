@@ -53,6 +53,7 @@ func (t *tool) status(ctx context.Context, name string, form *form) error {
 		return err
 	}
 	t.tellAttention(credential)
+	t.tellUnknown(credential)
 	return nil
 }
 
