@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
@@ -43,8 +44,9 @@ var version = "dev"
 // namespaceFile tells a Pod its own namespace.
 const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
-// graceMargin is what must be left of the shutdown time beside the longest call.
-const graceMargin = 5 * time.Second
+// graceMargin is what must be left of the shutdown time beside the longest call: the
+// time in which its answer is saved.
+const graceMargin = 10 * time.Second
 
 // maxLogLevel is the most that may be logged. From 8 on client-go logs the bodies of
 // requests and answers, and with them every Secret.
@@ -155,7 +157,7 @@ func run(ctx context.Context, arguments []string, out io.Writer) error {
 	// service has answered must reach the state all the same.
 	rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.gracefulShutdownTimeout)
 	defer cancel()
-	return errors.Join(failed, reconciler.Drain(rest))
+	return errors.Join(failed, reconciler.Drain(log.IntoContext(rest, ctrl.Log.WithName("drain"))))
 }
 
 // environments makes a client for each environment.
@@ -168,7 +170,7 @@ func (s *settings) environments() (map[string]*spacesauth.Client, error) {
 	for _, name := range known.Names() {
 		environment := known[name]
 		if needed := environment.Timeout() + graceMargin; needed > s.gracefulShutdownTimeout {
-			return nil, fmt.Errorf("environment %q: timeoutSeconds plus 5 s is more than --graceful-shutdown-timeout %s", name, s.gracefulShutdownTimeout)
+			return nil, fmt.Errorf("environment %q: timeoutSeconds plus 10 s is more than --graceful-shutdown-timeout %s", name, s.gracefulShutdownTimeout)
 		}
 		clients[name], err = spacesauth.New(environment, spacesauth.WithDefaultLifetime(s.defaultTokenLifetime))
 		if err != nil {
@@ -211,7 +213,6 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		Holder:             holder,
 		Events:             manager.GetEventRecorder(v1alpha1.FieldManager),
 		Metrics:            controllers.NewMetrics(metrics.Registry),
-		Log:                ctrl.Log.WithName("spacescredential"),
 	}
 	err = errors.Join(
 		reconciler.SetupWithManager(ctx, manager, s.concurrency),

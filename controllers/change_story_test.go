@@ -10,6 +10,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 )
 
 var _ = Describe("Rule 5: changed inputs", func() {
@@ -41,7 +42,7 @@ var _ = Describe("Rule 5: changed inputs", func() {
 		Expect(string(published.Data["access_token"])).NotTo(Equal(old))
 		Expect(other.spaces.TokenWorks(string(published.Data["access_token"]))).To(BeTrue())
 		Expect(string(published.Data["api_url"])).To(Equal(other.server.URL))
-		o.settle("bot", superseded+10*time.Second)
+		o.settle("bot", grantstate.Changeover+10*time.Second)
 		Expect(w.spaces.Ledger().GrantsLive).To(BeZero(), "the grant of the old environment lives on")
 		Expect(other.spaces.Ledger().GrantsLive).To(Equal(1))
 	})
@@ -118,7 +119,7 @@ var _ = Describe("Rule 5: changed inputs", func() {
 		seed := w.secret("seed")
 		seed.Data["refresh_token"] = []byte(other.spaces.IssueGrant(clientID, username, "spaces"))
 		Expect(admin.Update(w.ctx, seed)).To(Succeed())
-		o.settle("bot", superseded+10*time.Second)
+		o.settle("bot", grantstate.Changeover+10*time.Second)
 		Expect(other.spaces.TokenWorks(w.token("bot"))).To(BeTrue())
 		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
 		w.expectNothingLost()
@@ -130,7 +131,7 @@ var _ = Describe("Rule 5: changed inputs", func() {
 		seed := w.secret("seed")
 		seed.Data["refresh_token"] = []byte(w.spaces.IssueGrant(clientID, username, "spaces"))
 		Expect(admin.Update(w.ctx, seed)).To(Succeed())
-		o.settle("bot", superseded+10*time.Second)
+		o.settle("bot", grantstate.Changeover+10*time.Second)
 		w.expectReady("bot")
 		ledger := w.spaces.Ledger()
 		Expect([]int{ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{1, 1}))
@@ -251,7 +252,7 @@ var _ = Describe("What a person is told", func() {
 		w.step(o.reconcile("bot").RequeueAfter)
 		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant)
 		w.spaces.SetFaultRate(fakespaces.OperationRevoke, fakespaces.FaultServerError500, 1)
-		o.settle("bot", superseded+time.Minute)
+		o.settle("bot", grantstate.Changeover+time.Minute)
 		Expect(w.credential("bot").Status.PendingRevocations).To(Equal(int32(1)))
 		valid := meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionGrantValid)
 		Expect(valid.Message).To(ContainSubstring("not revoked yet"))
@@ -286,5 +287,72 @@ var _ = Describe("What a person is told", func() {
 		w.spaces.Down(false)
 		o.settle("bot", 40*time.Second)
 		w.expectReady("bot")
+	})
+})
+
+var _ = Describe("A new seed or code that is not accepted", func() {
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+		w.apply(clientInput())
+	})
+
+	// livesOn says that the old grant is renewed and its token stays published and Ready.
+	livesOn := func() {
+		GinkgoHelper()
+		old := w.expectReady("bot")
+		o.settle("bot", 3*lifetime)
+		Expect(w.expectReady("bot")).NotTo(Equal(old), "the living grant was not renewed")
+		w.expectNothingSentAgain()
+	}
+
+	It("costs the living grant nothing: a mistyped seed that is answered with a web page", func() {
+		w.apply(w.seedInput(), bySeed("bot"))
+		o.reconcile("bot")
+		w.put("seed", map[string]string{"refresh_token": "mistyped"})
+		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultHTML400)
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing)
+		livesOn()
+	})
+
+	It("costs the living grant nothing: a seed while the service throttles", func() {
+		w.apply(w.seedInput(), bySeed("bot"))
+		o.reconcile("bot")
+		w.put("seed", map[string]string{"refresh_token": "mistyped"})
+		w.spaces.SetRetryAfter(time.Hour)
+		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultThrottledSeconds)
+		o.reconcile("bot")
+		livesOn()
+	})
+
+	It("costs the living grant nothing: a code that is refused as a request", func() {
+		w.apply(w.codeInput(), byCode("bot"))
+		o.reconcile("bot")
+		w.delete(w.secret("bot-code"))
+		w.apply(w.codeInput())
+		w.spaces.SetFaultRate(fakespaces.OperationAuthorizationCode, fakespaces.FaultInvalidScope, 1)
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonRequestRejected)
+		livesOn()
+	})
+
+	It("costs the living grant nothing: an environment that is mistyped", func() {
+		w.apply(loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		old := w.expectReady("bot")
+		credential := w.credential("bot")
+		credential.Spec.Environment = "stagign"
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		o.settle("bot", lifetime)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonUnknownEnvironment)
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonUnknownEnvironment)
+		Expect(w.token("bot")).NotTo(Equal(old))
+		Expect(w.spaces.TokenWorks(w.token("bot"))).To(BeTrue())
+		w.delete(w.secret("bot"))
+		o.reconcile("bot")
+		Expect(w.spaces.TokenWorks(w.token("bot"))).To(BeTrue(), "a repair needs no environment in spec: the issuer stands in the state")
 	})
 })

@@ -10,6 +10,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 )
 
 var _ = Describe("Rule 2: a code", func() {
@@ -51,7 +52,7 @@ var _ = Describe("Rule 2: a code", func() {
 		first := w.expectReady("bot")
 		Expect(w.credential("bot").Status.Token.ObtainedBy).To(Equal(v1alpha1.GrantTypeAuthorizationCode))
 		Expect(w.credential("bot").Status.Identity.Username).To(Equal(username))
-		Expect(w.document("bot").FirstUse).To(BeNil())
+		Expect(w.document("bot").FirstUse()).To(BeNil())
 		w.delete(w.secret("bot-code"))
 		o.settle("bot", 3*lifetime)
 		Expect(w.expectReady("bot")).NotTo(Equal(first))
@@ -68,8 +69,8 @@ var _ = Describe("Rule 2: a code", func() {
 		w.apply(w.codeInput())
 		w.spaces.Intercept(func(call fakespaces.Call) fakespaces.Fault {
 			d := w.document("bot")
-			Expect(d.Claim).NotTo(BeNil())
-			Expect(d.FirstUse.Code.Reveal()).To(Equal(call.Form.Get("code")))
+			Expect(d.OpenClaim()).NotTo(BeNil())
+			Expect(d.FirstUse().Code.Reveal()).To(Equal(call.Form.Get("code")))
 			return fakespaces.NoFault
 		})
 		o.reconcile("bot")
@@ -141,7 +142,7 @@ var _ = Describe("Rule 2: a code", func() {
 		o.reconcile("bot")
 		Expect(w.expectReady("bot")).NotTo(Equal(first))
 		Expect(w.spaces.TokenWorks(first)).To(BeTrue())
-		o.settle("bot", superseded+10*time.Second)
+		o.settle("bot", grantstate.Changeover+10*time.Second)
 		ledger := w.spaces.Ledger()
 		Expect([]int{ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{1, 1}))
 		w.expectNothingLost()

@@ -1,13 +1,16 @@
 package controllers
 
 import (
+	"context"
 	"fmt"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 )
 
 const (
@@ -18,317 +21,122 @@ const (
 	longSleep = 24 * time.Hour
 )
 
-// conclusion is what a pass found, for conclude to tell.
-type conclusion struct {
-	// finding is what holds the credential up; nil when all is as wished.
-	finding *finding
-	// current tells that what is published comes from a grant made with the inputs that
-	// this generation names, in the form that it asks for.
-	current bool
-	// published tells that the published Secret holds what is publishable.
-	published bool
-	// revocation is what holds listed grants up.
-	revocation *finding
-	// again is when the pass wants another one for a reason that is nobody's trouble.
-	again time.Time
-	// blind tells that the state could not be read, so that only the status is left to
-	// tell of what was published.
-	blind bool
-}
-
-// conclude writes the status of a living credential. It takes nothing from the old
-// status but what tells whether this generation was realised before.
-func (p *pass) conclude(c conclusion) {
-	status := &p.credential.Status
-	generation := p.credential.Generation
-	document := p.document()
-
-	status.ObservedGeneration = generation
-	status.Environment = p.credential.EffectiveEnvironment()
-	status.SecretName = p.credential.EffectiveSecretName()
-	status.Binding = &v1alpha1.Binding{Name: status.SecretName}
-	status.PendingRevocations = int32(len(document.Pending))
-	status.FailedAttempts, status.NextAttemptTime = 0, nil
-	if f := document.Failure; f != nil {
-		status.FailedAttempts = f.Count
-		status.NextAttemptTime = atSecond(f.NextAttemptTime)
-	} else if c := document.check(); c != nil && c.Attempts > 0 {
-		status.FailedAttempts = c.Attempts
-		status.NextAttemptTime = atSecond(c.NextAttemptTime)
+// conclude tells the pass of a living credential in its status, and says when to look again.
+func (r *Reconciler) conclude(ctx context.Context, s *scope, held outcome) (time.Duration, error) {
+	if !s.isKnown {
+		s.document = grantstate.Document{}
 	}
-	status.LastHandledRenewRequest = document.HandledRenewRequest
-	status.LastHandledRevokeRequest = document.HandledRevokeRequest
-	status.Grant = grantStatus(document.Grant)
-	status.AuthorizationEndpoint = p.authorizationEndpoint()
-	if p.clientID != "" {
-		status.ClientID = p.clientID
-	}
-	current := document.publishable()
-	if current != nil && c.published {
-		status.Token = tokenStatus(&current.Token)
-		status.ClientID = current.ClientID
-		status.Identity = identityStatus(current.Identity)
-	}
-	if current == nil && !c.blind {
-		status.Token, status.Identity = nil, nil
-	}
-	usable := c.usable(document, p.now, status.Token)
-	if f := c.finding; status.NextAttemptTime == nil && !usable && f != nil && !f.wake.IsZero() {
-		status.NextAttemptTime = atSecond(f.wake)
-	}
-	realised := usable && c.current || p.realisedBefore()
-	p.set(p.ready(c, usable, realised || p.credential.Spec.Suspend))
-	p.set(p.reconciling(c, realised))
-	p.set(p.stalled(c))
-	p.set(grantValidity(document, c))
-}
-
-// usable tells whether workloads may use what is published now. Where nothing was
-// published in this pass, what stands there is the token that status tells of.
-func (c conclusion) usable(d document, now time.Time, told *v1alpha1.TokenStatus) bool {
-	switch {
-	case c.finding != nil && c.finding.reason == v1alpha1.ReasonSecretConflict:
-		return false
-	case c.published:
-		return now.Before(d.publishable().Token.ExpirationTime)
-	case d.publishable() == nil && !c.blind:
-		return false
-	}
-	return told != nil && told.ExpirationTime != nil && now.Before(told.ExpirationTime.Time)
-}
-
-// ready answers: may workloads use what is published now, and is it what this
-// generation asks for?
-func (p *pass) ready(c conclusion, usable, realised bool) metav1.Condition {
-	document := p.document()
-	switch {
-	case usable && !realised && c.finding != nil:
-		return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, c.finding.reason,
-			"The published token is still that of an earlier spec. "+c.finding.message)
-	case usable && !realised:
-		return p.unrealised(c, v1alpha1.ConditionReady, metav1.ConditionFalse)
-	case usable && c.finding == nil:
-		reason, what := v1alpha1.ReasonIssued, "issued"
-		if document.Grant.Rotations > 0 {
-			reason, what = v1alpha1.ReasonRenewed, "renewed"
+	v := view{scope: s, held: held, now: r.Clock.Now()}
+	v.realised = r.isRealised(v)
+	r.memory.change(s.key, func(known *recollection) {
+		known.isHeldUp = held.isTrouble()
+		if v.realised {
+			known.realised = s.credential.Generation
 		}
-		return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, reason,
-			fmt.Sprintf("The token in Secret %q was %s and is valid.", p.credential.EffectiveSecretName(), what))
-	case usable && c.finding.reason == v1alpha1.ReasonSuspended:
-		return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, c.finding.reason, c.finding.message)
-	case usable:
-		return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing,
-			"The published token is still valid, but its renewal is held up. "+c.finding.message)
-	case p.expired() && (c.finding == nil || !c.finding.person):
-		message := "The published token has expired."
-		if c.finding != nil {
-			message += " " + c.finding.message
+	})
+	before := s.credential.DeepCopy()
+	v.tell(&s.credential.Status)
+	return r.wake(v), r.writeStatus(ctx, s, before, held)
+}
+
+// concludeDeletion tells what the deletion of a credential waits for.
+func (r *Reconciler) concludeDeletion(ctx context.Context, s *scope, held outcome) (time.Duration, error) {
+	before := s.credential.DeepCopy()
+	view{scope: s, held: held, now: r.Clock.Now()}.tellDeletion(&s.credential.Status)
+	return r.later(held), r.writeStatus(ctx, s, before, held)
+}
+
+// isRealised tells that this generation is realised, or was once: as this process remembers,
+// or as it is there to see in the published Secret.
+func (r *Reconciler) isRealised(v view) bool {
+	if r.memory.of(v.key).realised == v.credential.Generation {
+		return true
+	}
+	if v.isBlind() {
+		return v.published.works(v.now)
+	}
+	current := v.document.Publishable()
+	serves := current != nil && v.published.holds(current) && current.Token.Generation == v.credential.Generation
+	// A token that has expired is not published again.
+	return serves && (v.isPublished || !v.published.works(v.now))
+}
+
+// writeStatus sends the status if it changed, unless somebody wrote the object since it was
+// read: a process that was stopped must not put its old view over the newer one, which would
+// stand until the next renewal.
+func (r *Reconciler) writeStatus(ctx context.Context, s *scope, before *v1alpha1.SpacesCredential, held outcome) error {
+	if equality.Semantic.DeepEqual(before.Status, s.credential.Status) {
+		return nil
+	}
+	living := s.credential.DeletionTimestamp.IsZero()
+	if living && s.state != nil && s.state == s.remembered && s.state.isUsable() {
+		// The news rest on memory and the informer alone, which are old in a process that was
+		// stopped. A renewal never comes here: it has written the state. Without the right to
+		// read it, that is the news.
+		if err := r.stillNewest(ctx, s); err != nil && !apierrors.IsForbidden(err) {
+			return err
 		}
-		return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonExpired, message)
-	case c.finding != nil:
-		return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, c.finding.reason, c.finding.message)
 	}
-	return p.unrealised(c, v1alpha1.ConditionReady, metav1.ConditionFalse)
-}
-
-// unrealised is said while nothing is in the way and the spec is not realised yet.
-func (p *pass) unrealised(c conclusion, kind string, status metav1.ConditionStatus) metav1.Condition {
-	if !c.again.IsZero() {
-		return condition(kind, status, v1alpha1.ReasonThrottled, "Calls are sent at the pace of the environment. This one is waiting for its turn.")
-	}
-	return condition(kind, status, v1alpha1.ReasonWaitingForInput, "No token has been obtained yet.")
-}
-
-// expired tells whether the newest token of the state is past its time.
-func (p *pass) expired() bool {
-	token := p.document().token()
-	return token != nil && !p.now.Before(token.ExpirationTime)
-}
-
-// realisedBefore tells that this generation was realised in an earlier pass, which only
-// the condition remembers.
-func (p *pass) realisedBefore() bool {
-	before := meta.FindStatusCondition(p.credential.Status.Conditions, v1alpha1.ConditionReconciling)
-	return before != nil && before.Status == metav1.ConditionFalse && before.Reason == v1alpha1.ReasonIssued &&
-		before.ObservedGeneration == p.credential.Generation
-}
-
-// reconciling is True only until the current generation has been realised once.
-// Renewals and their retries never set it.
-func (p *pass) reconciling(c conclusion, realised bool) metav1.Condition {
-	stalled := c.finding != nil && c.finding.person
+	base := s.credential.DeepCopy()
+	base.Status = before.Status
+	patch := client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})
+	err := r.Live.Status().Patch(ctx, s.credential, patch, client.FieldOwner(v1alpha1.FieldManagerStatus))
 	switch {
-	case realised:
-		return condition(v1alpha1.ConditionReconciling, metav1.ConditionFalse, v1alpha1.ReasonIssued, "This generation has been realised.")
-	case stalled, c.finding != nil && c.finding.reason == v1alpha1.ReasonSuspended:
-		return condition(v1alpha1.ConditionReconciling, metav1.ConditionFalse, c.finding.reason, "The operator is not working on this object. "+c.finding.message)
-	case c.finding != nil:
-		return condition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, c.finding.reason, c.finding.message)
+	case apierrors.IsConflict(err):
+		return errConflict
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("writing the status of SpacesCredential %s: %w", s.key, err)
 	}
-	return p.unrealised(c, v1alpha1.ConditionReconciling, metav1.ConditionTrue)
-}
-
-// stalled tells whether a person must act. It may stand beside Ready True.
-func (p *pass) stalled(c conclusion) metav1.Condition {
-	if c.finding != nil && c.finding.person {
-		return condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, c.finding.reason, c.finding.message)
+	r.wroteCredential(s)
+	if held.standing != paced { // a turn that comes soon is no news
+		r.announce(before, s.credential)
 	}
-	return condition(v1alpha1.ConditionStalled, metav1.ConditionFalse, v1alpha1.ReasonIssued, "Nobody needs to act.")
-}
-
-// grantValidity tells what is known of the grant behind the token.
-func grantValidity(d document, c conclusion) metav1.Condition {
-	g := d.Grant
-	switch {
-	case g == nil && d.Revoked:
-		return condition(v1alpha1.ConditionGrantValid, metav1.ConditionFalse, v1alpha1.ReasonGrantRevoked, "The grant was revoked on request.")
-	case g == nil && d.FirstUse != nil:
-		reason := v1alpha1.ReasonAmbiguousResult
-		if c.finding != nil {
-			reason = c.finding.reason
-		}
-		return condition(v1alpha1.ConditionGrantValid, metav1.ConditionUnknown, reason, "What a person put in was sent, and the service has not judged it yet.")
-	case g == nil:
-		reason, message := v1alpha1.ReasonWaitingForInput, "There is no grant yet."
-		if c.finding != nil {
-			reason = c.finding.reason
-		}
-		return condition(v1alpha1.ConditionGrantValid, metav1.ConditionFalse, reason, message)
-	case g.Condition == grantRefused:
-		return condition(v1alpha1.ConditionGrantValid, metav1.ConditionFalse, v1alpha1.ReasonGrantRejected, "The service refused the grant.")
-	case g.Condition == grantAmbiguous:
-		return condition(v1alpha1.ConditionGrantValid, metav1.ConditionUnknown, v1alpha1.ReasonAmbiguousResult,
-			"A refresh was sent and its answer did not arrive. The same refresh token is sent again until the service answers.")
-	case g.Token == nil:
-		return condition(v1alpha1.ConditionGrantValid, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForInput, "The refresh token was not tried yet.")
-	case g.Type == v1alpha1.GrantTypeAnonymous:
-		return condition(v1alpha1.ConditionGrantValid, metav1.ConditionTrue, v1alpha1.ReasonIssued, "The service made a guest. Each renewal makes another one.")
-	}
-	reason, message := v1alpha1.ReasonIssued, "The service gave the grant."
-	if g.Rotations > 0 {
-		reason, message = v1alpha1.ReasonRenewed, "The service renewed the grant."
-	}
-	if c.revocation != nil {
-		message += " An older grant is not revoked yet. " + c.revocation.message
-	}
-	return condition(v1alpha1.ConditionGrantValid, metav1.ConditionTrue, reason, message)
-}
-
-// concludeDeletion writes the status of a credential whose deletion has to wait.
-func (p *pass) concludeDeletion(f *finding) {
-	status := &p.credential.Status
-	status.ObservedGeneration = p.credential.Generation
-	message := "The grant is being revoked. " + f.message
-	p.set(condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting, message))
-	p.set(condition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonDeleting, message))
-	p.set(condition(v1alpha1.ConditionStalled, metav1.ConditionFalse, v1alpha1.ReasonDeleting, "Nobody needs to act."))
-	p.set(condition(v1alpha1.ConditionGrantValid, metav1.ConditionUnknown, f.reason, f.message))
-}
-
-// set replaces a condition; the time of the transition is the pass's.
-func (p *pass) set(c metav1.Condition) {
-	c.ObservedGeneration = p.credential.Generation
-	c.LastTransitionTime = metav1.NewTime(p.now.UTC().Truncate(time.Second))
-	meta.SetStatusCondition(&p.credential.Status.Conditions, c)
-}
-
-// condition begins a condition; set completes it.
-func condition(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
-	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message}
+	return nil
 }
 
 // wake is when a living credential is looked at again, from stored times alone.
-func (p *pass) wake(c conclusion) time.Duration {
-	document := p.document()
-	next := p.now.Add(longSleep)
+func (r *Reconciler) wake(v view) time.Duration {
+	next := v.now.Add(longSleep)
 	sooner := func(at time.Time) {
-		if !at.IsZero() && at.After(p.now) && at.Before(next) {
+		if !at.IsZero() && at.After(v.now) && at.Before(next) {
 			next = at
 		}
 	}
-	if token := document.token(); token != nil {
-		sooner(token.ExpirationTime)
-		sooner(token.RenewalTime)
+	for _, at := range v.document.Wakes(v.now) {
+		sooner(at)
 	}
-	if current := document.publishable(); current != nil {
-		sooner(current.Token.ExpirationTime)
+	sooner(v.published.expires)
+	if v.held.isTrouble() {
+		sooner(v.now.Add(slowRecheck))
 	}
-	if c.finding != nil {
-		sooner(p.now.Add(slowRecheck))
-		sooner(c.finding.wake)
+	sooner(v.held.wake)
+	sooner(v.revocation.wake)
+	if len(v.document.Pending()) > 0 {
+		if since := r.publishedSince(v.scope); !since.IsZero() {
+			sooner(since.Add(grantstate.Changeover))
+		}
 	}
-	sooner(c.again)
-	if check := document.check(); check != nil {
-		sooner(check.NextAttemptTime)
-	}
-	if f := document.Failure; f != nil {
-		sooner(f.NextAttemptTime)
-		sooner(p.now.Add(f.longestWait()))
-	}
-	if c.revocation != nil {
-		sooner(c.revocation.wake)
-	}
-	for _, entry := range document.Pending {
-		sooner(entry.NotBefore)
-		sooner(p.publishedSince.Add(superseded))
-		sooner(entry.TokenExpirationTime)
-	}
-	return max(next.Sub(p.now), time.Second)
+	return max(next.Sub(v.now), time.Second)
 }
 
-// document is the state's, or an empty one.
-func (p *pass) document() document {
-	if p.state == nil || p.state.problem != stateUsable {
-		return document{}
+// later is when to look again at what waits, without a living credential to ask.
+func (r *Reconciler) later(held outcome) time.Duration {
+	if held.wake.IsZero() {
+		return slowRecheck
 	}
-	return p.state.document
+	return min(max(held.wake.Sub(r.Clock.Now()), time.Second), slowRecheck)
 }
 
-// authorizationEndpoint is where a sign-in by browser begins, for a credential that
-// needs one.
-func (p *pass) authorizationEndpoint() string {
-	if p.credential.Spec.GrantType != v1alpha1.GrantTypeAuthorizationCode || p.client == nil {
-		return ""
+// sooner is the sooner of a wait and a time; a zero one is never.
+func (r *Reconciler) sooner(wait time.Duration, at time.Time) time.Duration {
+	if at.IsZero() {
+		return wait
 	}
-	return p.client.Environment().AuthorizationEndpoint()
-}
-
-// token is the newest token answer, or nil.
-func (d document) token() *tokenRecord {
-	if d.Grant == nil {
-		return nil
+	other := max(at.Sub(r.Clock.Now()), time.Second)
+	if wait == 0 {
+		return other
 	}
-	return d.Grant.Token
-}
-
-func grantStatus(g *grant) *v1alpha1.GrantStatus {
-	if g == nil {
-		return &v1alpha1.GrantStatus{}
-	}
-	start := metav1.NewTime(g.StartTime)
-	return &v1alpha1.GrantStatus{Present: g.Condition != grantRefused && !g.RefreshToken.Empty(), Rotations: g.Rotations, StartTime: &start}
-}
-
-func identityStatus(who identity) *v1alpha1.Identity {
-	if who == (identity{}) {
-		return nil
-	}
-	return &v1alpha1.Identity{Username: who.Username, UserID: who.UserID}
-}
-
-func tokenStatus(t *tokenRecord) *v1alpha1.TokenStatus {
-	return &v1alpha1.TokenStatus{
-		Fingerprint: t.AccessToken.Fingerprint(), ObtainedBy: t.ObtainedBy,
-		IssueTime: atSecond(t.IssueTime), RenewalTime: atSecond(t.RenewalTime), ExpirationTime: atSecond(t.ExpirationTime),
-	}
-}
-
-// atSecond rounds up to the whole second that the API can hold.
-func atSecond(t time.Time) *metav1.Time {
-	whole := t.UTC().Truncate(time.Second)
-	if whole.Before(t) {
-		whole = whole.Add(time.Second)
-	}
-	at := metav1.NewTime(whole)
-	return &at
+	return min(wait, other)
 }

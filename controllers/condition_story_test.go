@@ -122,3 +122,62 @@ var _ = Describe("The conditions", func() {
 		w.expectCondition("bot", v1alpha1.ConditionReady, no, v1alpha1.ReasonWaitingForInput)
 	})
 })
+
+var _ = Describe("Ready", func() {
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		w.expectReady("bot")
+	})
+
+	It("follows the published Secret: deleted while suspended", func() {
+		credential := w.credential("bot")
+		credential.Spec.Suspend = true
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSuspended)
+		w.delete(w.secret("bot"))
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonSuspended)
+		Expect(w.credential("bot").Status.Token).To(BeNil())
+		w.operator().reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonSuspended)
+	})
+
+	It("follows the published Secret: deleted, and nobody may make another", func() {
+		w.delete(w.secret("bot"))
+		o.on(createPublished, plannedFault{before: forbidden()})
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonSecretForbidden)
+		Expect(w.credential("bot").Status.Token).To(BeNil())
+		o.reconcile("bot")
+		w.expectReady("bot")
+	})
+
+	It("follows the published Secret: an older token that cannot be replaced, until that expires", func() {
+		old := w.credential("bot").Status.Token
+		w.step(old.RenewalTime.Sub(w.clock.Now()))
+		for range 20 {
+			o.on(writePublished, plannedFault{before: forbidden()})
+		}
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing)
+		Expect(w.credential("bot").Status.Token.Fingerprint).To(Equal(old.Fingerprint))
+		w.clock.SetTime(old.ExpirationTime.Time)
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonSecretForbidden)
+	})
+
+	It("does not change with another process: a generation is realised once", func() {
+		w.delete(w.secret("bot-login"))
+		w.spaces.Down(true)
+		o = w.operator()
+		o.settle("bot", 2*lifetime)
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonExpired)
+		w.expectCondition("bot", v1alpha1.ConditionReconciling, metav1.ConditionFalse, v1alpha1.ReasonIssued)
+	})
+})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
@@ -20,10 +21,12 @@ type content struct {
 	data        map[string][]byte
 	labels      map[string]string
 	annotations map[string]string
+	// retained tells that it has no owner.
+	retained bool
 }
 
 // ownValues are the operator's own keys of the published Secret.
-func ownValues(token tokenRecord, environment spacesauth.Environment) map[string]string {
+func ownValues(token grantstate.Token, environment spacesauth.Environment) map[string]string {
 	socketTokenType := v1alpha1.SocketTokenOAuth
 	if token.ObtainedBy == v1alpha1.GrantTypeAnonymous {
 		socketTokenType = v1alpha1.SocketTokenJWT
@@ -42,31 +45,37 @@ func ownValues(token tokenRecord, environment spacesauth.Environment) map[string
 	}
 }
 
-// publishedKeys are the keys that the content will have, whatever the token is.
-func publishedKeys(credential *v1alpha1.SpacesCredential) []string {
-	values := ownValues(tokenRecord{}, spacesauth.Environment{})
+// announced is what the operator puts on the Secrets of a credential, whatever the token is.
+func announced(credential *v1alpha1.SpacesCredential) grantstate.Published {
+	values := ownValues(grantstate.Token{}, spacesauth.Environment{})
 	keys := slices.Collect(maps.Keys(values))
 	keys = slices.AppendSeq(keys, maps.Keys(formatsOf(credential, values)))
 	for _, entry := range templatesOf(credential) {
 		keys = append(keys, entry.Key)
 	}
-	return keys
+	return grantstate.Published{
+		Keys:        keys,
+		Labels:      slices.Collect(maps.Keys(credential.SecretLabels())),
+		Annotations: slices.Collect(maps.Keys(credential.SecretAnnotations())),
+		StateLabels: slices.Collect(maps.Keys(credential.StateLabels())),
+	}
 }
 
 // contentOf renders the published Secret from the state alone: nothing here asks
-// the service or reads an input. It returns a finding if the templates of spec do not
+// the service or reads an input. It says what is in the way if the templates of spec do not
 // render.
-func contentOf(credential *v1alpha1.SpacesCredential, current *previous, environment spacesauth.Environment) (content, *finding) {
+func contentOf(credential *v1alpha1.SpacesCredential, current *grantstate.Publishable, environment spacesauth.Environment) (content, outcome) {
 	token := current.Token
 	values := ownValues(token, environment)
 	templated, problem := rendered(credential, values, token.IDToken.Secret, current.Identity)
-	if problem != nil {
+	if problem.isTrouble() {
 		return content{}, problem
 	}
 	c := content{
 		data:        templated,
 		labels:      map[string]string{},
 		annotations: map[string]string{},
+		retained:    credential.Spec.SecretDeletionPolicy == v1alpha1.SecretDeletionRetain,
 	}
 	for key, value := range values {
 		c.data[key] = []byte(value)
@@ -80,22 +89,13 @@ func contentOf(credential *v1alpha1.SpacesCredential, current *previous, environ
 	c.annotations[v1alpha1.AnnotationCredentialUID] = string(credential.UID)
 	c.annotations[v1alpha1.AnnotationFingerprint] = token.AccessToken.Fingerprint()
 	c.annotations[v1alpha1.AnnotationExpiresAt] = values[v1alpha1.KeyExpiresAt]
-	return c, nil
-}
-
-// withoutAdoption are the annotations, and the end of an offer that was taken.
-func (c content) withoutAdoption() map[string]any {
-	annotations := map[string]any{v1alpha1.AnnotationAdoptableBy: nil}
-	for key, value := range c.annotations {
-		annotations[key] = value
-	}
-	return annotations
+	return c, outcome{}
 }
 
 // digest identifies the content.
 func (c content) digest() string {
 	// Maps are marshalled in the order of their keys, so equal content is equal here.
-	raw, _ := json.Marshal([]any{c.data, c.labels, c.annotations})
+	raw, _ := json.Marshal([]any{c.data, c.labels, c.annotations, c.retained})
 	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:])
 }
@@ -130,20 +130,20 @@ func dotenv(values map[string]string) []byte {
 	return text.Bytes()
 }
 
-// denied is the finding about metadata that the operator's flags forbid on published
+// denied tells of metadata that the operator's flags forbid on published
 // Secrets; the rules of the CRD know nothing of them.
-func (r *Reconciler) denied(credential *v1alpha1.SpacesCredential) *finding {
+func (r *Reconciler) denied(credential *v1alpha1.SpacesCredential) outcome {
 	for _, key := range slices.Sorted(maps.Keys(credential.SecretLabels())) {
 		if r.isDenied(key) {
-			return blocked(v1alpha1.ReasonSecretForbidden, "The label %q of spec.secretTemplate is not allowed by this operator's --deny-secret-metadata. Remove it.", key)
+			return metadataDenied("label", key)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(credential.SecretAnnotations())) {
 		if r.isDenied(key) {
-			return blocked(v1alpha1.ReasonSecretForbidden, "The annotation %q of spec.secretTemplate is not allowed by this operator's --deny-secret-metadata. Remove it.", key)
+			return metadataDenied("annotation", key)
 		}
 	}
-	return nil
+	return outcome{}
 }
 
 func (r *Reconciler) isDenied(key string) bool {

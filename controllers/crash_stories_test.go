@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"time"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -28,7 +30,7 @@ func ready(w *world, credential *v1alpha1.SpacesCredential, inputs ...*corev1.Se
 	}
 	w.apply(credential)
 	w.former = w.operator()
-	w.former.reconcile("bot")
+	w.former.settle("bot", time.Second+time.Duration(len(credential.Spec.Verification))*callPause)
 	w.former.reconcile("bot") // so that its informers have shown it everything
 	w.expectReady("bot")
 }
@@ -63,7 +65,7 @@ func oneGrant(w *world) {
 	GinkgoHelper()
 	w.expectReady("bot")
 	w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
-	Expect(w.spaces.Ledger().GrantsLive).To(Equal(1+len(w.document("bot").Pending)), "live grants")
+	Expect(w.spaces.Ledger().GrantsLive).To(Equal(1+len(w.document("bot").Pending())), "live grants")
 }
 
 // anotherGrant is how a password goes on: what was lost lives on at the service, where
@@ -131,7 +133,7 @@ var crashStories = map[string]crashStory{
 	"fallback to the password": {
 		begin: func(w *world) {
 			due(w, byPassword("bot"), clientInput(), loginInput())
-			w.spaces.RevokeGrantOf(w.document("bot").Grant.RefreshToken.Reveal())
+			w.spaces.RevokeGrantOf(w.document("bot").Grant().RefreshToken.Reveal())
 		},
 		end: oneGrant, lost: anotherGrant,
 	},
@@ -212,7 +214,7 @@ var crashStories = map[string]crashStory{
 		},
 		end: func(w *world) {
 			oneGrant(w)
-			Expect(w.spaces.Ledger().TokensIssued).To(Equal(1+int(w.document("bot").Grant.Rotations)), "a token was minted for a repair")
+			Expect(w.spaces.Ledger().TokensIssued).To(Equal(1+int(w.document("bot").Grant().Rotations)), "a token was minted for a repair")
 		},
 	},
 	"renewal on request": {
@@ -223,7 +225,7 @@ var crashStories = map[string]crashStory{
 		end: func(w *world) {
 			oneGrant(w)
 			Expect(w.credential("bot").Status.LastHandledRenewRequest).To(Equal("now"))
-			rotations := int(w.document("bot").Grant.Rotations)
+			rotations := int(w.document("bot").Grant().Rotations)
 			Expect(rotations).To(BeNumerically(">=", 1))
 			Expect(w.spaces.Ledger().TokensIssued).To(Equal(1+rotations), "more tokens were minted than one for the request")
 		},

@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 )
 
 // mishap is what happens once in a story: to one request to the API server, or to one
@@ -23,12 +24,13 @@ const (
 	conflictOnce  mishap = "conflict"       // somebody else wrote first
 	rightsLost    mishap = "rights lost"    // from the request on nothing is allowed, for a while
 	informerStale mishap = "stale informer" // the informer stands still from the request on
+	answeredLate  mishap = "answered late"  // the request takes effect at once, and is answered ten seconds later
 	callLost      mishap = "call lost"      // the call does not reach the service
 	callUnheard   mishap = "call unheard"   // the service does what it is asked, and its answer is lost
 	callRefused   mishap = "call refused"   // the service answers 500 and does nothing
 )
 
-var mishaps = []mishap{goneBefore, goneAfter, refusedOnce, answerLost, conflictOnce, rightsLost, informerStale, callLost, callUnheard, callRefused}
+var mishaps = []mishap{goneBefore, goneAfter, refusedOnce, answerLost, conflictOnce, rightsLost, informerStale, answeredLate, callLost, callUnheard, callRefused}
 
 // serviceFaults are the mishaps of calls.
 var serviceFaults = map[mishap]fakespaces.Fault{
@@ -81,13 +83,16 @@ func (b *blow) aim(o *operator) {
 			return plannedFault{before: forbidden()}
 		case informerStale:
 			o.faults.freeze(true)
-		case goneAfter, callLost, callUnheard, callRefused, stopped, stoppedLong, answerWaits, answerLate, stoppedAtRest: // strike below, or elsewhere
+		case goneAfter, answeredLate, callLost, callUnheard, callRefused, stopped, stoppedLong, answerWaits, answerLate, stoppedAtRest: // strike below, or elsewhere
 		}
 		return plannedFault{}
 	}
 	o.faults.after = func(number int, _ request) {
-		if number == b.number && b.mishap == goneAfter {
+		switch {
+		case number == b.number && b.mishap == goneAfter:
 			panic(death{})
+		case number == b.number && b.mishap == answeredLate:
+			o.world.step(10 * time.Second)
 		}
 	}
 }
@@ -199,7 +204,7 @@ func (story crashStory) proceedAlone(w *world, m mishap, number int) bool {
 	// before it was saved.
 	lost := m == callUnheard && spendsGrant(b.struck)
 	if !lived {
-		lost = w.tokensIssued() > issued && w.stateExists("bot") && w.document("bot").Claim != nil
+		lost = w.tokensIssued() > issued && w.stateExists("bot") && w.document("bot").OpenClaim() != nil
 		if lost {
 			Expect([]string{string(m), b.struck}).To(Equal([]string{string(goneBefore), string(writeState)}), "a grant was lost where it could have been kept")
 		}
@@ -207,7 +212,7 @@ func (story crashStory) proceedAlone(w *world, m mishap, number int) bool {
 	}
 	o.at = nil
 	o.faults.freeze(false)
-	o.settle("bot", superseded+slowRecheck)
+	o.settle("bot", grantstate.Changeover+slowRecheck)
 	// An answer that a dead process got counts as delivered, though nobody has it.
 	if !lost || m == callUnheard {
 		w.expectNothingSentAgain()

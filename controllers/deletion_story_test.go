@@ -9,7 +9,6 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
-	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 var _ = Describe("Rule 8: deletion", func() {
@@ -103,10 +102,10 @@ var _ = Describe("Rule 8: deletion", func() {
 
 	It("with policy Never makes no call, not even for a grant that was listed before", func() {
 		start(byPassword("bot", terms(v1alpha1.RevocationNever, 300)))
-		w.editDocument("bot", func(d *document) {
-			d.Pending = []pendingRevocation{{
-				GrantID: "older", AccountsURL: w.server.URL, ClientID: clientID, TokenExpirationTime: w.clock.Now().Add(lifetime),
-				NotBefore: w.clock.Now().Add(lifetime), RefreshToken: kept{spacesauth.NewSecret(w.spaces.IssueGrant(clientID, username))},
+		w.editDocument("bot", func(d map[string]any) {
+			d["pending"] = []any{map[string]any{
+				"grantID": "older", "accountsURL": w.server.URL, "clientID": clientID, "tokenExpirationTime": w.clock.Now().Add(lifetime),
+				"notBefore": w.clock.Now().Add(lifetime), "refreshToken": w.spaces.IssueGrant(clientID, username),
 			}}
 		})
 		w.delete(w.credential("bot"))
@@ -163,5 +162,22 @@ var _ = Describe("Rule 8: deletion", func() {
 		o.settle("bot", 6*time.Minute)
 		expectGone()
 		Expect(w.events.reasons()).To(ContainElement(v1alpha1.ReasonRevocationAbandoned))
+	})
+})
+
+var _ = Describe("A deletion that needs a person", func() {
+	It("says so: the state cannot be read", func() {
+		w := newWorld()
+		o := w.operator()
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		w.editDocument("bot", func(d map[string]any) { d["version"] = 7 })
+		w.delete(w.credential("bot"))
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonStateUnreadable)
+		w.expectCondition("bot", v1alpha1.ConditionReconciling, metav1.ConditionFalse, v1alpha1.ReasonDeleting)
+		o.settle("bot", v1alpha1.DefaultRevocationDeadline+time.Minute)
+		Expect(w.exists("bot")).To(BeFalse())
+		Expect(w.events.of(v1alpha1.ReasonRevocationAbandoned)).To(HaveField("uid", Not(BeEmpty())), "kubectl describe shows no event without the UID of its object")
 	})
 })

@@ -1,14 +1,25 @@
 // Package controllers is the loop that keeps the promises of a SpacesCredential.
 //
-// Every pass of the loop makes the same steps in the same order:
+// Every pass of the loop makes the same steps in the same order; reconcile.go has them, and
+// the files are listed here as a pass comes to them:
 //
-//	observe   reads the state Secret, the published Secret and, when needed, the inputs
-//	decide    turns what was seen and the time into a plan; it knows values only
-//	obtain    claims, then calls the service at most once
-//	save      records the answer in the state Secret, before anything else
-//	verify    lets the new token pass the checks that spec asks for, if any
-//	publish   writes the Secret that workloads mount, from the state
-//	conclude  turns what happened into conditions and the time of the next pass
+//	reconcile, scope      gone, deleted or living? and what the pass carries
+//	observe               reads all that is judged, once: the state Secret, what is published,
+//	                      rivals, environments, inputs
+//	renew                 asks internal/grantstate what is due, and has it done
+//	obtain, turn          the irreversible act: claims, calls the service at most once, saves
+//	                      the answer before anything else
+//	verify                lets the new token pass the checks that spec asks for, if any
+//	publish, unpublish    writes the Secret that workloads mount, from the state
+//	content, template     what it holds
+//	finalize, retire      the end of a credential, and of a state
+//	revoke                works off the list of grants that wait to be revoked
+//	conclude, status      turns what happened into conditions and the time of the next pass
+//	messages              what people read, by reason
+//
+// What they stand on comes last: state and secrets (how Secrets are written), memory (what a
+// process knows beyond the API server), outcome (how far a step has come), events, metrics;
+// setup, watches and sweeper say what wakes a pass.
 //
 // The one thing that cannot be undone is a call that spends a grant, because a
 // refresh token may be good for one use. So it stands between two writes to the

@@ -3,26 +3,23 @@ package controllers
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 // clientFor returns the client of the environment that a credential names.
-func (r *Reconciler) clientFor(credential *v1alpha1.SpacesCredential) (*spacesauth.Client, *finding) {
+func (r *Reconciler) clientFor(credential *v1alpha1.SpacesCredential) (*spacesauth.Client, outcome) {
 	name := credential.EffectiveEnvironment()
 	client := r.Environments[name]
 	if client == nil {
-		known := strings.Join(slices.Sorted(maps.Keys(r.Environments)), ", ")
-		return nil, blocked(v1alpha1.ReasonUnknownEnvironment,
-			"Environment %q is not known to the operator. Known are: %s. Correct spec.environment, or have it added to the operator's environments file.", name, known)
+		return nil, unknownEnvironment(name, slices.Sorted(maps.Keys(r.Environments)))
 	}
 	if !client.Environment().Allows(credential.Namespace) {
-		return nil, blocked(v1alpha1.ReasonUnknownEnvironment,
-			"Environment %q may not be used in namespace %q. Have the namespace added to it in the operator's environments file.", name, credential.Namespace)
+		return nil, closedEnvironment(name, credential.Namespace)
 	}
-	return client, nil
+	return client, outcome{}
 }
 
 // clientForURL returns the client of the environment that a grant was made in, or
@@ -45,28 +42,19 @@ func (r *Reconciler) firstClient(fits func(spacesauth.Environment) bool) *spaces
 // Secret that somebody made by hand names whatever environment they like; it opens none to
 // their namespace. Revocation asks no such thing: a namespace that lost an environment has
 // grants to give back.
-func (r *Reconciler) clientToRenew(p *pass, g *grant, clientID string) (*spacesauth.Client, *finding) {
+func (r *Reconciler) clientToRenew(namespace string, spend grantstate.Spend, clientID string) (*spacesauth.Client, outcome) {
 	open := r.firstClient(func(e spacesauth.Environment) bool {
-		return e.AccountsURL == g.AccountsURL && e.Allows(p.key.Namespace)
+		return e.AccountsURL == spend.AccountsURL() && e.Allows(namespace)
 	})
 	switch {
-	case open == nil && r.clientForURL(g.AccountsURL) == nil:
-		return nil, unlisted(g.Environment, g.AccountsURL)
+	case open == nil && r.clientForURL(spend.AccountsURL()) == nil:
+		return nil, unlisted(spend.Environment(), spend.AccountsURL())
 	case open == nil:
-		return nil, blocked(v1alpha1.ReasonUnknownEnvironment,
-			"The grant was made in environment %q at %s, which may not be used in namespace %q. Have the namespace added to it in the operator's environments file.",
-			g.Environment, g.AccountsURL, p.key.Namespace)
-	case clientID != g.ClientID:
+		return nil, closedIssuer(spend.Environment(), spend.AccountsURL(), namespace)
+	case clientID != spend.ClientID():
 		// Inputs that changed are noticed before. Only the client that got a refresh token
 		// may send it, and this one is no longer known.
-		return nil, waiting(v1alpha1.ReasonClientRejected, "The grant belongs to another client than the Secret that spec.clientSecretRef names holds now.")
+		return nil, anotherClient()
 	}
-	return open, nil
-}
-
-// unlisted is the finding about a grant whose environment went away. It is neither
-// renewed nor published nor revoked until the environment returns.
-func unlisted(environment, accountsURL string) *finding {
-	return blocked(v1alpha1.ReasonUnknownEnvironment,
-		"The grant was made in environment %q at %s, which is not in the operator's environments file any more. Have it put back.", environment, accountsURL)
+	return open, outcome{}
 }

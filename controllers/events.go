@@ -7,6 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 )
@@ -48,27 +50,29 @@ func story(c metav1.Condition) string {
 
 // abandoned says loudly that grants were given up: by event, counter and log. The
 // log is what remains in a terminating namespace, where events are refused.
-func (r *Reconciler) abandoned(_ context.Context, key types.NamespacedName, count int, why string) {
+func (r *Reconciler) abandoned(ctx context.Context, credential *v1alpha1.SpacesCredential, count int, why string) {
 	if count == 0 {
 		return
 	}
 	r.Metrics.abandoned(count)
-	r.Log.Info("Gave up revoking grants; they live on at the service until they end there", "spacescredential", key, "count", count, "why", why)
-	r.Events.Eventf(reference(key), nil, corev1.EventTypeWarning, v1alpha1.ReasonRevocationAbandoned, "Revoke",
+	log.FromContext(ctx).Info("Gave up revoking grants; they live on at the service until they end there",
+		"spacescredential", client.ObjectKeyFromObject(credential), "count", count, "why", why)
+	r.Events.Eventf(credential, nil, corev1.EventTypeWarning, v1alpha1.ReasonRevocationAbandoned, "Revoke",
 		"Gave up revoking %d grant(s): %s. They live on at the service until they end there.", count, why)
 }
 
 // copyReleased warns that a state Secret was a copy.
-func (r *Reconciler) copyReleased(_ context.Context, key types.NamespacedName) {
-	r.Log.Info("Released a copied state Secret without revoking its grants", "spacescredential", key)
-	r.Events.Eventf(reference(key), nil, corev1.EventTypeWarning, v1alpha1.ReasonStateUnreadable, "Release",
+func (r *Reconciler) copyReleased(ctx context.Context, credential *v1alpha1.SpacesCredential) {
+	log.FromContext(ctx).Info("Released a copied state Secret without revoking its grants", "spacescredential", client.ObjectKeyFromObject(credential))
+	r.Events.Eventf(credential, nil, corev1.EventTypeWarning, v1alpha1.ReasonStateUnreadable, "Release",
 		"The state Secret was a copy of another one, from a backup or a second cluster. It was released; its grants belong to the original and were neither used nor revoked.")
 }
 
-// reference names a credential that may be gone.
-func reference(key types.NamespacedName) *v1alpha1.SpacesCredential {
+// reference names a credential that may be gone. With its UID, kubectl describe shows what
+// is told of it.
+func reference(key types.NamespacedName, uid types.UID) *v1alpha1.SpacesCredential {
 	return &v1alpha1.SpacesCredential{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "SpacesCredential"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, UID: uid},
 	}
 }

@@ -13,6 +13,8 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/backoff"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 )
 
 var _ = Describe("A service that refuses", func() {
@@ -99,7 +101,7 @@ var _ = Describe("A service that refuses", func() {
 		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant)
 		o.settle("bot", 5*time.Second)
 		w.expectReady("bot")
-		o.settle("bot", superseded)
+		o.settle("bot", grantstate.Changeover)
 		ledger := w.spaces.Ledger()
 		Expect([]int{ledger.GrantsIssued, ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{2, 1, 1}))
 		Expect(w.credential("bot").Status.PendingRevocations).To(BeZero())
@@ -182,7 +184,7 @@ var _ = Describe("A service that is away", func() {
 		login := w.secret("bot-login")
 		login.Data["password"] = []byte("another-story-password")
 		Expect(admin.Update(w.ctx, login)).To(Succeed())
-		o.settle("bot", maxProbeWait)
+		o.settle("bot", time.Minute)
 		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(calls + 1))
 		w.expectReady("bot")
 	})
@@ -192,7 +194,7 @@ var _ = Describe("A service that is away", func() {
 		o.settle("bot", time.Hour)
 		w.spaces.Down(false)
 		w.step(-24 * time.Hour)
-		o.settle("bot", maxBackoff+maxProbeWait)
+		o.settle("bot", backoff.Longest+time.Minute)
 		w.expectReady("bot")
 	})
 
@@ -295,7 +297,7 @@ var _ = Describe("Bad input", func() {
 	It("in a webhook's refusal never repeats what was sent", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		w.step(o.reconcile("bot").RequeueAfter)
-		echo := w.document("bot").Grant.RefreshToken.Reveal()
+		echo := w.document("bot").Grant().RefreshToken.Reveal()
 		o.on(writeState, plannedFault{before: apierrors.NewInternalError(errors.New("webhook says: " + echo))})
 		_, err := o.pass("bot")
 		Expect(err).To(HaveOccurred())

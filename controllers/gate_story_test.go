@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,85 +10,11 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/gate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 var _ = Describe("The gate of an environment", func() {
-	outage := &spacesauth.Error{Kind: spacesauth.KindUnavailable}
-	environment := spacesauth.Environment{AccountsURL: "https://accounts.example.test", RequestsPerSecond: 20, Burst: 40}
-
-	It("lets a thousand credentials call at the rate of the environment and no faster", func() {
-		g, now := (&gates{}).of(environment), noon
-		passed := 0
-		for range 100 {
-			for range 1000 {
-				if g.enter(now) == nil {
-					g.leave(nil, now)
-					passed++
-				}
-			}
-			now = now.Add(100 * time.Millisecond)
-		}
-		Expect(passed).To(BeNumerically("~", 40+20*10, 2))
-	})
-
-	It("does not close because one answer was lost", func() {
-		g := (&gates{}).of(environment)
-		Expect(g.enter(noon)).To(BeNil())
-		g.leave(&spacesauth.Error{Kind: spacesauth.KindAmbiguous}, noon)
-		Expect(g.enter(noon)).To(BeNil())
-	})
-
-	It("lets one probe at a time through while the environment is down, then everybody", func() {
-		g, now := (&gates{}).of(environment), noon
-		for range downAfter {
-			Expect(g.enter(now)).To(BeNil())
-			g.leave(outage, now)
-		}
-		Expect(g.enter(now).reason).To(Equal(v1alpha1.ReasonServiceUnavailable))
-		now = now.Add(maxProbeWait)
-		Expect(g.enter(now)).To(BeNil(), "the probe")
-		Expect(g.enter(now).reason).To(Equal(v1alpha1.ReasonServiceUnavailable), "a second call beside the probe")
-		g.leave(nil, now)
-		Expect(g.enter(now)).To(BeNil())
-		Expect(g.enter(now)).To(BeNil())
-	})
-
-	It("pauses no longer because many calls were under way when the service went", func() {
-		g, now := (&gates{}).of(environment), noon
-		const herd = 10
-		for range herd {
-			Expect(g.enter(now)).To(BeNil())
-		}
-		for range herd {
-			g.leave(outage, now)
-		}
-		Expect(g.enter(now).reason).To(Equal(v1alpha1.ReasonServiceUnavailable))
-		now = now.Add(minBackoff << (downAfter - 1))
-		Expect(g.enter(now)).To(BeNil(), "the probe")
-	})
-
-	It("is not held shut by an entry that was given back", func() {
-		g, now := (&gates{}).of(environment), noon
-		for range downAfter {
-			Expect(g.enter(now)).To(BeNil())
-			g.leave(outage, now)
-		}
-		now = now.Add(maxProbeWait)
-		Expect(g.enter(now)).To(BeNil())
-		g.cancel()
-		Expect(g.enter(now)).To(BeNil())
-	})
-
-	It("is not closed by refusals: they say nothing about the environment", func() {
-		g := (&gates{}).of(environment)
-		for range 10 {
-			Expect(g.enter(noon)).To(BeNil())
-			g.leave(&spacesauth.Error{Kind: spacesauth.KindRejectedGrant}, noon)
-		}
-		Expect(isOutage(errors.New("an error of no kind"))).To(BeTrue())
-	})
-
 	It("keeps the patience that the service asked one credential for, for all", func() {
 		w := newWorld()
 		o := w.operator()
@@ -128,16 +53,16 @@ var _ = Describe("The gate of an environment", func() {
 	It("lets a thousand callers wait out a service that answers 429, and then come at its rate", func() {
 		w := newWorld()
 		service := w.operator().Environments["staging"]
-		g := (&gates{}).of(service.Environment())
+		g := (&gate.Gates{}).Of(service.Environment())
 		// second lets all who wait try once, and a second go by.
 		second := func(waiting int) (calls, served int) {
 			for range waiting {
-				if g.enter(w.clock.Now()) != nil {
+				if g.Enter(w.clock.Now()) != nil {
 					continue
 				}
 				calls++
 				_, err := service.Guest(w.ctx, spacesauth.Guest{DisplayName: "Lobby kiosk"}, nil)
-				g.leave(err, w.clock.Now())
+				g.Leave(err, w.clock.Now())
 				if err == nil {
 					served++
 				}

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -12,6 +13,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 )
 
 var _ = Describe("Rule 1: nothing is sent before it can be kept", func() {
@@ -77,15 +79,15 @@ var _ = Describe("Rule 2: every spend is claimed", func() {
 	})
 
 	It("writes the claim before the service hears of it", func() {
-		var claimed *claim
+		var claimed *grantstate.Claim
 		w.spaces.Intercept(func(fakespaces.Call) fakespaces.Fault {
-			claimed = w.document("bot").Claim
+			claimed = w.document("bot").OpenClaim()
 			return fakespaces.NoFault
 		})
 		o.reconcile("bot")
 		Expect(claimed).NotTo(BeNil())
 		Expect(claimed.Holder).To(Equal(o.Holder))
-		Expect(w.document("bot").Claim).To(BeNil())
+		Expect(w.document("bot").OpenClaim()).To(BeNil())
 	})
 
 	It("ends the pass without a call when somebody else wrote the state", func() {
@@ -107,7 +109,7 @@ var _ = Describe("Rule 2: every spend is claimed", func() {
 		_, err := o.passUntil(ctx, "bot")
 		Expect(err).To(MatchError(context.Canceled), "the pass went on after its context ended")
 		w.spaces.Intercept(nil)
-		Expect(w.document("bot").Grant.Token).NotTo(BeNil(), "the answer was not saved")
+		Expect(w.document("bot").Grant().Token).NotTo(BeNil(), "the answer was not saved")
 		w.operator().reconcile("bot")
 		w.expectReady("bot")
 		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
@@ -115,16 +117,40 @@ var _ = Describe("Rule 2: every spend is claimed", func() {
 	})
 
 	It("sends nothing when the process slept between the claim and the call", func() {
-		o.on(createState, plannedFault{meanwhile: func() { w.step(time.Minute) }})
-		o.reconcile("bot")
-		Expect(w.spaces.Ledger().Calls[fakespaces.OperationRefresh]).To(BeZero())
-		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonServiceUnavailable)
+		o.answersLate(createState, time.Minute)
+		o.failsToSave("bot")
+		Expect(w.spaces.Ledger().Calls).To(BeEmpty())
 		o.settle("bot", 10*time.Second)
 		w.expectReady("bot")
+		w.expectNothingLost()
 	})
 
+	It("ends the call and the save by the time in the claim, however late the answer to the claim", func(ctx SpecContext) {
+		w.step(o.reconcile("bot").RequeueAfter)
+		claimed := w.clock.Now()
+		o.answersLate(writeState, 14*time.Second)
+		w.spaces.InterceptAnswer(func(call fakespaces.Call) {
+			defer GinkgoRecover()
+			w.clock.SetTime(claimed.Add(15 * time.Second))
+			select {
+			case <-call.Gone(): // the client has left: whoever watches the claim may take over
+			case <-ctx.Done():
+				Fail("the call goes on beyond its claim's time")
+			}
+		})
+		_, err := o.pass("bot")
+		Expect(err).NotTo(HaveOccurred())
+		w.spaces.InterceptAnswer(nil)
+		Expect(w.document("bot").OpenClaim()).To(BeNil(), "the outcome was not saved in time")
+		Expect(w.document("bot").Grant().Condition).To(Equal(grantstate.Ambiguous))
+		o.answersLate(writeState, 26*time.Second)
+		w.step(5 * time.Second)
+		o.failsToSave("bot")
+		Expect(w.spaces.Ledger().Calls[fakespaces.OperationRefresh]).To(Equal(2), "a claim whose time was over when it was written was used")
+	}, SpecTimeout(time.Minute))
+
 	It("sends nothing when the wall clock was set back between the claim and the call", func() {
-		o.on(createState, plannedFault{meanwhile: func() { w.step(-2 * clockJump) }})
+		o.on(createState, plannedFault{meanwhile: func() { w.step(-2 * grantstate.ClockJump) }})
 		o.reconcile("bot")
 		Expect(w.spaces.Ledger().Calls[fakespaces.OperationRefresh]).To(BeZero())
 	})
@@ -152,9 +178,10 @@ var _ = Describe("Rule 2: every spend is claimed", func() {
 
 	It("does not believe the times in a claim: its holder's clock may be wrong", func() {
 		w.step(o.reconcile("bot").RequeueAfter)
-		w.editDocument("bot", func(d *document) {
-			d.Claims++
-			d.Claim = &claim{Number: d.Claims, Holder: "somebody", Time: w.clock.Now().Add(-24 * time.Hour), GrantID: d.Grant.ID}
+		grant := w.document("bot").Grant().ID
+		w.editDocument("bot", func(d map[string]any) {
+			d["claims"] = 2
+			d["claim"] = map[string]any{"number": 2, "holder": "somebody", "time": w.clock.Now().Add(-24 * time.Hour), "grantID": grant}
 		})
 		next := w.operator()
 		next.reconcile("bot")
@@ -198,7 +225,7 @@ var _ = Describe("Rule 3: a newer refresh token is durable before its access tok
 
 	It("saves before it publishes", func() {
 		var saved bool
-		o.on(createPublished, plannedFault{meanwhile: func() { saved = w.document("bot").Grant.Token != nil }})
+		o.on(createPublished, plannedFault{meanwhile: func() { saved = w.document("bot").Grant().Token != nil }})
 		o.reconcile("bot")
 		Expect(saved).To(BeTrue())
 	})
@@ -232,9 +259,9 @@ var _ = Describe("Rule 3: a newer refresh token is durable before its access tok
 	It("keeps a refresh token that came without an access token", func() {
 		w.step(o.reconcile("bot").RequeueAfter)
 		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultEmptyAccessToken)
-		before := w.document("bot").Grant.RefreshToken.Reveal()
+		before := w.document("bot").Grant().RefreshToken.Reveal()
 		o.reconcile("bot")
-		Expect(w.document("bot").Grant.RefreshToken.Reveal()).NotTo(Equal(before))
+		Expect(w.document("bot").Grant().RefreshToken.Reveal()).NotTo(Equal(before))
 		o.settle("bot", 10*time.Second)
 		w.expectReady("bot")
 		w.expectNothingLost()
@@ -251,10 +278,10 @@ var _ = Describe("Rule 3: a newer refresh token is durable before its access tok
 		_, err := o.passUntil(ctx, "bot")
 		Expect(err).To(HaveOccurred())
 		w.spaces.Intercept(nil)
-		Expect(w.document("bot").Claim).NotTo(BeNil(), "the answer was saved, the story proves nothing")
+		Expect(w.document("bot").OpenClaim()).NotTo(BeNil(), "the answer was saved, the story proves nothing")
 
 		Expect(o.Drain(w.ctx)).To(Succeed())
-		Expect(w.document("bot").Claim).To(BeNil())
+		Expect(w.document("bot").OpenClaim()).To(BeNil())
 		w.operator().reconcile("bot")
 		w.expectReady("bot")
 		w.expectNothingLost()
@@ -274,10 +301,11 @@ var _ = Describe("Rule 3: a newer refresh token is durable before its access tok
 		w.step(o.reconcile("bot").RequeueAfter)
 		next := w.operator()
 		o.on(writeState, plannedFault{}, plannedFault{meanwhile: func() { w.takeOver(next, "bot") }})
+		o.failsToSave("bot")
 		o.reconcile("bot")
 		d := w.document("bot")
-		Expect(d.Grant.Answered).To(Equal(int64(3)), "the old process's answer replaced the newer one")
-		Expect(d.Pending).To(BeEmpty(), "two tokens of one grant stand in two places")
+		Expect(d.Grant().Answered).To(Equal(int64(3)), "the old process's answer replaced the newer one")
+		Expect(d.Pending()).To(BeEmpty(), "two tokens of one grant stand in two places")
 		next.reconcile("bot")
 		w.expectReady("bot")
 	})
@@ -287,10 +315,11 @@ var _ = Describe("Rule 3: a newer refresh token is durable before its access tok
 		next := w.operator()
 		w.spaces.SetReuseDetection(false)
 		o.on(writeState, plannedFault{}, plannedFault{meanwhile: func() { w.takeOver(next, "bot") }})
+		o.failsToSave("bot")
 		o.reconcile("bot")
 		d := w.document("bot")
-		Expect(d.Grant.Condition).To(Equal(grantValid))
-		Expect(d.Grant.Answered).To(Equal(int64(2)))
+		Expect(d.Grant().Condition).To(Equal(grantstate.Valid))
+		Expect(d.Grant().Answered).To(Equal(int64(2)))
 		w.expectReady("bot")
 	})
 })
@@ -307,7 +336,8 @@ var _ = Describe("A late answer", func() {
 	It("of a sign-in that another process made meanwhile is revoked", func() {
 		next := w.operator()
 		o.on(writeState, plannedFault{meanwhile: func() { w.takeOver(next, "bot") }})
-		o.reconcile("bot")
+		o.failsToSave("bot")
+		o.settle("bot", 2*time.Second)
 		w.expectReady("bot")
 		ledger := w.spaces.Ledger()
 		Expect([]int{ledger.GrantsIssued, ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{2, 1, 1}))
@@ -321,6 +351,7 @@ var _ = Describe("A late answer", func() {
 		_, err := o.pass("bot")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
+		o.settle("bot", 2*time.Second)
 		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
 	})
 
@@ -330,11 +361,14 @@ var _ = Describe("A late answer", func() {
 			w.tearOffFinalizers("bot")
 			w.spaces.Down(true)
 		}})
-		_, err := o.pass("bot")
-		Expect(err).To(HaveOccurred())
-		w.step(v1alpha1.DefaultRevocationDeadline)
-		_, err = o.pass("bot")
-		Expect(err).NotTo(HaveOccurred())
+		deadline := w.clock.Now().Add(v1alpha1.DefaultRevocationDeadline)
+		for len(o.memory.withAnswers()) > 0 {
+			Expect(w.events.reasons()).NotTo(ContainElement(v1alpha1.ReasonRevocationAbandoned))
+			wake := o.reconcile("bot").RequeueAfter
+			Expect(w.clock.Now()).To(BeTemporally("<=", deadline.Add(2*time.Second)))
+			w.step(max(wake, time.Second))
+		}
+		Expect(o.memory.withAnswers()).To(BeEmpty())
 		Expect(w.events.reasons()).To(ContainElement(v1alpha1.ReasonRevocationAbandoned))
 	})
 
@@ -362,13 +396,14 @@ func (w *world) quota(secrets int64) *corev1.ResourceQuota {
 }
 
 // editDocument changes the state document behind the operator's back.
-func (w *world) editDocument(name string, change func(*document)) {
+func (w *world) editDocument(name string, change func(map[string]any)) {
 	GinkgoHelper()
-	d := w.document(name)
-	change(&d)
-	content, err := d.bytes()
-	Expect(err).NotTo(HaveOccurred())
 	secret := w.secret(name + v1alpha1.GrantSecretSuffix)
+	var d map[string]any
+	Expect(json.Unmarshal(secret.Data[v1alpha1.StateKey], &d)).To(Succeed())
+	change(d)
+	content, err := json.Marshal(d)
+	Expect(err).NotTo(HaveOccurred())
 	secret.Data[v1alpha1.StateKey] = content
 	Expect(admin.Update(w.ctx, secret)).To(Succeed())
 }
@@ -388,6 +423,24 @@ func (w *world) tearOffFinalizers(name string) {
 			w.delete(secret)
 		}
 	}
+}
+
+// answersLate lets the next request of a kind take effect at once, and be answered late.
+func (o *operator) answersLate(late request, by time.Duration) {
+	o.faults.after = func(_ int, what request) {
+		if what == late {
+			o.faults.after = nil
+			o.world.step(by)
+		}
+	}
+}
+
+// failsToSave makes a pass whose save meets a stop that is longer than it may take: the
+// answer stays in memory.
+func (o *operator) failsToSave(name string) {
+	GinkgoHelper()
+	_, err := o.pass(name)
+	Expect(err).To(MatchError(ContainSubstring("kept in memory")))
 }
 
 // takeOver lets another process watch the open claim until it is old, and act.

@@ -3,6 +3,7 @@ package controllers
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -356,7 +357,7 @@ func (w *world) gauge(name string) float64 {
 
 // live starts a manager with the operator's own loop, as main does, on a clock of the
 // story's choice. It sees the watched namespaces alone, and ends with the story.
-func (w *world) live(config *rest.Config, c clock.WithTicker, watched map[string]cache.Config, concurrency int, rate float64) *Reconciler {
+func (w *world) live(config *rest.Config, c clock.WithTickerAndDelayedExecution, watched map[string]cache.Config, concurrency int, rate float64) *Reconciler {
 	GinkgoHelper()
 	secrets := &metav1.PartialObjectMetadata{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
@@ -377,7 +378,7 @@ func (w *world) live(config *rest.Config, c clock.WithTicker, watched map[string
 	reconciler := &Reconciler{
 		Client: manager.GetClient(), Live: direct, Environments: map[string]*spacesauth.Client{"staging": service},
 		Clock: c, Holder: "live", Events: bothEvents{manager.GetEventRecorder(v1alpha1.FieldManager), w.events},
-		Metrics: NewMetrics(w.metrics), Log: log,
+		Metrics: NewMetrics(w.metrics), Random: rand.Reader,
 	}
 	ctx, stop := context.WithCancel(w.ctx)
 	Expect(reconciler.SetupWithManager(ctx, manager, concurrency)).To(Succeed())

@@ -1,10 +1,13 @@
 package controllers
 
 import (
+	"slices"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 )
 
 // memory is what one process knows beyond the API server: answers not saved yet,
@@ -20,12 +23,28 @@ type memory struct {
 type recollection struct {
 	// credentialVersion is the resourceVersion of the credential as last written.
 	credentialVersion string
+	// behindSince is since when the informer shows older versions than are remembered.
+	behindSince time.Time
 
-	state     *state
-	unsaved   []answer
+	state *state
+	// successor is the document that follows one that was released while its credential
+	// lives, as long as it could not be written.
+	successor *grantstate.Document
 	watching  watchedClaim
-	published publishedMemory
-	inputs    inputsMemory
+	published published
+	// publishedSince is when this process first saw the published token there.
+	publishedSince time.Time
+	inputs         inputs
+	// realised is the newest generation of the spec that was realised once.
+	realised int64
+	// isHeldUp tells that the last pass found something in the way.
+	isHeldUp bool
+	// lastCall is when the last call of the service was begun.
+	lastCall time.Time
+
+	unsaved []grantstate.Answer
+	// unkept are grants that no state can keep, on their way to be revoked.
+	unkept []grantstate.Listed
 }
 
 // watchedClaim is somebody else's open claim and since when this process sees it,
@@ -36,26 +55,10 @@ type watchedClaim struct {
 	since  time.Time
 }
 
-// publishedMemory is the published Secret as this process last wrote or checked it.
-type publishedMemory struct {
-	uid             types.UID
-	resourceVersion string
-	digest          string
-	// fingerprint is the token's, and since is when this process first saw it published.
-	fingerprint string
-	since       time.Time
-}
-
-// inputsMemory is the inputs as this process last read them: the resourceVersions of
-// their Secrets, the generation of the spec that named them, and the hashes that tell
-// a change.
-type inputsMemory struct {
-	versions   map[string]string
-	generation int64
-	used       usedInputs
-	// signInHash and refreshHash cover what would be sent; empty where an input is
-	// missing.
-	signInHash, refreshHash string
+// beginAnew forgets the versions that were written or read: there are older ones now.
+func (known *recollection) beginAnew() {
+	known.credentialVersion, known.behindSince = "", time.Time{}
+	known.state, known.published, known.inputs = nil, published{}, inputs{}
 }
 
 // of returns a copy of what is known of key.
@@ -68,7 +71,7 @@ func (m *memory) of(key types.NamespacedName) recollection {
 	return recollection{}
 }
 
-// change runs f on what is known of key, and forgets the key when nothing is left.
+// change runs f on what is known of key.
 func (m *memory) change(key types.NamespacedName, f func(*recollection)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -91,49 +94,41 @@ func (m *memory) forget(key types.NamespacedName) {
 	if known == nil {
 		return
 	}
-	if len(known.unsaved) == 0 {
+	if len(known.unsaved)+len(known.unkept) == 0 {
 		delete(m.byCredential, key)
 		return
 	}
-	*known = recollection{unsaved: known.unsaved}
+	*known = recollection{unsaved: known.unsaved, unkept: known.unkept, lastCall: known.lastCall}
 }
 
 // keep remembers an answer until it is saved.
-func (m *memory) keep(a answer) {
-	m.change(a.credential, func(known *recollection) { known.unsaved = append(known.unsaved, a) })
+func (m *memory) keep(key types.NamespacedName, a grantstate.Answer) {
+	m.change(key, func(known *recollection) { known.unsaved = append(slices.Clone(known.unsaved), a) })
 }
 
 // saved drops an answer.
-func (m *memory) saved(a answer) {
-	m.change(a.credential, func(known *recollection) {
-		var left []answer
-		for _, other := range known.unsaved {
-			if other.claim != a.claim {
-				left = append(left, other)
-			}
-		}
-		known.unsaved = left
+func (m *memory) saved(key types.NamespacedName, a grantstate.Answer) {
+	m.change(key, func(known *recollection) {
+		known.unsaved = slices.DeleteFunc(slices.Clone(known.unsaved), a.IsOf)
 	})
 }
 
-// giveUpAt sets when the grant of an unsaved answer is given up.
-func (m *memory) giveUpAt(a answer, when time.Time) {
-	m.change(a.credential, func(known *recollection) {
-		for i := range known.unsaved {
-			if known.unsaved[i].claim == a.claim {
-				known.unsaved[i].giveUpTime = when
-			}
-		}
-	})
+// unkeep drops an answer that no state can keep, and lists what there is to revoke of it.
+func (m *memory) unkeep(key types.NamespacedName, a grantstate.Answer, now time.Time) {
+	m.saved(key, a)
+	if entry := a.Unkept(now); entry != nil {
+		m.change(key, func(known *recollection) { known.unkept = append(slices.Clone(known.unkept), *entry) })
+	}
 }
 
-// withUnsaved lists the credentials that have an answer in memory.
-func (m *memory) withUnsaved() []types.NamespacedName {
+// withAnswers lists the credentials that have an answer, or a grant that no state can keep,
+// in memory.
+func (m *memory) withAnswers() []types.NamespacedName {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var keys []types.NamespacedName
 	for key, known := range m.byCredential {
-		if len(known.unsaved) > 0 {
+		if len(known.unsaved)+len(known.unkept) > 0 {
 			keys = append(keys, key)
 		}
 	}

@@ -42,27 +42,37 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		}),
 		overdue: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "spaces_credentials_overdue",
-			Help: "SpacesCredentials past their renewal time that are not in backoff, as the sweeper last saw them.",
+			Help: "SpacesCredentials past their renewal time that nothing holds up, as the sweeper last saw them.",
 		}),
 	}
 	registry.MustRegister(m.calls, m.revocations, m.checks, m.ambiguous, m.givenUp, m.overdue)
 	return m
 }
 
-func (m *Metrics) called(s spend, err error) {
-	environment := s.client.Environment().Name
-	m.calls.WithLabelValues(environment, string(s.by), result(err)).Inc()
-	m.judged(environment, err)
+// called counts a call that asked for a token.
+func (m *Metrics) called(environment, by string, err error) {
+	m.calls.WithLabelValues(environment, by, result(err)).Inc()
+	m.countAmbiguous(environment, err)
 }
 
+// checked counts a check of a new token.
+func (m *Metrics) checked(environment, which string, err error) {
+	outcome := result(err)
+	if err != nil && ofService(err) == nil {
+		outcome = "Failed"
+	}
+	m.checks.WithLabelValues(environment, which, outcome).Inc()
+}
+
+// revoked counts a call of the revocation endpoint.
 func (m *Metrics) revoked(environment string, err error) {
 	m.revocations.WithLabelValues(environment, result(err)).Inc()
-	m.judged(environment, err)
+	m.countAmbiguous(environment, err)
 }
 
-// judged counts an ambiguous result. The counter is there from the first call on: an
+// countAmbiguous counts an ambiguous result. The counter is there from the first call on: an
 // increase is seen only of a series that was there before.
-func (m *Metrics) judged(environment string, err error) {
+func (m *Metrics) countAmbiguous(environment string, err error) {
 	ambiguous := m.ambiguous.WithLabelValues(environment)
 	if err != nil && spacesauth.KindOf(err) == spacesauth.KindAmbiguous {
 		ambiguous.Inc()

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 )
 
 // metricRow is a row of the table of docs/metrics.md: name, type, labels.
@@ -76,7 +78,7 @@ var _ = Describe("The metrics", func() {
 		o := w.operator()
 		w.metrics = prometheus.NewRegistry()
 		o.Metrics = NewMetrics(w.metrics)
-		w.metrics.MustRegister(NewObjectMetrics(o.Client, o.Log))
+		w.metrics.MustRegister(NewObjectMetrics(o.Client, logr.Discard()))
 
 		By("a credential without its inputs, one that was never looked at, and one with a token")
 		w.apply(byPassword("bot", func(c *v1alpha1.SpacesCredential) {
@@ -123,7 +125,7 @@ var _ = Describe("The metrics", func() {
 		Expect(series).NotTo(HaveKey("spaces_credential_ready{name=bot,reason=WaitingForInput}"), "one series for each object")
 
 		By("a revocation, and one that has to be given up")
-		o.settle("bot", superseded+time.Second)
+		o.settle("bot", grantstate.Changeover+time.Second)
 		o.reconcile("unseen") // a token that is there at the end
 		w.spaces.SetFaultRate(fakespaces.OperationRevoke, fakespaces.FaultServerError500, 1)
 		w.delete(w.credential("bot"))

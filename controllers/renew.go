@@ -2,218 +2,115 @@ package controllers
 
 import (
 	"context"
+	"slices"
 
-	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
-	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 )
 
-// renew brings the state up to date: it decides whether a call is due and makes it.
-// It returns what holds the credential up, if anything does.
-func (r *Reconciler) renew(ctx context.Context, p *pass) (*finding, error) {
-	if p.credential.Spec.Suspend {
-		return waiting(v1alpha1.ReasonSuspended, "spec.suspend is true: nothing is renewed or published."), nil
+// renew brings the document up to date: it decides whether a call is due and has it made.
+// It returns what holds the credential up.
+func (r *Reconciler) renew(ctx context.Context, s *scope) (outcome, error) {
+	if s.credential.Spec.Suspend {
+		return suspended(), nil
 	}
-	obstacle, err := r.obstacle(ctx, p)
-	if err != nil {
-		return nil, err
+	if wait := r.othersClaim(s); wait.isTrouble() {
+		return wait, nil
 	}
-	if p.state != nil {
-		if wait := r.openClaim(p.key, p.state); wait != nil {
-			return wait, nil
-		}
-		if request := p.state.document.revokeRequest(p.credential); request != "" {
-			return r.revokeOnRequest(ctx, p, request, obstacle)
-		}
+	verdict := s.decide(s.inputs.seen)
+	switch {
+	case s.judged(s.inputs.seen).RevokeRequest() != "":
+		return r.revokeOnRequest(ctx, s, verdict)
+	case s.obstacle.isTrouble():
+		return s.obstacle, nil
+	case verdict.Action == grantstate.Nothing:
+		return s.held(verdict), nil
+	case verdict.Action == grantstate.SignIn && s.revocationGoesFirst():
+		return s.retryLater(), nil
 	}
-	if obstacle != nil {
-		return obstacle, nil
+	out, err := r.obtain(ctx, s, verdict)
+	if err != nil || out.standing == startOver || verdict.Hold == grantstate.Free {
+		return out, err
 	}
-	o, err := r.observe(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	return r.follow(ctx, p, decide(o))
+	// The living grant was to be renewed meanwhile. What is told is what holds up the new one.
+	return s.held(verdict).orSooner(out.wake), nil
 }
 
-// obstacle is what would keep a new token from being published. While there is one
-// nothing is spent.
-func (r *Reconciler) obstacle(ctx context.Context, p *pass) (*finding, error) {
-	var unknown *finding
-	p.client, unknown = r.clientFor(p.credential)
-	if problem := firstFinding(unknown, r.denied(p.credential), unworkable(p.credential)); problem != nil {
-		return problem, nil
-	}
-	return r.rival(ctx, p)
+// revocationGoesFirst tells that a person asked for the end of grants that were not tried to
+// be revoked yet. A sign-in that failed once has to wait for that: there is one call in a pass.
+func (s *scope) revocationGoesFirst() bool {
+	return slices.ContainsFunc(s.document.Pending(), func(l grantstate.Listed) bool { return l.Always && l.Attempts == 0 })
 }
 
-// observe collects what decide looks at.
-func (r *Reconciler) observe(ctx context.Context, p *pass) (observation, error) {
-	o := observation{credential: p.credential, now: p.now}
-	if p.state == nil {
-		return o, nil
+// retryLater tells of a sign-in whose time has come and that is made in the next pass.
+func (s *scope) retryLater() outcome {
+	next := s.now.Add(callPause)
+	if failed := s.document.Failure(); failed != nil {
+		return failedBefore(failed).at(next)
 	}
-	known, err := r.observeInputs(ctx, p)
-	if err != nil {
-		return o, err
-	}
-	return p.observed(known), nil
+	return pacedUntil(next)
 }
 
-// observed is what decide looks at, with the inputs as they are known.
-func (p *pass) observed(known inputsMemory) observation {
-	return observation{
-		credential: p.credential, now: p.now, document: &p.state.document,
-		used: known.used, signInHash: known.signInHash, refreshHash: known.refreshHash,
-	}
-}
-
-// follow does what was decided.
-func (r *Reconciler) follow(ctx context.Context, p *pass, next plan) (*finding, error) {
-	held := next.finding
-	if next.action != actionNone {
+// revokeOnRequest lists every grant as due now because a person asks for it, whatever the
+// policy says. What can sign in by itself tries that once before, and the answer lists the
+// old grants, whatever it is; a turn that has not come yet is waited for.
+func (r *Reconciler) revokeOnRequest(ctx context.Context, s *scope, verdict grantstate.Verdict) (outcome, error) {
+	request := s.judged(s.inputs.seen).RevokeRequest()
+	held := firstTrouble(s.obstacle, s.environmentProblem)
+	if verdict.Action == grantstate.SignIn && held.standing == settled {
 		var err error
-		if held, err = r.perform(ctx, p, next.action); err != nil {
-			return nil, err
+		if held, err = r.obtain(ctx, s, verdict); err != nil || held.standing == paced || held.standing == startOver {
+			return held, err
 		}
 	}
-	if next.meanwhile && held != nil && held.person {
-		if _, err := r.perform(ctx, p, actionRefresh); err != nil {
-			return nil, err
-		}
+	if s.document.HandledRevokeRequest() == request {
+		return held, nil
 	}
-	return held, nil
-}
-
-// perform reads what the call needs, claims it and makes it. The document is read
-// again afterwards: what the call left there says what holds the credential up.
-func (r *Reconciler) perform(ctx context.Context, p *pass, what action) (*finding, error) {
-	in, err := r.readInputs(ctx, p.credential, what != actionRefresh)
+	err := r.update(ctx, s, func(d *grantstate.Document) { d.RevokeAll(request, r.Clock.Now()) })
 	if err != nil {
-		return nil, err
+		return outcome{}, err
 	}
-	p.tellClientID(in)
-	document, err := r.documentFor(p)
-	if err != nil {
-		return nil, err
-	}
-	if what != actionRefresh {
-		if r.overtaken(p, what, in) {
-			return nil, errConflict
+	return firstTrouble(held, s.held(s.decide(s.inputs.seen))), nil
+}
+
+// held tells what is in the way of what is wanted.
+func (s *scope) held(verdict grantstate.Verdict) outcome {
+	switch verdict.Hold {
+	case grantstate.Free:
+		if verdict.Action != grantstate.Nothing {
+			return pacedUntil(s.now.Add(callPause))
 		}
-		in = p.finishFirstUse(in)
+		return s.environmentProblem
+	case grantstate.InputMissing:
+		return firstTrouble(s.environmentProblem, s.inputs.clientProblem, s.inputs.grantProblem)
+	case grantstate.RefusedBefore:
+		return refused(verdict.Refusal, s.credential)
+	case grantstate.InBackoff:
+		return failedBefore(verdict.Failure)
+	case grantstate.Ended:
+		return reauthorize(s.credential)
+	case grantstate.OtherInputs:
+		return otherInputs(s.credential)
+	case grantstate.ListFull:
+		return listFull(len(s.document.Pending()))
+	case grantstate.TooSoon:
+		return pacedUntil(verdict.Until)
+	case grantstate.UnknownGrantType:
+		return unknownGrantType(s.credential)
 	}
-	if problem := firstFinding(in.clientProblem, in.grantProblem); problem != nil {
-		return problem, nil
-	}
-	service, closed := p.client, (*finding)(nil)
-	if what == actionRefresh {
-		service, closed = r.clientToRenew(p, document.Grant, in.app.ID)
-	}
-	if closed != nil {
-		return closed, nil
-	}
-	s, err := p.prepare(what, service, in, document.Inputs, r.Random)
-	if err != nil {
-		return nil, err
-	}
-	asked := p.state != nil && observation{credential: p.credential, document: &document}.renewAsked()
-	// A code that was judged is never sent again, whoever asks.
-	if refusal := document.Inputs.refused(s.inputsHash); refusal != nil && (!asked || !in.code.Code.Empty() && refusal.judged()) {
-		return refusal.finding(p.credential), nil
-	}
-	if document, err = r.forgiveOthers(ctx, p, s, document); err != nil {
-		return nil, err
-	}
-	if err := r.addFinalizer(ctx, p); err != nil {
-		return nil, err
-	}
-	gate := r.gates.of(service.Environment())
-	if closed := gate.enter(r.Clock.Now()); closed != nil {
-		return closed, nil
-	}
-	claimed := r.Clock.Now()
-	if err := r.claim(ctx, p, s, document); err != nil {
-		gate.cancel()
-		if f := refusedWrite(err); f != nil {
-			return f, nil
-		}
-		return nil, err
-	}
-	if what != actionRefresh {
-		r.rememberInputs(p, in, document.Inputs)
-	}
-	if err := r.obtain(ctx, p, s, claimed); err != nil {
-		return nil, err
-	}
-	p.signedIn = s.signIn && !onceOnly(p.credential)
-	return r.afterCall(ctx, p, s)
+	return outcome{}
 }
 
-// overtaken tells that a sign-in was decided on inputs that are no longer those that would be
-// sent: the informer of a process that was stopped is late, while the state and the inputs
-// were read just now. Another process may have used them meanwhile. A revocation that a
-// person asks for signs in whatever the inputs are.
-func (r *Reconciler) overtaken(p *pass, what action, in inputs) bool {
-	if p.state == nil || p.state.document.revokeRequest(p.credential) != "" {
-		return false
+// undoSignIn gives up the sign-in of this pass, because a rival was seen too late: a
+// grant nobody can use is not kept. A seed's grant is kept, it cannot be had again.
+func (r *Reconciler) undoSignIn(ctx context.Context, s *scope) error {
+	if !s.signedIn {
+		return nil
 	}
-	now := r.rememberInputs(p, in, p.state.document.Inputs)
-	return decide(p.observed(now)).action != what
+	return r.update(ctx, s, func(d *grantstate.Document) { d.Undo(r.Clock.Now()) })
 }
 
-// forgiveOthers forgets what was refused before an input changed. That is done at once, because
-// the call may have to wait, and the input may be changed back until then. A seed or a code
-// that was judged once stays so.
-func (r *Reconciler) forgiveOthers(ctx context.Context, p *pass, s spend, document document) (document, error) {
-	d := document.clone()
-	if p.state == nil || s.first != nil || !d.Inputs.forgiveOthers(s.signIn, s.inputsHash) {
-		return document, nil
-	}
-	written, err := r.writeState(ctx, p.key, p.state, d)
-	if err != nil {
-		return document, err
-	}
-	p.state = written
-	return written.document, nil
-}
-
-// finishFirstUse goes on with a seed or a code that was sent and not judged, as it was
-// claimed, unless the Secret holds a newer one.
-func (p *pass) finishFirstUse(in inputs) inputs {
-	if p.state == nil || p.state.document.FirstUse == nil {
-		return in
-	}
-	open := p.state.document.FirstUse
-	if !open.isStill(in.used(p.state.document.Inputs, open.AccountsURL, nil)) {
-		return in
-	}
-	in.grantProblem = nil
-	in.seed = open.Seed.Secret
-	in.code = spacesauth.AuthorizationCodeGrant{Code: open.Code.Secret, CodeVerifier: open.CodeVerifier.Secret, RedirectURI: open.RedirectURI}
-	return in
-}
-
-// afterCall tells from the document what the call led to.
-func (r *Reconciler) afterCall(ctx context.Context, p *pass, s spend) (*finding, error) {
-	var err error
-	if p.state, err = r.observeState(ctx, p.key, p.credential.UID); err != nil {
-		return nil, err
-	}
-	if p.state == nil || p.state.problem != stateUsable {
-		return nil, errConflict
-	}
-	p.now = r.Clock.Now()
-	if refusal := p.state.document.Inputs.refused(s.inputsHash); refusal != nil {
-		return refusal.finding(p.credential), nil
-	}
-	return decide(observation{credential: p.credential, now: p.now, document: &p.state.document}).finding, nil
-}
-
-func firstFinding(findings ...*finding) *finding {
-	for _, f := range findings {
-		if f != nil {
-			return f
-		}
-	}
-	return nil
+// inputsChanged tells that the inputs that spec names are not those that the living grant
+// was made with.
+func (s *scope) inputsChanged() bool {
+	return s.environmentProblem.isTrouble() || s.document.ChangedSince(s.inputs.seen)
 }

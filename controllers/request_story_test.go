@@ -1,12 +1,14 @@
 package controllers
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
@@ -72,15 +74,17 @@ var _ = Describe("Rule 10: requests", func() {
 		It("go before the backoff once, and stay until they are answered", func() {
 			w.apply(clientInput(), loginInput(), byPassword("bot"))
 			o.reconcile("bot")
-			w.spaces.Down(true)
+			w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultForbidden403, 1)
+			w.step(w.credential("bot").Status.Token.RenewalTime.Sub(w.clock.Now()))
+			o.reconcile("bot")
 			ask(v1alpha1.AnnotationRenewRequestedAt, "now")
-			for range 3 {
+			for range 5 {
 				o.reconcile("bot")
 			}
-			Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1), "a request is no way round the backoff")
+			Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(2), "a request goes before the backoff, and is no way round it")
 			Expect(w.credential("bot").Status.LastHandledRenewRequest).To(BeEmpty())
-			w.spaces.Down(false)
-			o.settle("bot", time.Minute)
+			w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultForbidden403, 0)
+			o.settle("bot", time.Hour+time.Minute)
 			Expect(w.credential("bot").Status.LastHandledRenewRequest).To(Equal("now"))
 			w.expectReady("bot")
 		})
@@ -104,14 +108,14 @@ var _ = Describe("Rule 10: requests", func() {
 			ask(v1alpha1.AnnotationRenewRequestedAt, strings.Repeat("x", 100_000))
 			o.settle("bot", 20*time.Second)
 			Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
-			Expect(w.credential("bot").Status.LastHandledRenewRequest).To(HaveLen(maxRequest))
+			Expect(w.credential("bot").Status.LastHandledRenewRequest).To(HaveLen(256))
 		})
 	})
 
 	It("that are cut within a character act once, too", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
-		ask(v1alpha1.AnnotationRenewRequestedAt, "x"+strings.Repeat("é", maxRequest))
+		ask(v1alpha1.AnnotationRenewRequestedAt, "x"+strings.Repeat("é", 256))
 		o.settle("bot", 20*time.Second)
 		w.operator().settle("bot", 20*time.Second)
 		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
@@ -122,7 +126,7 @@ var _ = Describe("Rule 10: requests", func() {
 			c.Spec.Revocation = &v1alpha1.Revocation{Policy: v1alpha1.RevocationNever}
 		}
 
-		DescribeTable("sign in by password first, then revoke the old grant in the same pass",
+		DescribeTable("sign in by password first, then revoke the old grant a second later",
 			func(change func(*v1alpha1.SpacesCredential)) {
 				w.apply(clientInput(), loginInput(), byPassword("bot", change))
 				o.reconcile("bot")
@@ -130,6 +134,7 @@ var _ = Describe("Rule 10: requests", func() {
 				ask(v1alpha1.AnnotationRevokeRequestedAt, "now")
 				o.reconcile("bot")
 				Expect(w.expectReady("bot")).NotTo(Equal(old))
+				Expect(o.reconcile("bot").RequeueAfter).NotTo(BeZero())
 				Expect(w.spaces.TokenWorks(old)).To(BeFalse())
 				ledger := w.spaces.Ledger()
 				Expect([]int{ledger.GrantsIssued, ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{2, 1, 1}))
@@ -149,6 +154,7 @@ var _ = Describe("Rule 10: requests", func() {
 				o.reconcile("bot")
 				prevent()
 				ask(v1alpha1.AnnotationRevokeRequestedAt, "now")
+				o.reconcile("bot")
 				o.reconcile("bot")
 				Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
 				published := w.secret("bot")
@@ -212,5 +218,118 @@ var _ = Describe("Rule 10: requests", func() {
 			w.operator().settle("bot", 5*time.Minute)
 			Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
 		})
+	})
+})
+
+var _ = Describe("Calls of one credential", func() {
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+	})
+	ask := func(annotation, value string) {
+		GinkgoHelper()
+		credential := w.credential("bot")
+		credential.Annotations = map[string]string{annotation: value}
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+	}
+	// atOnce makes a pass without letting a moment go by.
+	atOnce := func() ctrl.Result {
+		GinkgoHelper()
+		result, err := o.Reconcile(w.ctx, ctrl.Request{NamespacedName: w.key("bot")})
+		Expect(err).NotTo(HaveOccurred())
+		return result
+	}
+
+	It("are a second apart, and requests to renew ten, though the clock stands still", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		w.step(20 * time.Second)
+		for i := range 5 {
+			ask(v1alpha1.AnnotationRenewRequestedAt, fmt.Sprint(i))
+			Expect(atOnce().RequeueAfter).To(BeNumerically(">=", time.Second))
+		}
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
+		o.settle("bot", 30*time.Second)
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(2), "five requests in a moment: one is heard at once, the last ten seconds later")
+		Expect(w.credential("bot").Status.LastHandledRenewRequest).To(Equal("4"))
+	})
+
+	It("keep their distance over a restart", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		o = w.operator()
+		ask(v1alpha1.AnnotationRevokeRequestedAt, "now")
+		atOnce()
+		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(1))
+		Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero())
+	})
+
+	It("are one in a pass, and one in a second, for a list of revocations", func() {
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		o.reconcile("bot")
+		w.editDocument("bot", func(d map[string]any) {
+			var pending []any
+			for i := range 10 {
+				pending = append(pending, map[string]any{
+					"grantID": fmt.Sprint("g", i), "accountsURL": w.server.URL, "clientID": clientID, "tokenExpirationTime": w.clock.Now(),
+					"notBefore": w.clock.Now(), "giveUpTime": w.clock.Now().Add(lifetime), "refreshToken": w.spaces.IssueGrant(clientID, username),
+				})
+			}
+			d["pending"] = pending
+		})
+		w.step(time.Second)
+		for i := range 10 {
+			atOnce()
+			atOnce()
+			Expect(w.calls(fakespaces.OperationRevoke)).To(Equal(i + 1))
+			w.step(time.Second)
+		}
+		Expect(w.spaces.Ledger().GrantsLive).To(Equal(1))
+	})
+
+	It("report what a full list gave up, whichever write dropped it", func() {
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		o.reconcile("bot")
+		w.editDocument("bot", func(d map[string]any) {
+			var pending []any
+			for i := range 32 {
+				pending = append(pending, map[string]any{
+					"grantID": fmt.Sprint("g", i), "accountsURL": w.server.URL, "clientID": clientID, "tokenExpirationTime": w.clock.Now().Add(lifetime),
+					"notBefore": w.clock.Now().Add(lifetime), "giveUpTime": w.clock.Now().Add(24 * lifetime), "refreshToken": w.spaces.IssueGrant(clientID, username),
+				})
+			}
+			d["pending"] = pending
+		})
+		ask(v1alpha1.AnnotationRevokeRequestedAt, "now")
+		o.reconcile("bot")
+		Expect(w.events.reasons()).To(ContainElement(v1alpha1.ReasonRevocationAbandoned))
+	})
+
+	It("that a mass revocation makes wait for their turn, and no token is emptied untried", func() {
+		names := []string{}
+		w.apply(clientInput(), loginInput())
+		for i := range 60 {
+			names = append(names, fmt.Sprintf("bot-%d", i))
+			w.apply(byPassword(names[i]))
+		}
+		o.settleAll(names, 10*time.Second)
+		for _, name := range names {
+			w.expectReady(name)
+			credential := w.credential(name)
+			credential.Annotations = map[string]string{v1alpha1.AnnotationRevokeRequestedAt: "now"}
+			Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		}
+		for _, name := range names {
+			o.reconcile(name)
+			Expect(w.token(name)).NotTo(BeEmpty(), "a token was emptied, and the sign-in was not tried")
+		}
+		o.settleAll(names, time.Minute)
+		for _, name := range names {
+			w.expectReady(name)
+			Expect(w.credential(name).Status.LastHandledRevokeRequest).To(Equal("now"))
+		}
+		Expect(w.spaces.Ledger().GrantsLive).To(Equal(len(names)))
 	})
 })

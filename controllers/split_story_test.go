@@ -11,6 +11,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 )
 
 // The mishaps of a leader that is stopped once, where it stands, while another process
@@ -37,7 +38,7 @@ func (b *blow) aimStop(o *operator, meanwhile func()) {
 		o.faults.after = func(number int, what request) {
 			if number == b.number {
 				b.struck = string(what)
-				meanwhile()
+				o.timers.stopWhile(meanwhile)
 			}
 		}
 		return
@@ -47,7 +48,7 @@ func (b *blow) aimStop(o *operator, meanwhile func()) {
 		if int(calls.Add(1)) == b.number {
 			defer GinkgoRecover()
 			b.struck = string(call.Operation)
-			meanwhile()
+			o.timers.stopWhile(meanwhile)
 		}
 	})
 }
@@ -250,7 +251,7 @@ func (story crashStory) proceedSplit(w *world, m mishap, number int) bool {
 	}
 	By("it knows, and ends")
 	Expect(old.Drain(w.ctx)).To(Succeed())
-	next.settle("bot", superseded+time.Minute)
+	next.settle("bot", grantstate.Changeover+time.Minute)
 
 	// An answer that waits for a stopped process is lost to everybody else. The other one
 	// has to ask again in the end, and a service that takes that for theft ends the grant.
@@ -272,7 +273,7 @@ func (story crashStory) proceedRested(w *world) bool {
 	old, next := w.former, w.operator()
 	old.freezeSecrets()
 	next.settle("bot", 10*time.Second)
-	for _, pause := range []time.Duration{0, superseded, lifetime * 2 / 3} {
+	for _, pause := range []time.Duration{0, grantstate.Changeover, lifetime * 2 / 3} {
 		w.step(pause)
 		for range 3 {
 			_, _ = old.pass("bot")
@@ -280,7 +281,7 @@ func (story crashStory) proceedRested(w *world) bool {
 		}
 	}
 	Expect(old.Drain(w.ctx)).To(Succeed())
-	next.settle("bot", superseded+time.Minute)
+	next.settle("bot", grantstate.Changeover+time.Minute)
 	w.expectNothingSentAgain()
 	w.expectGrantsDead(dead)
 	story.end(w)
@@ -313,3 +314,53 @@ func (o *operator) passUntilStruck(name string, b *blow) {
 		o.world.clock.SetTime(wake)
 	}
 }
+
+var _ = Describe("An API server that went back in time", func() {
+	It("is believed after half a minute: nothing waits for versions that never come again", func() {
+		w := newWorld()
+		o := w.operator()
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		o.reconcile("bot")
+		w.delete(w.secret("bot"))
+		const future = "99999999999"
+		o.memory.change(w.key("bot"), func(known *recollection) {
+			known.credentialVersion, known.published.resourceVersion = future, future
+			ahead := *known.state
+			ahead.resourceVersion = future
+			known.state = &ahead
+		})
+		passes := 0
+		for end := w.clock.Now().Add(lagPatience); w.clock.Now().Before(end); passes++ {
+			w.step(o.reconcile("bot").RequeueAfter)
+		}
+		Expect(w.token("bot")).To(BeEmpty())
+		Expect(passes).To(BeNumerically(">", 10), "an informer that is late is waited for")
+		o.settle("bot", 5*time.Second)
+		w.expectReady("bot")
+		o.settle("bot", 2*lifetime)
+		w.expectReady("bot")
+		w.expectNothingLost()
+	})
+})
+
+var _ = Describe("A process that is leaving", func() {
+	It("has counted a call before it is claimed, and lets none begin", func() {
+		w := newWorld()
+		o := w.operator()
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		var drained <-chan struct{}
+		o.on(createState, plannedFault{meanwhile: func() {
+			drained = o.flights.drain()
+			Expect(drained).NotTo(BeClosed(), "the drain missed a call whose claim was on its way")
+		}})
+		o.reconcile("bot")
+		Expect(drained).To(BeClosed())
+		Expect(w.document("bot").Grant().Token).NotTo(BeNil(), "the answer was not saved")
+		w.step(lifetime)
+		calls := w.calls(fakespaces.OperationRefresh)
+		Expect(o.reconcile("bot").RequeueAfter).To(BeNumerically(">=", time.Second))
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(calls), "a call began after the drain")
+		Expect(w.document("bot").OpenClaim()).To(BeNil())
+	})
+})

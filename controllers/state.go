@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,14 +11,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 )
-
-// errConflict ends a pass: somebody else wrote the object that was judged.
-var errConflict = errors.New("the object changed while it was judged")
 
 // stateProblem is why a state Secret cannot be worked with.
 type stateProblem string
@@ -47,7 +43,23 @@ type state struct {
 	problem  stateProblem
 	// detail says what is unreadable about the document.
 	detail   string
-	document document
+	document grantstate.Document
+}
+
+// isUsable tells that a pass may work with what there is; a state that does not exist yet
+// can be made.
+func (s *state) isUsable() bool {
+	return s == nil || s.problem == stateUsable && s.deletion.IsZero()
+}
+
+// isOf tells whether the state can take an answer for a credential.
+func (s *state) isOf(credential types.UID) bool {
+	return s.problem == stateUsable && s.document.CredentialUID() == credential
+}
+
+// othersFinalizers are those that are not ours.
+func (s *state) othersFinalizers() []string {
+	return slices.DeleteFunc(slices.Clone(s.finalizers), func(f string) bool { return f == v1alpha1.FinalizerGrant })
 }
 
 // stateName is the state Secret of a credential.
@@ -55,10 +67,10 @@ func stateName(credential types.NamespacedName) types.NamespacedName {
 	return types.NamespacedName{Namespace: credential.Namespace, Name: credential.Name + v1alpha1.GrantSecretSuffix}
 }
 
-// observeState returns the state Secret of a credential, or nil. What this process
+// findState returns the state Secret of a credential, or nil. What this process
 // last read or wrote is taken as it is, unless the informer has seen a newer
 // version: a claim then needs no read, and cannot succeed on an old document.
-func (r *Reconciler) observeState(ctx context.Context, credential types.NamespacedName, uid types.UID) (*state, error) {
+func (r *Reconciler) findState(ctx context.Context, credential types.NamespacedName, uid types.UID) (*state, error) {
 	known := r.memory.of(credential).state
 	seen, err := r.secretMetadata(ctx, stateName(credential))
 	if err != nil {
@@ -68,7 +80,7 @@ func (r *Reconciler) observeState(ctx context.Context, credential types.Namespac
 		return nil, nil
 	}
 	if known != nil && seen != nil && known.uid == seen.UID && known.deletion.IsZero() &&
-		known.document.CredentialUID == uid && notNewer(seen.ResourceVersion, known.resourceVersion) {
+		known.document.CredentialUID() == uid && notNewer(seen.ResourceVersion, known.resourceVersion) {
 		return known, nil
 	}
 	return r.readState(ctx, credential, uid)
@@ -93,12 +105,12 @@ func (r *Reconciler) readState(ctx context.Context, credential types.NamespacedN
 // stillNewest ends the pass when the state is not the one it judged any more. What differs
 // in a published Secret or a status may be the newer word of another process, if this one
 // was stopped: asked between the reading of the object and its write, the state tells.
-func (r *Reconciler) stillNewest(ctx context.Context, p *pass) error {
-	found, err := r.readState(ctx, p.key, p.credential.UID)
+func (r *Reconciler) stillNewest(ctx context.Context, s *scope) error {
+	found, err := r.readState(ctx, s.key, s.credential.UID)
 	if err != nil {
 		return err
 	}
-	if found == nil || found.uid != p.state.uid || found.resourceVersion != p.state.resourceVersion {
+	if found == nil || found.uid != s.state.uid || found.resourceVersion != s.state.resourceVersion {
 		return errConflict
 	}
 	return nil
@@ -119,184 +131,153 @@ func judgeState(secret *corev1.Secret, uid types.UID) *state {
 		found.problem = stateForeign
 		return found
 	}
-	document, err := readDocument(secret.Data[v1alpha1.StateKey])
+	document, err := grantstate.Read(secret.Data[v1alpha1.StateKey])
 	switch {
 	case err != nil:
 		found.problem, found.detail = stateUnreadable, err.Error()
-	case document.SecretUID != "" && document.SecretUID != secret.UID:
+	case document.SecretUID() != "" && document.SecretUID() != secret.UID:
 		found.problem = stateCopied
-	case document.CredentialUID != uid:
+	case document.CredentialUID() != uid:
 		found.problem = stateOrphaned
 	}
 	found.document = document
 	return found
 }
 
+// update changes the document of a pass. It is the only way in which one is written: under
+// the version that was judged, remembered, and with the report of what a full list gave up.
+func (r *Reconciler) update(ctx context.Context, s *scope, change func(*grantstate.Document)) error {
+	d := s.document.Clone()
+	change(&d)
+	write := r.writeState
+	if s.state == nil {
+		write = r.createState
+	}
+	written, err := write(ctx, s, d)
+	r.rememberState(s.key, written)
+	if err != nil {
+		return err
+	}
+	s.state, s.document = written, written.document
+	r.abandoned(ctx, s.credential, d.Abandoned(), "the list of grants to revoke was full")
+	return nil
+}
+
 // createState makes the state Secret, with the first claim already in it.
-func (r *Reconciler) createState(ctx context.Context, credential *v1alpha1.SpacesCredential, d document) (*state, error) {
-	content, err := d.bytes()
+func (r *Reconciler) createState(ctx context.Context, s *scope, d grantstate.Document) (*state, error) {
+	content, err := d.Bytes()
 	if err != nil {
 		return nil, err
 	}
+	labels := s.credential.StateLabels()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[v1alpha1.LabelManagedBy], labels[v1alpha1.LabelSecret] = v1alpha1.ManagedByValue, v1alpha1.SecretGrant
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace:       credential.Namespace,
-			Name:            credential.GrantSecretName(),
-			Labels:          map[string]string{v1alpha1.LabelManagedBy: v1alpha1.ManagedByValue, v1alpha1.LabelSecret: v1alpha1.SecretGrant},
-			Annotations:     map[string]string{v1alpha1.AnnotationCredential: credential.Name, v1alpha1.AnnotationCredentialUID: string(credential.UID)},
-			OwnerReferences: []metav1.OwnerReference{ownerReference(credential)},
+			Namespace:       s.key.Namespace,
+			Name:            s.credential.GrantSecretName(),
+			Labels:          labels,
+			Annotations:     map[string]string{v1alpha1.AnnotationCredential: s.key.Name, v1alpha1.AnnotationCredentialUID: string(s.credential.UID)},
+			OwnerReferences: []metav1.OwnerReference{ownerReference(s.credential)},
 			Finalizers:      []string{v1alpha1.FinalizerGrant},
 		},
 		Type: v1alpha1.SecretTypeGrantState,
 		Data: map[string][]byte{v1alpha1.StateKey: content},
 	}
-	err = r.Live.Create(ctx, secret)
+	err = r.Live.Create(ctx, secret, client.FieldOwner(v1alpha1.FieldManager))
 	if apierrors.IsAlreadyExists(err) {
-		r.rememberState(client.ObjectKeyFromObject(credential), nil)
 		return nil, errConflict
 	}
 	if err != nil {
 		return nil, fmt.Errorf("creating the state Secret %s: %w", client.ObjectKeyFromObject(secret), quiet(err))
 	}
-	made := judgeState(secret, credential.UID)
-	r.rememberState(client.ObjectKeyFromObject(credential), made)
-	return made, nil
+	r.memory.change(s.key, func(known *recollection) { known.successor = nil })
+	return judgeState(secret, s.credential.UID), nil
 }
 
 // writeState replaces the document, if nobody else has since it was judged.
-func (r *Reconciler) writeState(ctx context.Context, credential types.NamespacedName, judged *state, d document) (*state, error) {
-	d.SecretUID = judged.uid
-	content, err := d.bytes()
+func (r *Reconciler) writeState(ctx context.Context, s *scope, d grantstate.Document) (*state, error) {
+	d.StandsIn(s.state.uid)
+	content, err := d.Bytes()
 	if err != nil {
 		return nil, err
 	}
-	object, err := r.patchSecret(ctx, judged.name, judged.uid, judged.resourceVersion, map[string]any{
-		"data": map[string][]byte{v1alpha1.StateKey: content},
-	})
-	if err != nil {
-		r.rememberState(credential, nil)
-		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-			return nil, errConflict
-		}
-		return nil, fmt.Errorf("writing the state Secret %s: %w", judged.name, quiet(err))
+	change := map[string]any{"data": map[string][]byte{v1alpha1.StateKey: content}}
+	if !s.isGone() && s.credential.Generation > 0 { // a spec to ask
+		change["metadata"] = map[string]any{"labels": replacing(d.Published().StateLabels, s.credential.StateLabels())}
 	}
-	d.abandoned = 0
-	written := *judged
-	written.resourceVersion, written.document = object.ResourceVersion, d
-	r.rememberState(credential, &written)
+	object, err := r.patchSecret(ctx, s.state.name, s.state.uid, s.state.resourceVersion, change)
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return nil, errConflict
+	}
+	if err != nil {
+		return nil, fmt.Errorf("writing the state Secret %s: %w", s.state.name, quiet(err))
+	}
+	written := *s.state
+	written.resourceVersion, written.document = object.ResourceVersion, d.Written()
 	return &written, nil
 }
 
 // markDeleted deletes the state Secret under preconditions. Its finalizer keeps it;
-// the result is what is there then, or nil when it is gone.
-func (r *Reconciler) markDeleted(ctx context.Context, credential types.NamespacedName, judged *state) (*state, error) {
+// the state is then what is there, or nil when it is gone.
+func (r *Reconciler) markDeleted(ctx context.Context, s *scope) error {
+	judged := s.state
 	if !judged.deletion.IsZero() {
-		return judged, nil
+		return nil
 	}
-	r.rememberState(credential, nil)
+	r.rememberState(s.key, nil)
 	err := r.Live.Delete(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: judged.name.Namespace, Name: judged.name.Name}},
 		client.Preconditions{UID: &judged.uid, ResourceVersion: &judged.resourceVersion})
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, nil
+		s.state = nil
+		return nil
 	case apierrors.IsConflict(err):
-		return nil, errConflict
+		return errConflict
 	case err != nil:
-		return nil, fmt.Errorf("deleting the state Secret %s: %w", judged.name, err)
+		return fmt.Errorf("deleting the state Secret %s: %w", judged.name, err)
 	}
-	deleted, err := r.readState(ctx, credential, judged.document.CredentialUID)
-	if err != nil || deleted == nil {
-		return nil, err
+	if s.state, err = r.readState(ctx, s.key, judged.document.CredentialUID()); err != nil || s.state == nil {
+		return err
 	}
-	if deleted.uid != judged.uid {
-		return nil, errConflict
+	if s.state.uid != judged.uid {
+		return errConflict
 	}
-	return deleted, nil
+	s.state.problem, s.document = judged.problem, s.state.document
+	return nil
 }
 
 // releaseState takes our finalizer from a deleted state Secret, if it still is what
-// was judged: an answer saved meanwhile must not go with it.
-func (r *Reconciler) releaseState(ctx context.Context, credential types.NamespacedName, judged *state) error {
-	r.rememberState(credential, nil)
-	others := slices.DeleteFunc(slices.Clone(judged.finalizers), func(f string) bool { return f == v1alpha1.FinalizerGrant })
-	_, err := r.patchSecret(ctx, judged.name, judged.uid, judged.resourceVersion, map[string]any{
-		"metadata": map[string]any{"finalizers": others},
+// was judged: an answer saved meanwhile must not go with it. It tells whether it was there.
+func (r *Reconciler) releaseState(ctx context.Context, s *scope) (bool, error) {
+	r.rememberState(s.key, nil)
+	if !slices.Contains(s.state.finalizers, v1alpha1.FinalizerGrant) {
+		return false, nil
+	}
+	_, err := r.patchSecret(ctx, s.state.name, s.state.uid, s.state.resourceVersion, map[string]any{
+		"metadata": map[string]any{"finalizers": s.state.othersFinalizers()},
 	})
 	if apierrors.IsConflict(err) {
-		return errConflict
+		return false, errConflict
 	}
 	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("releasing the state Secret %s: %w", judged.name, err)
+		return false, fmt.Errorf("releasing the state Secret %s: %w", s.state.name, err)
 	}
-	return nil
+	return true, nil
 }
 
 func (r *Reconciler) rememberState(credential types.NamespacedName, s *state) {
 	r.memory.change(credential, func(known *recollection) { known.state = s })
 }
 
-// secretMetadata returns what the informer knows of a Secret, or nil.
-func (r *Reconciler) secretMetadata(ctx context.Context, name types.NamespacedName) (*metav1.PartialObjectMetadata, error) {
-	seen := &metav1.PartialObjectMetadata{}
-	seen.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	err := r.Client.Get(ctx, name, seen)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
+// refusedWrite tells whether the API server refuses to keep a state Secret: a
+// quota, a terminating namespace, a missing right. It is no error, because trying again at
+// once cannot help.
+func refusedWrite(err error) outcome {
+	if errors.Is(err, errConflict) || !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) {
+		return outcome{}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the metadata of Secret %s: %w", name, err)
-	}
-	return seen, nil
-}
-
-// patchSecret sends a merge patch that the API server refuses when the Secret is
-// another one or was changed. The answer holds metadata only.
-func (r *Reconciler) patchSecret(ctx context.Context, name types.NamespacedName, uid types.UID, resourceVersion string, change map[string]any) (*metav1.PartialObjectMetadata, error) {
-	metadata, _ := change["metadata"].(map[string]any)
-	if metadata == nil {
-		metadata = map[string]any{}
-		change["metadata"] = metadata
-	}
-	metadata["uid"], metadata["resourceVersion"] = uid, resourceVersion
-	body, err := json.Marshal(change)
-	if err != nil {
-		return nil, err
-	}
-	object := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
-	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	err = r.Live.Patch(ctx, object, client.RawPatch(types.MergePatchType, body))
-	return object, err
-}
-
-// notNewer tells whether version a of an object is b or older (Kubernetes compares
-// resourceVersions as integers). Versions that cannot be compared count as newer.
-func notNewer(a, b string) bool {
-	order, err := resourceversion.CompareResourceVersion(a, b)
-	return err == nil && order <= 0
-}
-
-// ownerReference makes credential the controller of a Secret.
-func ownerReference(credential *v1alpha1.SpacesCredential) metav1.OwnerReference {
-	return *metav1.NewControllerRef(credential, v1alpha1.GroupVersion.WithKind("SpacesCredential"))
-}
-
-// quietError is the API server's answer to the write of a Secret, without its text:
-// a webhook or a validation may repeat there what was sent.
-type quietError struct{ error }
-
-// Error implements error.
-func (q quietError) Error() string {
-	return fmt.Sprintf("the API server answered %s", apierrors.ReasonForError(q.error))
-}
-
-// Unwrap keeps the answer's class.
-func (q quietError) Unwrap() error { return q.error }
-
-// quiet hides the text of an answer of the API server; other errors, such as a broken
-// connection, say what they say.
-func quiet(err error) error {
-	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
-		return quietError{err}
-	}
-	return err
+	return stateRefused(statusReason(err))
 }

@@ -146,9 +146,10 @@ var _ = Describe("A state Secret", func() {
 		DeferCleanup(service.CloseIdleConnections)
 		o.Environments["closed"] = service
 
-		w.editDocument("bot", func(d *document) {
-			d.Grant.Environment, d.Grant.AccountsURL = environment.Name, environment.AccountsURL
-			d.Grant.RefreshToken = kept{spacesauth.NewSecret(closed.spaces.IssueGrant(clientID, username, "spaces"))}
+		w.editDocument("bot", func(d map[string]any) {
+			grant := d["grant"].(map[string]any)
+			grant["environment"], grant["accountsURL"] = environment.Name, environment.AccountsURL
+			grant["refreshToken"] = closed.spaces.IssueGrant(clientID, username, "spaces")
 		})
 		o.settle("bot", lifetime)
 		Expect(closed.spaces.Ledger().Calls).To(BeEmpty())
@@ -230,7 +231,7 @@ var _ = Describe("A state Secret", func() {
 		next := w.operator()
 		next.settle("bot", 4*time.Minute)
 		Expect(w.stateExists("bot")).To(BeTrue())
-		Expect(w.document("bot").Pending).To(HaveLen(1))
+		Expect(w.document("bot").Pending()).To(HaveLen(1))
 		next.settle("bot", 2*time.Minute)
 		Expect(w.stateExists("bot")).To(BeFalse())
 		Expect(w.events.reasons()).To(ContainElement(v1alpha1.ReasonRevocationAbandoned))
@@ -333,3 +334,33 @@ func (w *world) copyState(name, to string) {
 	}
 	w.apply(duplicate)
 }
+
+var _ = Describe("The emergency stop of a state that somebody else's finalizer holds", func() {
+	It("revokes once, writes that down, and waits; then a seed is not sent again", func() {
+		w := newWorld()
+		o := w.operator()
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		o.reconcile("bot")
+		state := w.secret("bot-grant")
+		state.Finalizers = append(state.Finalizers, "backup.example.test/keep")
+		Expect(admin.Update(w.ctx, state)).To(Succeed())
+		w.delete(state)
+		for range 30 {
+			o.reconcile("bot")
+		}
+		Expect(w.calls(fakespaces.OperationRevoke)).To(Equal(1))
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonSecretConflict)
+		Expect(w.document("bot").IsRetired()).To(BeTrue())
+		Expect(w.secret("bot-grant").Finalizers).To(ConsistOf("backup.example.test/keep"))
+
+		o = w.operator()
+		o.reconcile("bot")
+		Expect(w.calls(fakespaces.OperationRevoke)).To(Equal(1), "another process revoked it once more")
+		w.tearOffFinalizers("bot")
+		o.settle("bot", time.Minute)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1), "the seed was sent again")
+		w.expectNothingSentAgain()
+	})
+})

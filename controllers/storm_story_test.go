@@ -31,7 +31,7 @@ var _ = Describe("A storm", func() {
 			stormy := func() *operator {
 				o := w.operator()
 				// An answer in memory would die with the process; no client can help that.
-				mayDie := func() bool { return len(o.memory.withUnsaved()) == 0 }
+				mayDie := func() bool { return len(o.memory.withAnswers()) == 0 }
 				o.at = func(_ int, what request) plannedFault {
 					switch roll := chance.Float64(); {
 					case roll < 0.03:

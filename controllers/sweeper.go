@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -26,7 +27,10 @@ type sweeper struct {
 	client  client.Reader
 	clock   clock.WithTicker
 	metrics *Metrics
-	queue   chan event.TypedGenericEvent[*v1alpha1.SpacesCredential]
+	// isHeldUp tells that the last pass found something in the way of a credential, which
+	// a look from here does not end.
+	isHeldUp func(types.NamespacedName) bool
+	queue    chan event.TypedGenericEvent[*v1alpha1.SpacesCredential]
 }
 
 // Start implements manager.Runnable.
@@ -63,7 +67,7 @@ func (s *sweeper) overdue(ctx context.Context) ([]v1alpha1.SpacesCredential, err
 	now := s.clock.Now()
 	var found []v1alpha1.SpacesCredential
 	for _, credential := range all.Items {
-		if isOverdue(&credential, now) {
+		if isOverdue(&credential, now) && !s.isHeldUp(client.ObjectKeyFromObject(&credential)) {
 			found = append(found, credential)
 		}
 	}

@@ -3,10 +3,12 @@ package controllers
 import (
 	"context"
 	"runtime"
+	"testing"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
@@ -23,7 +25,7 @@ var _ = Describe("The sweeper", func() {
 		w.step(w.credential("lost").Status.Token.RenewalTime.Sub(w.clock.Now()) + sweepMargin)
 
 		swept := make(chan event.TypedGenericEvent[*v1alpha1.SpacesCredential])
-		s := &sweeper{client: admin, clock: w.clock, metrics: o.Metrics, queue: swept}
+		s := &sweeper{client: admin, clock: w.clock, metrics: o.Metrics, isHeldUp: o.isHeldUp, queue: swept}
 		ctx, stop := context.WithCancel(w.ctx)
 		ended := make(chan error)
 		go func() { ended <- s.Start(ctx) }()
@@ -43,6 +45,52 @@ var _ = Describe("The sweeper", func() {
 		Expect(found).To(Equal([]string{"lost"}))
 
 		o.reconcile("lost")
+		overdue, err := s.overdue(w.ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(overdue).NotTo(ContainElement(HaveField("Namespace", w.namespace)))
+	})
+})
+
+func TestOverdue(t *testing.T) {
+	renewal := noon
+	credential := func(change func(*v1alpha1.SpacesCredential)) *v1alpha1.SpacesCredential {
+		c := byPassword("bot")
+		c.Status.Token = &v1alpha1.TokenStatus{RenewalTime: atSecond(renewal)}
+		if change != nil {
+			change(c)
+		}
+		return c
+	}
+	for sentence, c := range map[string]struct {
+		credential *v1alpha1.SpacesCredential
+		at         time.Time
+		want       bool
+	}{
+		"a renewal that is late":       {credential(nil), noon.Add(time.Minute), true},
+		"a renewal that is just due":   {credential(nil), noon.Add(sweepMargin), false},
+		"one in backoff":               {credential(func(c *v1alpha1.SpacesCredential) { c.Status.NextAttemptTime = atSecond(noon.Add(time.Hour)) }), noon.Add(time.Minute), false},
+		"one whose backoff has passed": {credential(func(c *v1alpha1.SpacesCredential) { c.Status.NextAttemptTime = atSecond(noon) }), noon.Add(time.Minute), true},
+		"a suspended one":              {credential(func(c *v1alpha1.SpacesCredential) { c.Spec.Suspend = true }), noon.Add(time.Minute), false},
+		"one without a token":          {byPassword("bot"), noon.Add(time.Minute), false},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			if got := isOverdue(c.credential, c.at); got != c.want {
+				t.Errorf("overdue is %v", got)
+			}
+		})
+	}
+}
+
+var _ = Describe("The sweeper's count", func() {
+	It("leaves out what a person or the service holds up: no processor is to blame", func() {
+		w := newWorld()
+		o := w.operator()
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		o.reconcile("bot")
+		w.spaces.RevokeGrantOf(w.document("bot").Grant().RefreshToken.Reveal())
+		o.settle("bot", 2*lifetime)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue)
+		s := &sweeper{client: admin, clock: w.clock, metrics: o.Metrics, isHeldUp: o.isHeldUp}
 		overdue, err := s.overdue(w.ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(overdue).NotTo(ContainElement(HaveField("Namespace", w.namespace)))

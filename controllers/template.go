@@ -2,6 +2,7 @@ package controllers
 
 import (
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/secrettemplate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
@@ -18,18 +19,18 @@ func templatesOf(credential *v1alpha1.SpacesCredential) []secrettemplate.Entry {
 	return entries
 }
 
-// unworkable is the finding about a template that cannot work with any token. While
+// unworkable tells of a template that cannot work with any token. While
 // there is one nothing is spent: the token could not be published.
-func unworkable(credential *v1alpha1.SpacesCredential) *finding {
+func unworkable(credential *v1alpha1.SpacesCredential) outcome {
 	if err := secrettemplate.Check(templatesOf(credential)); err != nil {
 		return templateInvalid(err)
 	}
-	return nil
+	return outcome{}
 }
 
 // rendered fills the templates with the operator's own keys, and with the ID token if
 // they ask for it.
-func rendered(credential *v1alpha1.SpacesCredential, values map[string]string, idToken spacesauth.Secret, who identity) (map[string][]byte, *finding) {
+func rendered(credential *v1alpha1.SpacesCredential, values map[string]string, idToken spacesauth.Secret, who grantstate.Identity) (map[string][]byte, outcome) {
 	set, err := secrettemplate.ParseSet(templatesOf(credential))
 	if err != nil {
 		return nil, templateInvalid(err)
@@ -48,10 +49,5 @@ func rendered(credential *v1alpha1.SpacesCredential, values map[string]string, i
 	if err != nil {
 		return nil, templateInvalid(err)
 	}
-	return data, nil
-}
-
-// templateInvalid is the finding about a template. Its errors hold no value of a token.
-func templateInvalid(err error) *finding {
-	return blocked(v1alpha1.ReasonTemplateInvalid, "In spec.secretTemplate.data, %s.", err)
+	return data, outcome{}
 }

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
@@ -59,7 +60,7 @@ var _ = Describe("A template of spec.secretTemplate.data", func() {
 			token := w.expectReady("bot")
 			Expect(published("client.toml")).To(Equal("token = \"" + token + "\"\nuntil = " + published("expires_at") + "\n"))
 			Expect(published("HEADER")).To(Equal("Bearer " + token))
-			Expect(published("id.jwt")).To(Equal(w.document("bot").Grant.Token.IDToken.Reveal()))
+			Expect(published("id.jwt")).To(Equal(w.document("bot").Grant().Token.IDToken.Reveal()))
 			Expect(strings.Count(published("id.jwt"), ".")).To(Equal(2), "this is no ID token")
 			w.step(w.credential("bot").Status.Token.RenewalTime.Sub(w.clock.Now()))
 			o.reconcile("bot")
@@ -154,8 +155,69 @@ var _ = Describe("A template of spec.secretTemplate.data", func() {
 				Data:    []v1alpha1.SecretTemplateEntry{entry("client.toml", good), entry("A", "a")},
 			}
 		})
-		c, problem := contentOf(credential, &previous{}, spacesauth.Environment{})
-		Expect(problem).To(BeNil())
-		Expect(slices.Sorted(slices.Values(publishedKeys(credential)))).To(Equal(slices.Sorted(maps.Keys(c.data))))
+		c, problem := contentOf(credential, &grantstate.Publishable{}, spacesauth.Environment{})
+		Expect(problem).To(Equal(outcome{}))
+		Expect(slices.Sorted(slices.Values(announced(credential).Keys))).To(Equal(slices.Sorted(maps.Keys(c.data))))
+	})
+})
+
+var _ = Describe("What spec no longer names", func() {
+	It("goes from the published Secret and from the state: labels and annotations; what others put there stays", func() {
+		w := newWorld()
+		o := w.operator()
+		w.apply(clientInput(), loginInput(), byPassword("bot", func(c *v1alpha1.SpacesCredential) {
+			c.Spec.SecretTemplate = &v1alpha1.SecretTemplate{
+				Labels:      map[string]v1alpha1.LabelValue{"team": "a", "tier": "gold"},
+				Annotations: map[string]v1alpha1.AnnotationValue{"example.test/owner": "a"},
+			}
+			c.Spec.StateLabels = map[string]v1alpha1.LabelValue{"team": "a", "tier": "gold"}
+		}))
+		o.reconcile("bot")
+		Expect(w.secret("bot-grant").Labels).To(HaveKeyWithValue("tier", "gold"))
+		for _, name := range []string{"bot", "bot-grant"} {
+			secret := w.secret(name)
+			secret.Labels["theirs"] = "stays"
+			Expect(admin.Update(w.ctx, secret)).To(Succeed())
+		}
+		credential := w.credential("bot")
+		credential.Spec.SecretTemplate = &v1alpha1.SecretTemplate{Labels: map[string]v1alpha1.LabelValue{"team": "b"}}
+		credential.Spec.StateLabels = map[string]v1alpha1.LabelValue{"team": "b"}
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		o.settle("bot", lifetime)
+		for _, name := range []string{"bot", "bot-grant"} {
+			labels := w.secret(name).Labels
+			Expect(labels).To(HaveKeyWithValue("team", "b"), name)
+			Expect(labels).To(HaveKeyWithValue("theirs", "stays"), name)
+			Expect(labels).NotTo(HaveKey("tier"), name)
+			Expect(labels).To(HaveKey(v1alpha1.LabelSecret), name)
+		}
+		Expect(w.secret("bot").Annotations).NotTo(HaveKey("example.test/owner"))
+		Expect(w.secret("bot").Annotations).To(HaveKey(v1alpha1.AnnotationFingerprint))
+	})
+
+	It("is written by one field manager, whatever the binary is called", func() {
+		w := newWorld()
+		o := w.operator()
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		o.settle("bot", lifetime)
+		for _, name := range []string{"bot", "bot-grant"} {
+			for _, entry := range w.secret(name).ManagedFields {
+				Expect(entry.Manager).To(Equal(v1alpha1.FieldManager), name)
+			}
+		}
+	})
+
+	It("changes the owner, too: a Secret that is to be retained has none", func() {
+		w := newWorld()
+		o := w.operator()
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		Expect(w.secret("bot").OwnerReferences).To(HaveLen(1))
+		credential := w.credential("bot")
+		credential.Spec.SecretDeletionPolicy = v1alpha1.SecretDeletionRetain
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		o.reconcile("bot")
+		Expect(w.secret("bot").OwnerReferences).To(BeEmpty())
 	})
 })

@@ -15,18 +15,18 @@ import (
 
 // deletePublished deletes the published Secret if it is ours. With policy Retain it
 // stays, loses our labels and may be taken back by a credential of the same name.
-func (r *Reconciler) deletePublished(ctx context.Context, p *pass) error {
-	seen, err := r.secretMetadata(ctx, p.publishedName())
-	if err != nil || seen == nil || !isPublishedBy(seen, p.credential) {
+func (r *Reconciler) deletePublished(ctx context.Context, s *scope) error {
+	seen, err := r.secretMetadata(ctx, s.publishedName())
+	if err != nil || seen == nil || !isPublishedBy(seen, s.credential) {
 		return err
 	}
-	if p.credential.Spec.SecretDeletionPolicy == v1alpha1.SecretDeletionRetain {
-		_, err = r.patchSecret(ctx, p.publishedName(), seen.UID, seen.ResourceVersion, map[string]any{
+	if s.credential.Spec.SecretDeletionPolicy == v1alpha1.SecretDeletionRetain {
+		_, err = r.patchSecret(ctx, s.publishedName(), seen.UID, seen.ResourceVersion, map[string]any{
 			"metadata": map[string]any{
 				"labels": map[string]any{v1alpha1.LabelManagedBy: nil, v1alpha1.LabelSecret: nil},
 				"annotations": map[string]any{
 					v1alpha1.AnnotationCredential: nil, v1alpha1.AnnotationCredentialUID: nil,
-					v1alpha1.AnnotationAdoptableBy: p.credential.Name,
+					v1alpha1.AnnotationAdoptableBy: s.credential.Name,
 				},
 			},
 		})
@@ -38,37 +38,38 @@ func (r *Reconciler) deletePublished(ctx context.Context, p *pass) error {
 		return errConflict
 	}
 	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("removing the published Secret %s: %w", p.publishedName(), err)
+		return fmt.Errorf("removing the published Secret %s: %w", s.publishedName(), err)
 	}
 	return nil
 }
 
 // emptyPublished empties the token in the published Secret: the grant was revoked on
 // request and has no successor, so the token must not be tried any more.
-func (r *Reconciler) emptyPublished(ctx context.Context, p *pass) error {
-	seen, err := r.secretMetadata(ctx, p.publishedName())
-	if err != nil || seen == nil || !isPublishedBy(seen, p.credential) || seen.Annotations[v1alpha1.AnnotationFingerprint] == "" {
+func (r *Reconciler) emptyPublished(ctx context.Context, s *scope) error {
+	seen, err := r.secretMetadata(ctx, s.publishedName())
+	if err != nil || seen == nil || !isPublishedBy(seen, s.credential) || seen.Annotations[v1alpha1.AnnotationFingerprint] == "" {
 		return err
 	}
-	if err := r.stillNewest(ctx, p); err != nil {
+	if err := r.stillNewest(ctx, s); err != nil {
 		return err
 	}
 	data := map[string]any{}
-	for _, key := range p.state.document.PublishedKeys {
+	for _, key := range s.document.Published().Keys {
 		if !slices.Contains(withoutToken, key) {
 			data[key] = []byte{}
 		}
 	}
-	_, err = r.patchSecret(ctx, p.publishedName(), seen.UID, seen.ResourceVersion, map[string]any{
+	_, err = r.patchSecret(ctx, s.publishedName(), seen.UID, seen.ResourceVersion, map[string]any{
 		"metadata": map[string]any{"annotations": map[string]any{v1alpha1.AnnotationFingerprint: "", v1alpha1.AnnotationExpiresAt: ""}},
 		"data":     data,
 	})
-	r.memory.change(p.key, func(known *recollection) { known.published = publishedMemory{} })
+	r.memory.change(s.key, func(known *recollection) { known.published = published{} })
+	s.published.fingerprint = ""
 	if apierrors.IsConflict(err) {
 		return errConflict
 	}
 	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("emptying the published Secret %s: %w", p.publishedName(), quiet(err))
+		return fmt.Errorf("emptying the published Secret %s: %w", s.publishedName(), quiet(err))
 	}
 	return nil
 }

@@ -2,6 +2,9 @@ package controllers
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -19,6 +22,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
@@ -84,11 +88,11 @@ func TestStoredDocumentsAreReadWhole(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d, err := readDocument(content)
+			d, err := grantstate.Read(content)
 			if err != nil {
 				t.Fatalf("it cannot be read: %v", err)
 			}
-			written, err := d.bytes()
+			written, err := d.Bytes()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -104,11 +108,11 @@ func TestStoredDocumentsAreReadWhole(t *testing.T) {
 					t.Errorf("reading and writing it loses or changes %s", path)
 				}
 			}
-			again, err := readDocument(written)
+			again, err := grantstate.Read(written)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if rewritten, err := again.bytes(); err != nil || !bytes.Equal(rewritten, written) {
+			if rewritten, err := again.Bytes(); err != nil || !bytes.Equal(rewritten, written) {
 				t.Errorf("written again it differs (%v):\n%s\n%s", err, written, rewritten)
 			}
 		})
@@ -185,7 +189,7 @@ func (w *thenWorld) store(credential *v1alpha1.SpacesCredential, file string, ga
 	}
 	for gap, value := range gaps {
 		filled[gap] = value
-		filled[gap+"_HASH"] = keyOf(file).hash(strings.ToLower(gap), value)
+		filled[gap+"_HASH"] = storedHash(file, strings.ToLower(gap), value)
 	}
 	content, err := storedDocument(file, filled)
 	Expect(err).NotTo(HaveOccurred())
@@ -194,18 +198,18 @@ func (w *thenWorld) store(credential *v1alpha1.SpacesCredential, file string, ga
 
 	d := w.document(credential.Name)
 	last := then
-	if d.Grant != nil && d.Grant.Token != nil {
-		last = d.Grant.Token.IssueTime
+	if d.Grant() != nil && d.Grant().Token != nil {
+		last = d.Grant().Token.IssueTime
 	}
-	if d.Claim != nil && d.Claim.Time.After(last) {
-		last = d.Claim.Time
+	if d.OpenClaim() != nil && d.OpenClaim().Time.After(last) {
+		last = d.OpenClaim().Time
 	}
 	w.clock.SetTime(last.Add(time.Minute))
 }
 
-// keyOf is the memory of inputs of a stored document, for hashes of what the service
-// makes anew in every story.
-func keyOf(file string) inputMemory {
+// storedHash is the hash of an input as the builds of then took it, with the key of a
+// stored document: for what the service makes anew in every story.
+func storedHash(file string, values ...string) string {
 	GinkgoHelper()
 	content, err := os.ReadFile(filepath.Join("testdata", "documents", file))
 	Expect(err).NotTo(HaveOccurred())
@@ -215,7 +219,12 @@ func keyOf(file string) inputMemory {
 		} `json:"inputs"`
 	}
 	Expect(json.Unmarshal(content, &stored)).To(Succeed())
-	return inputMemory{Key: stored.Inputs.Key}
+	mac := hmac.New(sha256.New, stored.Inputs.Key)
+	for _, value := range values {
+		sum := sha256.Sum256([]byte(value))
+		mac.Write(sum[:])
+	}
+	return base64.RawStdEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // expectGoesOn is what an upgrade owes to a living grant: the stored token is published
@@ -229,7 +238,7 @@ func (w *thenWorld) expectGoesOn(credential *v1alpha1.SpacesCredential, file str
 	Expect(w.token("bot")).To(Equal(thenToken))
 	Expect(w.spaces.Ledger().Calls).To(BeEmpty(), "nothing was due")
 
-	w.step(w.document("bot").Grant.Token.RenewalTime.Sub(w.clock.Now()))
+	w.step(w.document("bot").Grant().Token.RenewalTime.Sub(w.clock.Now()))
 	o.reconcile("bot")
 	o.reconcile("bot")
 	w.expectRenewedOnce()
@@ -241,7 +250,7 @@ func (w *thenWorld) expectRenewedOnce() {
 	w.expectReady("bot")
 	Expect(w.signIns()).To(BeZero())
 	Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
-	Expect(w.document("bot").Grant.Answered).To(Equal(w.document("bot").Claims))
+	Expect(w.document("bot").Grant().Answered).To(Equal(w.document("bot").Claims()))
 	w.expectNothingLost()
 }
 
@@ -281,7 +290,7 @@ var _ = Describe("After an upgrade", func() {
 		It("a renewal that failed is tried again: "+build, func() {
 			w.apply(clientInput(), loginInput())
 			w.store(byPassword("bot"), build+"/renewal-failed.json", nil)
-			w.clock.SetTime(w.document("bot").Failure.NextAttemptTime)
+			w.clock.SetTime(w.document("bot").Failure().NextAttemptTime)
 			w.operator().settle("bot", soon)
 			w.expectRenewedOnce()
 		})
@@ -294,9 +303,9 @@ var _ = Describe("After an upgrade", func() {
 			o := w.operator()
 			o.settle("bot", 3*time.Minute)
 			Expect(w.token("bot")).To(Equal(thenToken))
-			Expect(w.document("bot").Pending).To(BeEmpty())
+			Expect(w.document("bot").Pending()).To(BeEmpty())
 			Expect(w.calls(fakespaces.OperationRevoke)).To(Equal(1))
-			w.step(w.document("bot").Grant.Token.RenewalTime.Sub(w.clock.Now()))
+			w.step(w.document("bot").Grant().Token.RenewalTime.Sub(w.clock.Now()))
 			o.reconcile("bot")
 			w.expectRenewedOnce()
 			Expect(w.spaces.Ledger().GrantsLive).To(Equal(1))
@@ -333,7 +342,7 @@ var _ = Describe("After an upgrade", func() {
 			w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue)
 			Expect(w.token("bot")).To(Equal(thenToken))
 			Expect(w.spaces.Ledger().Calls).To(BeEmpty())
-			w.step(w.document("bot").Grant.Token.RenewalTime.Sub(w.clock.Now()))
+			w.step(w.document("bot").Grant().Token.RenewalTime.Sub(w.clock.Now()))
 			o.reconcile("bot")
 			w.expectReady("bot")
 			Expect(w.calls(fakespaces.OperationGuest)).To(Equal(1))
@@ -389,12 +398,12 @@ var _ = Describe("After an upgrade", func() {
 			gaps := map[string]string{"SEED": seed.StringData["refresh_token"], "CODE": code.StringData["code"]}
 			w.apply(clientInput(), seed, code)
 			w.store(credential, file, gaps)
-			before := w.document("bot").FirstUse
+			before := w.document("bot").FirstUse()
 			o := w.operator()
 			o.settle("bot", soon)
 			w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
 			Expect(w.spaces.Ledger().Calls).To(BeEmpty())
-			Expect(w.document("bot").FirstUse).To(Equal(before))
+			Expect(w.document("bot").FirstUse()).To(Equal(before))
 			w.clock.SetTime(time.Now())
 			w.delete(w.credential("bot"))
 			o.settle("bot", soon)

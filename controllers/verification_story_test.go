@@ -10,6 +10,8 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 var _ = Describe("Verification of a new token", func() {
@@ -39,7 +41,7 @@ var _ = Describe("Verification of a new token", func() {
 			}
 			return fakespaces.NoFault
 		})
-		o.reconcile("bot")
+		o.settle("bot", 3*time.Second)
 		w.spaces.Intercept(nil)
 		first := w.expectReady("bot")
 		for range 3 {
@@ -55,7 +57,7 @@ var _ = Describe("Verification of a new token", func() {
 	It("has patience with a young token that the API host does not know yet", func() {
 		w.spaces.SetReplicationDelay(20 * time.Second)
 		w.apply(byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
-		o.reconcile("bot")
+		o.settle("bot", 3*time.Second)
 		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonVerificationFailed)
 		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
 		o.settle("bot", 30*time.Second)
@@ -66,10 +68,11 @@ var _ = Describe("Verification of a new token", func() {
 
 	It("keeps the old token published while the new one fails, through a restart and a repair, then lets the new one in", func() {
 		w.apply(byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
-		w.step(o.reconcile("bot").RequeueAfter)
+		o.settle("bot", 3*time.Second)
 		old := w.expectReady("bot")
+		w.step(w.credential("bot").Status.Token.RenewalTime.Sub(w.clock.Now()))
 		w.spaces.SetFaultRate(fakespaces.OperationProfile, fakespaces.FaultForbidden403, 1)
-		o.reconcile("bot")
+		o.settle("bot", 3*time.Second)
 		Expect(w.expectReady("bot")).To(Equal(old))
 		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing)
 		status := w.credential("bot").Status
@@ -83,12 +86,12 @@ var _ = Describe("Verification of a new token", func() {
 		o.settle("bot", 10*time.Minute)
 		Expect(w.expectReady("bot")).NotTo(Equal(old))
 		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
-		Expect(w.document("bot").Previous).To(BeNil())
+		Expect(w.document("bot").Check()).To(BeNil())
 	})
 
 	It("turns Ready False when the old token expires and no new one has passed", func() {
 		w.apply(byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
-		o.reconcile("bot")
+		o.settle("bot", 3*time.Second)
 		w.spaces.SetFaultRate(fakespaces.OperationProfile, fakespaces.FaultForbidden403, 1)
 		o.settle("bot", lifetime+time.Second)
 		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonVerificationFailed)
@@ -115,7 +118,7 @@ var _ = Describe("Verification of a new token", func() {
 	It("that is taken out of spec lets the waiting token in without a call", func() {
 		w.spaces.SetFaultRate(fakespaces.OperationProfile, fakespaces.FaultForbidden403, 1)
 		w.apply(byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
-		o.reconcile("bot")
+		o.settle("bot", 3*time.Second)
 		calls := w.calls(fakespaces.OperationProfile)
 		credential := w.credential("bot")
 		credential.Spec.Verification = nil
@@ -141,7 +144,7 @@ var _ = Describe("Verification of a new token", func() {
 
 	It("keeps an old grant alive for two minutes from when its successor could be seen", func() {
 		w.apply(byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
-		o.reconcile("bot")
+		o.settle("bot", 3*time.Second)
 		old := w.expectReady("bot")
 		w.spaces.AddUser("second@example.test", password)
 		w.spaces.SetFaultRate(fakespaces.OperationProfile, fakespaces.FaultForbidden403, 1)
@@ -154,7 +157,7 @@ var _ = Describe("Verification of a new token", func() {
 		for wait := o.reconcile("bot").RequeueAfter; w.token("bot") == old; wait = o.reconcile("bot").RequeueAfter {
 			w.step(wait)
 		}
-		o.settle("bot", superseded-10*time.Second)
+		o.settle("bot", grantstate.Changeover-10*time.Second)
 		Expect(w.spaces.TokenWorks(old)).To(BeTrue(), "the old grant was revoked before workloads could change over")
 		o.settle("bot", 20*time.Second)
 		Expect(w.spaces.TokenWorks(old)).To(BeFalse())
@@ -165,7 +168,7 @@ var _ = Describe("Verification of a new token", func() {
 	It("waits while the credential is suspended", func() {
 		w.spaces.SetFaultRate(fakespaces.OperationProfile, fakespaces.FaultForbidden403, 1)
 		w.apply(byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
-		o.reconcile("bot")
+		o.settle("bot", 3*time.Second)
 		credential := w.credential("bot")
 		credential.Spec.Suspend = true
 		Expect(admin.Update(w.ctx, credential)).To(Succeed())
@@ -176,8 +179,27 @@ var _ = Describe("Verification of a new token", func() {
 
 	It("of a guest asks for its profile with the guest's own scheme", func() {
 		w.apply(asGuest("kiosk", checked(v1alpha1.VerificationUserProfile)))
-		o.reconcile("kiosk")
+		o.settle("kiosk", 3*time.Second)
 		w.expectReady("kiosk")
 		Expect(w.calls(fakespaces.OperationProfile)).To(Equal(1))
+	})
+})
+
+var _ = Describe("Verification with a burst of one call", func() {
+	It("comes to its end: what has passed is not asked again", func() {
+		w := newWorld()
+		o := w.operator()
+		service, err := spacesauth.New(spacesauth.Environment{
+			Name: "staging", AccountsURL: w.server.URL, APIURL: w.server.URL, RequestsPerSecond: 0.5, Burst: 1, TimeoutSeconds: 15,
+		}, spacesauth.WithClock(w.clock))
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(service.CloseIdleConnections)
+		o.Environments["staging"] = service
+		w.apply(clientInput(), loginInput(), byPassword("bot", func(c *v1alpha1.SpacesCredential) {
+			c.Spec.Verification = []v1alpha1.Verification{v1alpha1.VerificationTokenInfo, v1alpha1.VerificationUserProfile}
+		}))
+		o.settle("bot", 10*time.Second)
+		w.expectReady("bot")
+		Expect([]int{w.calls(fakespaces.OperationTokenInfo), w.calls(fakespaces.OperationProfile)}).To(Equal([]int{1, 1}))
 	})
 })

@@ -100,7 +100,7 @@ func problems(credential *v1alpha1.SpacesCredential, now time.Time) []string {
 		status.NextAttemptTime == nil && !slices.Contains(quiet, conditions[v1alpha1.ConditionReady].Reason) {
 		bad("6. Ready is False and nothing says why it will change")
 	}
-	if token != nil && (!token.IssueTime.Before(token.RenewalTime) || !token.RenewalTime.Before(token.ExpirationTime)) {
+	if token != nil && token.IssueTime != nil && (!token.IssueTime.Before(token.RenewalTime) || !token.RenewalTime.Before(token.ExpirationTime)) {
 		bad("7. the token's times are not in order")
 	}
 	return found

@@ -4,22 +4,12 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
-	"k8s.io/utils/ptr"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 )
@@ -27,48 +17,6 @@ import (
 // secretIndex finds the credentials that name a Secret, as an input or as the one
 // to publish.
 const secretIndex = "spec.secretNames"
-
-const (
-	// firstRetry and lastRetry bound the wait after an error of the API server.
-	firstRetry = 100 * time.Millisecond
-	lastRetry  = 30 * time.Second
-)
-
-// SetupWithManager adds the loop, its watches and the sweeper to a manager.
-func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager, concurrency int) error {
-	err := manager.GetFieldIndexer().IndexField(ctx, &v1alpha1.SpacesCredential{}, secretIndex, func(object client.Object) []string {
-		return secretNames(object.(*v1alpha1.SpacesCredential))
-	})
-	if err != nil {
-		return err
-	}
-	swept := make(chan event.TypedGenericEvent[*v1alpha1.SpacesCredential])
-	if err := manager.Add(&sweeper{client: manager.GetClient(), clock: r.Clock, metrics: r.Metrics, queue: swept}); err != nil {
-		return err
-	}
-	return ctrl.NewControllerManagedBy(manager).
-		Named("spacescredential").
-		For(&v1alpha1.SpacesCredential{}, builder.WithPredicates(predicate.Or[client.Object](
-			predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
-		Watches(&v1alpha1.SpacesCredential{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, object client.Object) []reconcile.Request {
-			return requestsFor(r.rivalsOf(ctx, object))
-		}), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.concerned)).
-		WatchesRawSource(source.Channel(swept, &handler.TypedEnqueueRequestForObject[*v1alpha1.SpacesCredential]{})).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: concurrency,
-			// Errors are the API server's. An answer that waits in memory to be saved must
-			// not wait a quarter of an hour after it came back.
-			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
-			// In the priority queue a watch event can consume a pending timer. This is the
-			// classic one, on our clock.
-			UsePriorityQueue: ptr.To(false),
-			NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-				return workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{Name: name, Clock: r.Clock})
-			},
-		}).
-		Complete(r)
-}
 
 // secretNames are the Secrets a credential has to hear of, but its state, whose name
 // tells its owner.
@@ -88,7 +36,7 @@ func (r *Reconciler) concerned(ctx context.Context, secret client.Object) []reco
 	}
 	var naming v1alpha1.SpacesCredentialList
 	if err := r.Client.List(ctx, &naming, client.InNamespace(secret.GetNamespace()), client.MatchingFields{secretIndex: secret.GetName()}); err != nil {
-		r.Log.Error(err, "Listing the SpacesCredentials that name a Secret failed", "namespace", secret.GetNamespace(), "secret", secret.GetName())
+		log.FromContext(ctx).Error(err, "Listing the SpacesCredentials that name a Secret failed", "namespace", secret.GetNamespace(), "secret", secret.GetName())
 	}
 	for _, credential := range naming.Items {
 		names = append(names, credential.Name)
@@ -122,12 +70,12 @@ func StripSecretMetadata(object any) (any, error) {
 	stripped.UID, stripped.ResourceVersion = secret.UID, secret.ResourceVersion
 	stripped.DeletionTimestamp = secret.DeletionTimestamp
 	stripped.OwnerReferences, stripped.Finalizers = secret.OwnerReferences, secret.Finalizers
-	stripped.Labels, stripped.Annotations = ours(secret.Labels), ours(secret.Annotations)
+	stripped.Labels, stripped.Annotations = underOurGroup(secret.Labels), underOurGroup(secret.Annotations)
 	return stripped, nil
 }
 
-// ours keeps the entries under our group.
-func ours(values map[string]string) map[string]string {
+// underOurGroup keeps the entries under our group.
+func underOurGroup(values map[string]string) map[string]string {
 	var kept map[string]string
 	for key, value := range values {
 		if strings.HasPrefix(key, v1alpha1.GroupName+"/") {

@@ -22,13 +22,16 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	testclock "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
@@ -58,6 +61,8 @@ type world struct {
 	former *operator
 	// others are further environments, by name.
 	others map[string]*world
+	// passed is when the last pass of each credential was begun.
+	passed map[string]time.Time
 	// secrets are values a story made up, which must not leak either.
 	secrets []string
 }
@@ -77,12 +82,13 @@ func (w *world) neighbour(o *operator) *world {
 
 func newWorldAt(clock *testclock.FakeClock, options ...fakespaces.Option) *world {
 	w := &world{
-		ctx:     context.Background(),
 		clock:   clock,
 		events:  &eventLog{},
 		logs:    &lockedBuffer{},
 		metrics: prometheus.NewRegistry(),
+		passed:  map[string]time.Time{},
 	}
+	w.ctx = log.IntoContext(context.Background(), zap.New(zap.WriteTo(w.logs), zap.UseDevMode(true)))
 	options = append([]fakespaces.Option{
 		fakespaces.WithNow(w.clock.Now),
 		fakespaces.WithClient(clientID, clientSecret),
@@ -109,6 +115,45 @@ type operator struct {
 	*Reconciler
 	*faults
 	world *world
+	// timers are those of the process: they stand still while it is stopped.
+	timers *processClock
+}
+
+// processClock is the clock as one process sees it. While the process is stopped none of its
+// timers fires; those whose time has come fire when it wakes up.
+type processClock struct {
+	*testclock.FakeClock
+	mu      sync.Mutex
+	stopped bool
+	late    []func()
+}
+
+// AfterFunc implements clock.WithDelayedExecution.
+func (c *processClock) AfterFunc(d time.Duration, f func()) clock.Timer {
+	return c.FakeClock.AfterFunc(d, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.stopped {
+			c.late = append(c.late, f)
+			return
+		}
+		f()
+	})
+}
+
+// stopWhile stops the process while f runs.
+func (c *processClock) stopWhile(f func()) {
+	c.mu.Lock()
+	c.stopped = true
+	c.mu.Unlock()
+	f()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = false
+	for _, timer := range c.late {
+		timer()
+	}
+	c.late = nil
 }
 
 // operator starts a process: it has a memory and a name of its own.
@@ -120,17 +165,16 @@ func (w *world) operator() *operator {
 	service, err := spacesauth.New(environment, spacesauth.WithClock(w.clock))
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(service.CloseIdleConnections)
-	o := &operator{faults: &faults{}, world: w}
+	o := &operator{faults: &faults{}, world: w, timers: &processClock{FakeClock: w.clock}}
 	o.Reconciler = &Reconciler{
 		Client:       o.faults.informer(indexed(admin)),
 		Live:         o.faults.client(admin),
 		Environments: map[string]*spacesauth.Client{"staging": service},
-		Clock:        w.clock,
+		Clock:        o.timers,
 		Random:       rand.Reader,
 		Holder:       fmt.Sprintf("operator-%d", w.operators),
 		Events:       w.events,
 		Metrics:      NewMetrics(prometheus.WrapRegistererWith(prometheus.Labels{"operator": fmt.Sprint(w.operators)}, w.metrics)),
-		Log:          zap.New(zap.WriteTo(w.logs), zap.UseDevMode(true)),
 	}
 	for name, other := range w.others {
 		o.Environments[name] = other.operator().Environments["staging"]
@@ -170,11 +214,17 @@ func (o *operator) pass(name string) (ctrl.Result, error) {
 	return o.passUntil(o.world.ctx, name)
 }
 
-// passUntil makes one pass whose context the story may end.
+// passUntil makes one pass whose context the story may end, a second or more after the
+// last one: there are no two calls of a credential in a second.
 func (o *operator) passUntil(ctx context.Context, name string) (ctrl.Result, error) {
 	GinkgoHelper()
-	result, err := o.Reconcile(ctx, ctrl.Request{NamespacedName: o.world.key(name)})
-	o.world.expectLegal(name, result, err)
+	w := o.world
+	if w.clock.Now().Equal(w.passed[name]) {
+		w.step(callPause)
+	}
+	w.passed[name] = w.clock.Now()
+	result, err := o.Reconcile(ctx, ctrl.Request{NamespacedName: w.key(name)})
+	w.expectLegal(name, result, err)
 	return result, err
 }
 
@@ -263,11 +313,11 @@ func (w *world) stateExists(name string) bool {
 }
 
 // document reads the state document.
-func (w *world) document(name string) document {
+func (w *world) document(name string) grantstate.Document {
 	GinkgoHelper()
 	secret := w.secret(name + v1alpha1.GrantSecretSuffix)
 	Expect(secret).NotTo(BeNil(), "no state Secret")
-	d, err := readDocument(secret.Data[v1alpha1.StateKey])
+	d, err := grantstate.Read(secret.Data[v1alpha1.StateKey])
 	Expect(err).NotTo(HaveOccurred())
 	return d
 }
@@ -443,17 +493,29 @@ type eventLog struct {
 	events []toldEvent
 }
 
-type toldEvent struct{ object, kind, reason, note string }
+type toldEvent struct{ object, uid, kind, reason, note string }
 
 // Eventf implements events.EventRecorder.
 func (l *eventLog) Eventf(regarding, _ runtime.Object, kind, reason, _, note string, arguments ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	name := ""
+	name, uid := "", ""
 	if object, err := meta.Accessor(regarding); err == nil {
-		name = object.GetName()
+		name, uid = object.GetName(), string(object.GetUID())
 	}
-	l.events = append(l.events, toldEvent{object: name, kind: kind, reason: reason, note: fmt.Sprintf(note, arguments...)})
+	l.events = append(l.events, toldEvent{object: name, uid: uid, kind: kind, reason: reason, note: fmt.Sprintf(note, arguments...)})
+}
+
+// of returns the last event with a reason; an empty one where there is none.
+func (l *eventLog) of(reason string) (told toldEvent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, event := range l.events {
+		if event.reason == reason {
+			told = event
+		}
+	}
+	return told
 }
 
 // reasons lists the reasons of the events so far.

@@ -53,7 +53,7 @@ type SpacesCredential struct {
 	Spec SpacesCredentialSpec `json:"spec"`
 
 	// status says what the operator found and did. It is written by the operator
-	// alone and never read back by it, except for the backoff.
+	// alone and never read back by it.
 	// +optional
 	Status SpacesCredentialStatus `json:"status,omitzero"`
 }

@@ -81,7 +81,7 @@ func (o Observation) Refresh() Spend {
 	return Spend{
 		by: v1alpha1.GrantTypeRefreshToken, grant: *o.Document.Grant(), used: o.Inputs.used, hash: o.Inputs.refresh,
 		replaceable: o.Credential.Spec.GrantType == v1alpha1.GrantTypePassword,
-		alone:       o.newGrant() == Verdict{},
+		alone:       o.newGrant() == Verdict{} && !o.Inputs.nowhere,
 		living:      o.Document.Token(),
 	}
 }

@@ -44,7 +44,7 @@ type Document struct {
 	requests                      requests
 	// revoked tells that the last grant was revoked on request and has no successor.
 	revoked bool
-	// published is what the published Secret has of ours.
+	// published is what our Secrets have of ours.
 	published Published
 	// terms repeats the policy for when the credential is gone.
 	terms Terms
@@ -55,12 +55,17 @@ type Document struct {
 	abandoned int
 }
 
-// Published names what the operator put on the published Secret, so that it can be
-// removed when spec no longer names it.
+// Published names what the operator put on the published Secret, and on the state Secret,
+// so that it can be removed when spec no longer names it.
 type Published struct {
 	Keys        []string
 	Labels      []string
 	Annotations []string
+	StateLabels []string
+}
+
+func (p Published) count() int {
+	return len(p.Keys) + len(p.Labels) + len(p.Annotations) + len(p.StateLabels)
 }
 
 // Terms repeats spec.revocation.
@@ -165,15 +170,33 @@ func (d Document) Published() Published { return d.published }
 // Announce notes what is about to be published beside what was, and tells whether any
 // of it is new.
 func (d *Document) Announce(p Published) bool {
-	before := len(d.published.Keys) + len(d.published.Labels) + len(d.published.Annotations)
+	before := d.published.count()
 	d.published.Keys = union(d.published.Keys, p.Keys)
 	d.published.Labels = union(d.published.Labels, p.Labels)
 	d.published.Annotations = union(d.published.Annotations, p.Annotations)
-	return len(d.published.Keys)+len(d.published.Labels)+len(d.published.Annotations) > before
+	d.published.StateLabels = union(d.published.StateLabels, p.StateLabels)
+	return d.published.count() > before
 }
 
 func union(a, b []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
+}
+
+// Serves notes the generation of spec that the token serves that is to be published, and
+// tells whether that is news.
+func (d *Document) Serves(generation int64) bool {
+	var token *Token
+	switch {
+	case d.grant != nil && d.grant.Token != nil && d.grant.Token.Check == nil:
+		token = d.grant.Token
+	case d.grant != nil && d.meanwhile != nil:
+		token = &d.meanwhile.Token
+	default:
+		return false
+	}
+	isNew := token.Generation != generation
+	token.Generation = generation
+	return isNew
 }
 
 // Abandoned counts the grants that a full list gave up since the document was read or
@@ -193,6 +216,9 @@ func (d Document) String() string { return fmt.Sprintf("state document of %s", d
 // Format implements [fmt.Formatter]: no verb reaches what is inside.
 func (d Document) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(d.String())) }
 
+// GomegaString keeps it out of the messages of failed tests.
+func (d Document) GomegaString() string { return d.String() }
+
 // MarshalLog implements logr's Marshaler.
 func (d Document) MarshalLog() any { return d.String() }
 
@@ -205,7 +231,8 @@ func (d Document) Clone() Document {
 	d.meanwhile = clone(d.meanwhile)
 	d.inputs.Refused = slices.Clone(d.inputs.Refused)
 	d.published = Published{
-		Keys: slices.Clone(d.published.Keys), Labels: slices.Clone(d.published.Labels), Annotations: slices.Clone(d.published.Annotations),
+		Keys: slices.Clone(d.published.Keys), Labels: slices.Clone(d.published.Labels),
+		Annotations: slices.Clone(d.published.Annotations), StateLabels: slices.Clone(d.published.StateLabels),
 	}
 	d.pending = slices.Clone(d.pending)
 	return d

@@ -68,6 +68,8 @@ type Token struct {
 	IssueTime      time.Time          `json:"issueTime"`
 	RenewalTime    time.Time          `json:"renewalTime"`
 	ExpirationTime time.Time          `json:"expirationTime"`
+	// Generation is the newest generation of spec that asks for no other grant.
+	Generation int64 `json:"generation,omitempty"`
 	// Check is there while the token has to pass spec.verification before it is
 	// published.
 	Check *Check `json:"check,omitempty"`

@@ -38,10 +38,15 @@ type Seen struct {
 	// signIn and refresh cover all that a sign-in would send, and what a refresh sends
 	// beside the refresh token; empty where a part is missing.
 	signIn, refresh string
+	// nowhere tells that the environment that spec names is not known.
+	nowhere bool
 }
 
-// Equal tells whether two looks saw the same.
-func (s Seen) Equal(other Seen) bool { return s == other }
+// WithRefresh is what was seen, with what a refresh sends as another look saw it.
+func (s Seen) WithRefresh(of Seen) Seen {
+	s.refresh = of.refresh
+	return s
+}
 
 // inputs remembers inputs by keyed hash.
 type inputs struct {
@@ -91,15 +96,23 @@ func (r Refusal) judged() bool {
 func (d Document) See(given Given) Seen {
 	given = d.goOn(given)
 	m := d.inputs
-	seen := Seen{used: m.use(given)}
-	if given.NoClient || given.AccountsURL == "" {
+	seen := Seen{used: m.use(given), nowhere: given.AccountsURL == ""}
+	if given.NoClient {
 		return seen
 	}
-	seen.refresh = m.hash("refresh", given.AccountsURL, given.Application.ID, given.Application.Secret.Reveal())
-	if !given.NoGrant {
+	seen.refresh = m.hash("refresh", d.issuer(given), given.Application.ID, given.Application.Secret.Reveal())
+	if !given.NoGrant && given.AccountsURL != "" {
 		seen.signIn = m.signIn(given)
 	}
 	return seen
+}
+
+// issuer is the accounts URL of the living grant, or of the one that there would be.
+func (d Document) issuer(given Given) string {
+	if d.grant != nil {
+		return d.grant.AccountsURL
+	}
+	return given.AccountsURL
 }
 
 // goOn goes on with a seed or code that was sent and not judged, as it was claimed,

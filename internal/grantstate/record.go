@@ -59,7 +59,10 @@ func token(s Spend, credential *v1alpha1.SpacesCredential, got spacesauth.Answer
 	issue, renew, expire := schedule(credential.UID, credential.EffectiveRenewal(), got.IssueTime, got.Lifetime)
 	t := &Token{
 		AccessToken: kept{got.AccessToken}, IDToken: kept{got.IDToken}, TokenType: got.TokenType, Scope: got.Scope,
-		ObtainedBy: s.by, IssueTime: issue, RenewalTime: renew, ExpirationTime: expire,
+		ObtainedBy: s.by, IssueTime: issue, RenewalTime: renew, ExpirationTime: expire, Generation: credential.Generation,
+	}
+	if before := s.grant.Token; before != nil && !s.signIn && !s.alone {
+		t.Generation = before.Generation // another grant is wanted by now
 	}
 	if len(credential.Spec.Verification) > 0 {
 		t.Check = &Check{}

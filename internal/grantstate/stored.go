@@ -51,6 +51,7 @@ type stored struct {
 	PublishedKeys        []string `json:"publishedKeys,omitempty"`
 	PublishedLabels      []string `json:"publishedLabels,omitempty"`
 	PublishedAnnotations []string `json:"publishedAnnotations,omitempty"`
+	StateLabels          []string `json:"stateLabels,omitempty"`
 	Revocation           Terms    `json:"revocation"`
 	Pending              []Listed `json:"pending,omitempty"`
 }
@@ -82,7 +83,7 @@ func Read(content []byte) (Document, error) {
 		grant: s.Grant, firstUse: s.FirstUse, meanwhile: s.Previous,
 		inputs: s.Inputs, refreshFailure: s.Failure, signInFailure: s.SignInFailure,
 		requests: s.requests, revoked: s.Revoked,
-		published: Published{Keys: s.PublishedKeys, Labels: s.PublishedLabels, Annotations: s.PublishedAnnotations},
+		published: Published{Keys: s.PublishedKeys, Labels: s.PublishedLabels, Annotations: s.PublishedAnnotations, StateLabels: s.StateLabels},
 		terms:     s.Revocation, pending: s.Pending,
 	}, nil
 }
@@ -96,6 +97,7 @@ func (d Document) Bytes() ([]byte, error) {
 		Inputs: d.inputs, Failure: d.refreshFailure, SignInFailure: d.signInFailure,
 		requests: d.requests, Revoked: d.revoked,
 		PublishedKeys: d.published.Keys, PublishedLabels: d.published.Labels, PublishedAnnotations: d.published.Annotations,
-		Revocation: d.terms, Pending: d.pending,
+		StateLabels: d.published.StateLabels,
+		Revocation:  d.terms, Pending: d.pending,
 	})
 }

@@ -55,6 +55,10 @@ func (s Secret) String() string { return redacted }
 // Format implements [fmt.Formatter], so that no verb reaches the value.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 
+// GomegaString implements the interface by which Gomega prints values in the message of
+// a failed test; it would follow the pointer.
+func (s Secret) GomegaString() string { return redacted }
+
 // MarshalJSON implements [encoding/json.Marshaler].
 func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr/funcr"
+	"github.com/onsi/gomega/format"
 	"sigs.k8s.io/yaml"
 
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
@@ -104,5 +105,24 @@ func TestFingerprintsTellTokensApart(t *testing.T) {
 	}
 	if spacesauth.NewSecret("abd").Fingerprint() == "ba7816bf8f01" {
 		t.Error("two tokens have one fingerprint")
+	}
+}
+
+// Gomega follows pointers, and prints what it finds in the message of a failed test.
+func TestGomegaPrintsNoSecret(t *testing.T) {
+	const value = "do-not-print-me"
+	secret := spacesauth.NewSecret(value)
+	for where, holder := range map[string]any{
+		"alone":                secret,
+		"behind a pointer":     &secret,
+		"in an exported field": struct{ Token spacesauth.Secret }{secret},
+		"embedded":             struct{ spacesauth.Secret }{secret},
+		"in a list":            []spacesauth.Secret{secret},
+		"in a map":             map[string]spacesauth.Secret{"token": secret},
+		"in an answer":         spacesauth.Answer{AccessToken: secret, RefreshToken: secret, IDToken: secret},
+	} {
+		if printed := format.Object(holder, 1); strings.Contains(printed, value) {
+			t.Errorf("%s: it is printed", where)
+		}
 	}
 }

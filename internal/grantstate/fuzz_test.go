@@ -1,10 +1,11 @@
-package controllers
+package grantstate
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -15,32 +16,62 @@ import (
 )
 
 // fullDocument has something in every member.
-func fullDocument() document {
-	token := tokenRecord{
+func fullDocument() Document {
+	token := Token{
 		AccessToken: kept{spacesauth.NewSecret("at")}, IDToken: kept{spacesauth.NewSecret("a.b.c")}, TokenType: "Bearer", Scope: "email",
 		ObtainedBy: v1alpha1.GrantTypePassword, IssueTime: noon, RenewalTime: noon.Add(40 * time.Minute), ExpirationTime: noon.Add(time.Hour),
-		Check: &check{Attempts: 1, Detail: "d", Person: true, NextAttemptTime: noon},
+		Generation: 3, Check: &Check{Passed: []v1alpha1.Verification{v1alpha1.VerificationTokenInfo}, Attempts: 1, Detail: "d", Person: true, NextAttemptTime: noon},
 	}
-	return document{
-		Version: 1, CredentialUID: "uid", SecretUID: "secret", Claims: 7,
-		Claim: &claim{Number: 7, Holder: "me", Time: noon.Add(time.Nanosecond), GrantID: "g", SignIn: true, RenewRequest: "r", RevokeRequest: "v"},
-		Grant: &grant{
+	refused := Failure{Kind: spacesauth.KindThrottled, Detail: "d", InputsHash: "h", GrantRefused: true, Count: 2, Exponent: 1, Expired: true, NextAttemptTime: noon}
+	signIn := refused
+	signIn.SignIn = true
+	return Document{
+		credentialUID: "uid", secretUID: "secret", claims: 7, claimTime: noon,
+		claim: &Claim{Number: 7, Holder: "me", Time: noon.Add(time.Nanosecond), TimeoutSeconds: 15, GrantID: "g", SignIn: true, RenewRequest: "r", RevokeRequest: "v"},
+		grant: &Grant{
 			ID: "g", Type: v1alpha1.GrantTypePassword, Environment: "e", AccountsURL: "https://a.test", ClientID: "c", RefreshToken: kept{spacesauth.NewSecret("rt")},
-			Answered: 6, Rotations: 5, StartTime: noon, Token: &token, Condition: grantAmbiguous, Identity: identity{"u", "i"},
+			Answered: 6, Rotations: 5, StartTime: noon, Token: &token, Condition: Ambiguous, Identity: Identity{"u", "i"},
 		},
-		FirstUse:            &firstUse{Seed: kept{spacesauth.NewSecret("seed")}, Code: kept{spacesauth.NewSecret("code")}, CodeVerifier: kept{spacesauth.NewSecret("v")}, RedirectURI: "http://localhost", Hash: "h", GrantID: "f", Environment: "e", AccountsURL: "https://a.test", ClientID: "c"},
-		Previous:            &previous{Token: token, Environment: "e", AccountsURL: "https://a.test", ClientID: "c", Identity: identity{"u", "i"}},
-		Inputs:              inputMemory{Key: []byte("key"), Used: usedInputs{"c", "l", "s", "o"}, Refused: []refusal{{Hash: "h", Kind: spacesauth.KindUnclear, Detail: "d", SignIn: true, GrantID: "x"}}},
-		Failure:             &failure{Kind: spacesauth.KindThrottled, SignIn: true, Detail: "d", InputsHash: "h", GrantRefused: true, Count: 2, Exponent: 1, Expired: true, NextAttemptTime: noon},
-		HandledRenewRequest: "a", TriedRenewRequest: "b", HandledRevokeRequest: "c", Revoked: true, PublishedKeys: []string{"access_token"},
-		Revocation: revocationTerms{Policy: v1alpha1.RevocationOnDelete, DeadlineSeconds: 300},
-		Pending:    []pendingRevocation{{GrantID: "p", Environment: "e", AccountsURL: "https://a.test", ClientID: "c", RefreshToken: kept{spacesauth.NewSecret("old")}, Always: true, NotBefore: noon, TokenExpirationTime: noon, Attempts: 1, Detail: "d", NextAttemptTime: noon, GiveUpTime: noon}},
+		firstUse:       &FirstUse{Seed: kept{spacesauth.NewSecret("seed")}, Code: kept{spacesauth.NewSecret("code")}, CodeVerifier: kept{spacesauth.NewSecret("v")}, RedirectURI: "http://localhost", Hash: "h", Client: "c", GrantID: "f", Environment: "e", AccountsURL: "https://a.test", ClientID: "c"},
+		meanwhile:      &Publishable{Token: token, Environment: "e", AccountsURL: "https://a.test", ClientID: "c", Identity: Identity{"u", "i"}},
+		inputs:         inputs{Key: []byte("key"), Used: used{"c", "l", "s", "o"}, Refused: []Refusal{{Hash: "h", Kind: spacesauth.KindUnclear, Detail: "d", SignIn: true, GrantID: "x"}}},
+		refreshFailure: &refused, signInFailure: &signIn,
+		requests: requests{HandledRenew: "a", TriedRenew: "b", TriedRenewTime: noon, HandledRevoke: "c"}, revoked: true,
+		published: Published{Keys: []string{"access_token"}, Labels: []string{"l"}, Annotations: []string{"a"}, StateLabels: []string{"s"}},
+		terms:     Terms{Policy: v1alpha1.RevocationOnDelete, DeadlineSeconds: 300},
+		pending:   []Listed{{GrantID: "p", Environment: "e", AccountsURL: "https://a.test", ClientID: "c", RefreshToken: kept{spacesauth.NewSecret("old")}, Always: true, NotBefore: noon, TokenExpirationTime: noon, Attempts: 1, Detail: "d", NextAttemptTime: noon, GiveUpTime: noon}},
+	}
+}
+
+// A member that is forgotten on the way to the Secret, or back, is lost with the next write.
+func TestEveryMemberIsStored(t *testing.T) {
+	full := fullDocument()
+	for member := range reflect.TypeFor[Document]().Fields() {
+		if reflect.ValueOf(full).FieldByIndex(member.Index).IsZero() && member.Name != "abandoned" {
+			t.Errorf("%s is not filled: this test proves nothing of it", member.Name)
+		}
+	}
+	content, err := full.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := Read(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := read.Bytes(); err != nil || !bytes.Equal(again, content) {
+		t.Errorf("read and written again it differs (%v)", err)
+	}
+	for member := range reflect.TypeFor[Document]().Fields() {
+		if reflect.ValueOf(read).FieldByIndex(member.Index).IsZero() && member.Name != "abandoned" {
+			t.Errorf("%s is lost", member.Name)
+		}
 	}
 }
 
 // FuzzReadDocument reads any content of a state Secret.
 func FuzzReadDocument(f *testing.F) {
-	full, err := fullDocument().bytes()
+	full, err := fullDocument().Bytes()
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -59,37 +90,37 @@ func FuzzReadDocument(f *testing.F) {
 	} {
 		f.Add([]byte(content), int64(len(content)))
 	}
-	f.Fuzz(func(t *testing.T, content []byte, version int64) {
-		d, err := readDocument(content)
+	f.Fuzz(func(t *testing.T, content []byte, newer int64) {
+		d, err := Read(content)
 		if err != nil {
 			expectQuiet(t, err, content)
 			return
 		}
-		if d.Version != documentVersion || d.CredentialUID == "" {
-			t.Fatalf("version %d of %q was accepted", d.Version, d.CredentialUID)
+		if d.credentialUID == "" {
+			t.Fatal("a document of nobody was accepted")
 		}
-		written, err := d.bytes()
+		written, err := d.Bytes()
 		if err != nil {
 			t.Fatalf("what was read cannot be written: %v", err)
 		}
-		again, err := readDocument(written)
+		again, err := Read(written)
 		if err != nil {
 			t.Fatalf("what was written cannot be read: %v", err)
 		}
-		if rewritten, err := again.bytes(); err != nil || !bytes.Equal(written, rewritten) {
+		if rewritten, err := again.Bytes(); err != nil || !bytes.Equal(written, rewritten) {
 			t.Errorf("read and written again it differs (%v):\n%s\n%s", err, written, rewritten)
 		}
-		if g := d.Grant; g != nil && (again.Grant == nil || again.Grant.RefreshToken.Reveal() != g.RefreshToken.Reveal() || !again.Grant.StartTime.Equal(g.StartTime)) {
+		if g := d.grant; g != nil && (again.grant == nil || again.grant.RefreshToken.Reveal() != g.RefreshToken.Reveal() || !again.grant.StartTime.Equal(g.StartTime)) {
 			t.Error("the grant is another one")
 		}
-		if copied, err := d.clone().bytes(); err != nil || !bytes.Equal(copied, written) {
+		if copied, err := d.Clone().Bytes(); err != nil || !bytes.Equal(copied, written) {
 			t.Errorf("a copy differs (%v)", err)
 		}
 		if strings.Contains(fmt.Sprintf("%v %+v %s %q", d, d, d, []any{d}), "refreshToken") {
 			t.Error("it prints what it holds")
 		}
-		if version > documentVersion {
-			expectNewerRefused(t, written, version)
+		if newer > version {
+			expectNewerRefused(t, written, newer)
 		}
 	})
 }
@@ -103,7 +134,7 @@ func expectQuiet(t *testing.T, err error, content []byte) {
 	_ = json.Unmarshal(content, &read)
 	if !slices.Contains([]string{
 		"it is not a JSON document", "a field of it has an unexpected form", "its version or its credential is missing",
-		fmt.Sprintf("its version is %d and this operator reads up to %d", read.Version, documentVersion),
+		fmt.Sprintf("its version is %d and this operator reads up to %d", read.Version, version),
 	}, err.Error()) {
 		t.Errorf("the error is %q", err)
 	}
@@ -121,7 +152,7 @@ func expectNewerRefused(t *testing.T, good []byte, version int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readDocument(newer); err == nil {
+	if _, err := Read(newer); err == nil {
 		t.Errorf("version %d was accepted", version)
 	}
 }
@@ -131,11 +162,11 @@ func expectNewerRefused(t *testing.T, good []byte, version int64) {
 type history struct {
 	t      *testing.T
 	random *rand.Rand
-	d      document
+	d      Document
 	now    time.Time
 	grants int
 	// underWay are answers to claims of the past and of now, in any order.
-	underWay []answer
+	underWay []Answer
 	// gone are grants that were given up for good: they must not live again.
 	gone map[string]bool
 }
@@ -158,14 +189,14 @@ func FuzzRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64, steps []byte) {
 		h := &history{
 			t: t, random: rand.New(rand.NewPCG(seed, 1)), now: noon, gone: map[string]bool{},
-			d: document{Version: 1, CredentialUID: "uid"},
+			d: Document{credentialUID: "uid"},
 		}
 		for _, step := range steps[:min(len(steps), 200)] {
-			before := h.d.Claims
+			before := h.d.claims
 			h.step(step)
 			h.expectSound(before)
 		}
-		if read, err := readDocument(h.written()); err != nil || read.Claims != h.d.Claims {
+		if read, err := Read(h.written()); err != nil || read.claims != h.d.claims {
 			t.Errorf("it cannot be read back: %v", err)
 		}
 	})
@@ -173,18 +204,18 @@ func FuzzRecord(f *testing.F) {
 
 func (h *history) step(step byte) {
 	h.now = h.now.Add(time.Duration(h.random.IntN(100)) * time.Second)
-	h.d = h.d.clone() // as a pass does: what was remembered must not change
+	h.d = h.d.Clone() // as a pass does: what was remembered must not change
 	switch step % 10 {
 	case 0:
-		if h.d.Grant != nil {
-			h.claim(*h.d.Grant, false, nil)
+		if h.d.grant != nil {
+			h.claim(*h.d.grant, false, nil)
 		}
 	case 1:
 		h.claim(h.newGrant(), true, nil)
 	case 2:
 		next := h.newGrant()
-		first := &firstUse{Hash: next.ID, GrantID: next.ID, Seed: next.RefreshToken}
-		if open := h.d.FirstUse; open != nil && h.random.IntN(2) == 0 {
+		first := &FirstUse{Hash: next.ID, GrantID: next.ID, Seed: next.RefreshToken}
+		if open := h.d.firstUse; open != nil && h.random.IntN(2) == 0 {
 			next.ID, first = open.GrantID, open // sent again
 		}
 		h.claim(next, true, first)
@@ -196,75 +227,75 @@ func (h *history) step(step byte) {
 			h.recordTwice(a)
 		}
 	case 5: // the service has revoked what is listed
-		h.d.Pending = nil
+		h.d.pending = nil
 	case 6:
 		h.giveUp()
-		h.d.revokeAll(fmt.Sprint(h.now), h.now)
+		h.d.RevokeAll(fmt.Sprint(h.now), h.now)
 	case 7: // a token has passed its checks
-		if h.d.Grant != nil && h.d.Grant.Token != nil {
-			h.d.Grant.Token.Check, h.d.Previous = nil, nil
+		if h.d.grant != nil && h.d.grant.Token != nil {
+			h.d.grant.Token.Check, h.d.meanwhile = nil, nil
 		}
 	case 8: // an answer is lost
 		if len(h.underWay) > 0 {
 			h.underWay = h.underWay[1:]
 		}
 	case 9:
-		h.d.Revocation.Policy = []v1alpha1.RevocationPolicy{v1alpha1.RevocationNever, v1alpha1.RevocationOnDelete}[h.random.IntN(2)]
+		h.d.terms.Policy = []v1alpha1.RevocationPolicy{v1alpha1.RevocationNever, v1alpha1.RevocationOnDelete}[h.random.IntN(2)]
 	}
 }
 
 // giveUp remembers the grants that a person has revoked.
 func (h *history) giveUp() {
-	if h.d.Grant != nil {
-		h.gone[h.d.Grant.ID] = true
+	if h.d.grant != nil {
+		h.gone[h.d.grant.ID] = true
 	}
-	if h.d.FirstUse != nil {
-		h.gone[h.d.FirstUse.GrantID] = true
+	if h.d.firstUse != nil {
+		h.gone[h.d.firstUse.GrantID] = true
 	}
 }
 
-func (h *history) newGrant() grant {
+func (h *history) newGrant() Grant {
 	h.grants++
-	return grant{ID: fmt.Sprint("g", h.grants), RefreshToken: kept{spacesauth.NewSecret(fmt.Sprint("sent", h.grants))}}
+	return Grant{ID: fmt.Sprint("g", h.grants), RefreshToken: kept{spacesauth.NewSecret(fmt.Sprint("sent", h.grants))}}
 }
 
 // claim announces a spend as the loop does, and puts its answer under way.
-func (h *history) claim(g grant, signIn bool, first *firstUse) {
+func (h *history) claim(g Grant, signIn bool, first *FirstUse) {
 	d := &h.d
-	d.Claims++
-	d.Claim = &claim{Number: d.Claims, Holder: fmt.Sprint(h.random.IntN(2)), GrantID: g.ID, SignIn: signIn}
+	d.claims++
+	d.claim = &Claim{Number: d.claims, Holder: fmt.Sprint(h.random.IntN(2)), GrantID: g.ID, SignIn: signIn}
 	if signIn && first == nil && h.random.IntN(4) == 0 {
-		d.Claim.RevokeRequest = fmt.Sprint("revoke", d.Claims)
+		d.claim.RevokeRequest = fmt.Sprint("revoke", d.claims)
 	}
 	if first != nil {
-		if old := d.FirstUse; old != nil && old.GrantID != first.GrantID {
+		if old := d.firstUse; old != nil && old.GrantID != first.GrantID {
 			d.list(old.grant(), h.now, h.now, h.now)
-			if !d.Revocation.never() {
+			if !d.terms.Never() {
 				h.gone[old.GrantID] = true
 			}
 		}
-		d.FirstUse = first
+		d.firstUse = first
 	}
-	a := answer{claim: *d.Claim, inputsHash: g.ID}
+	a := Answer{claim: *d.claim, hash: g.ID}
 	outcome := h.random.IntN(10)
 	switch {
 	case outcome == 0:
-		a.failure = &failure{Kind: spacesauth.KindAmbiguous, SignIn: signIn}
+		a.failure = &Failure{Kind: spacesauth.KindAmbiguous, SignIn: signIn}
 	case outcome == 1 && signIn:
-		a.refusal = &refusal{Hash: g.ID, Kind: spacesauth.KindRejectedGrant, SignIn: true}
+		a.refusal = &Refusal{Hash: g.ID, Kind: spacesauth.KindRejectedGrant, SignIn: true}
 		if first != nil {
 			a.refusal.GrantID = g.ID
 		}
 	case outcome == 1:
-		a.failure = &failure{Kind: spacesauth.KindRejectedGrant, GrantRefused: true}
+		a.failure = &Failure{Kind: spacesauth.KindRejectedGrant, GrantRefused: true}
 	}
 	if outcome > 1 || outcome == 0 && h.random.IntN(2) == 0 {
-		g.RefreshToken = kept{spacesauth.NewSecret(fmt.Sprint("answer", d.Claims))}
-		g.Answered, g.Condition = d.Claims, grantValid
+		g.RefreshToken = kept{spacesauth.NewSecret(fmt.Sprint("answer", d.claims))}
+		g.Answered, g.Condition = d.claims, Valid
 		if a.failure == nil {
-			g.Token = &tokenRecord{ExpirationTime: h.now.Add(time.Hour)}
+			g.Token = &Token{ExpirationTime: h.now.Add(time.Hour)}
 			if h.random.IntN(3) == 0 {
-				g.Token.Check = &check{}
+				g.Token.Check = &Check{}
 			}
 		}
 		a.grant = &g
@@ -274,53 +305,53 @@ func (h *history) claim(g grant, signIn bool, first *firstUse) {
 
 // recordTwice records an answer, and once more: a write whose outcome was lost is made
 // again.
-func (h *history) recordTwice(a answer) {
+func (h *history) recordTwice(a Answer) {
 	t := h.t
 	t.Helper()
-	open := h.d.Claim
+	open := h.d.claim
 	if a.claim.RevokeRequest != "" && open != nil && *open == a.claim {
 		h.giveUp()
 	}
-	h.d.record(h.copyOf(a), h.now)
+	h.d.Record(h.copyOf(a), h.now)
 	once := h.written()
-	again := h.d.clone()
-	again.record(h.copyOf(a), h.now)
-	if twice, err := again.bytes(); err != nil || !bytes.Equal(once, twice) {
+	again := h.d.Clone()
+	again.Record(h.copyOf(a), h.now)
+	if twice, err := again.Bytes(); err != nil || !bytes.Equal(once, twice) {
 		t.Errorf("recording it twice changed the document (%v):\n%s\n%s", err, once, twice)
 	}
-	if open != nil && *open == a.claim && h.d.Claim != nil {
+	if open != nil && *open == a.claim && h.d.claim != nil {
 		t.Error("its claim stays open")
 	}
-	if open != nil && *open != a.claim && (h.d.Claim == nil || *h.d.Claim != *open) {
+	if open != nil && *open != a.claim && (h.d.claim == nil || *h.d.claim != *open) {
 		t.Error("it closed a claim of another call")
 	}
 	h.expectKept(a)
 }
 
 // copyOf is the answer as it is kept in memory: recording must not change it.
-func (h *history) copyOf(a answer) answer {
-	a.grant = clonePointer(a.grant)
+func (h *history) copyOf(a Answer) Answer {
+	a.grant = a.grant.clone()
 	return a
 }
 
 // expectKept expects that a refresh token of the service is somewhere: in the grant, on
 // the list, or behind a newer one of its grant.
-func (h *history) expectKept(a answer) {
+func (h *history) expectKept(a Answer) {
 	t := h.t
 	t.Helper()
-	if a.grant == nil || a.grant.RefreshToken.Empty() || h.d.Revocation.never() {
+	if a.grant == nil || a.grant.RefreshToken.Empty() || h.d.terms.Never() {
 		return
 	}
-	if g := h.d.Grant; g != nil && g.ID == a.grant.ID && (g.Answered > a.claim.Number || g.RefreshToken.Reveal() == a.grant.RefreshToken.Reveal()) {
+	if g := h.d.grant; g != nil && g.ID == a.grant.ID && (g.Answered > a.claim.Number || g.RefreshToken.Reveal() == a.grant.RefreshToken.Reveal()) {
 		return
 	}
-	if entry := h.d.listed(a.grant.ID); entry == nil || entry.RefreshToken.Reveal() != a.grant.RefreshToken.Reveal() {
+	if entry := h.d.entry(a.grant.ID); entry == nil || entry.RefreshToken.Reveal() != a.grant.RefreshToken.Reveal() {
 		t.Errorf("the refresh token of %s is nowhere", a.grant.ID)
 	}
 }
 
 func (h *history) written() []byte {
-	content, err := h.d.bytes()
+	content, err := h.d.Bytes()
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -331,11 +362,11 @@ func (h *history) written() []byte {
 func (h *history) expectSound(claimsBefore int64) {
 	t, d := h.t, h.d
 	t.Helper()
-	if len(d.Pending) > maxPending {
-		t.Fatalf("%d grants are listed", len(d.Pending))
+	if len(d.pending) > maxPending {
+		t.Fatalf("%d grants are listed", len(d.pending))
 	}
 	seen := map[string]bool{}
-	for _, entry := range d.Pending {
+	for _, entry := range d.pending {
 		if seen[entry.GrantID] {
 			t.Errorf("%s is listed twice", entry.GrantID)
 		}
@@ -344,19 +375,19 @@ func (h *history) expectSound(claimsBefore int64) {
 		}
 		seen[entry.GrantID] = true
 	}
-	if d.Grant != nil && seen[d.Grant.ID] {
-		t.Errorf("%s is living and listed", d.Grant.ID)
+	if d.grant != nil && seen[d.grant.ID] {
+		t.Errorf("%s is living and listed", d.grant.ID)
 	}
-	if d.FirstUse != nil && seen[d.FirstUse.GrantID] {
-		t.Errorf("%s is on its way and listed", d.FirstUse.GrantID)
+	if d.firstUse != nil && seen[d.firstUse.GrantID] {
+		t.Errorf("%s is on its way and listed", d.firstUse.GrantID)
 	}
-	if d.Grant != nil && h.gone[d.Grant.ID] {
-		t.Errorf("%s was given up and lives again", d.Grant.ID)
+	if d.grant != nil && h.gone[d.grant.ID] {
+		t.Errorf("%s was given up and lives again", d.grant.ID)
 	}
-	if d.Claims < claimsBefore || d.Claim != nil && d.Claim.Number > d.Claims {
-		t.Errorf("after %d claims: %d, and %+v", claimsBefore, d.Claims, d.Claim)
+	if d.claims < claimsBefore || d.claim != nil && d.claim.Number > d.claims {
+		t.Errorf("after %d claims: %d, and %+v", claimsBefore, d.claims, d.claim)
 	}
-	if len(d.Inputs.Refused) > maxRefusals {
-		t.Errorf("%d refusals are remembered", len(d.Inputs.Refused))
+	if len(d.inputs.Refused) > maxRefusals {
+		t.Errorf("%d refusals are remembered", len(d.inputs.Refused))
 	}
 }

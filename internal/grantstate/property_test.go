@@ -1,4 +1,4 @@
-package controllers
+package grantstate
 
 import (
 	"errors"
@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
@@ -76,20 +75,6 @@ func TestAnyTokenIsRenewedInItsLife(t *testing.T) {
 	}
 }
 
-func TestAnyBackoffIsWithinItsBounds(t *testing.T) {
-	chance := newChances(2)
-	for range 100_000 {
-		count, left := int32(chance.Uint32()), chance.eitherWay(2*year)
-		if chance.IntN(2) == 0 {
-			count %= 20
-		}
-		wait := backoff(types.UID(fmt.Sprint(chance.Uint64())), count, left)
-		if wait < minBackoff || wait > maxBackoff || left > 0 && wait > max(left/4, minBackoff) {
-			t.Fatalf("failure %d with %s left waits %s", count, left, wait)
-		}
-	}
-}
-
 // failing gives a failure of any kind.
 func (s chances) failing() *spacesauth.Error {
 	kinds := []spacesauth.Kind{
@@ -117,11 +102,13 @@ func (s chances) jump(now time.Time) time.Time { return now.Add(s.eitherWay(year
 func TestNoFailureWaitsLongerThanItsCapWhateverTheClockDoes(t *testing.T) {
 	chance := newChances(3)
 	kinds := []v1alpha1.GrantType{v1alpha1.GrantTypePassword, v1alpha1.GrantTypeRefreshToken, v1alpha1.GrantTypeAnonymous}
-	var previous *failure
+	var previous *Failure
 	now, held := noon, 0
 	for range 100_000 {
-		s := spend{by: kinds[chance.IntN(3)], signIn: chance.IntN(2) == 0, passwordIsLeft: chance.IntN(2) == 0, living: &tokenRecord{ExpirationTime: chance.jump(now)}}
-		f, _ := settle("uid", s, previous, chance.failing(), now)
+		s := Spend{by: kinds[chance.IntN(3)], signIn: chance.IntN(2) == 0, replaceable: chance.IntN(2) == 0, living: &Token{ExpirationTime: chance.jump(now)}}
+		var d Document
+		d.failed(s.signIn, previous)
+		f, _ := d.settle(s, chance.failing(), now)
 		if previous = f; f == nil {
 			continue
 		}
@@ -129,9 +116,9 @@ func TestNoFailureWaitsLongerThanItsCapWhateverTheClockDoes(t *testing.T) {
 			t.Fatalf("%s waits %s, its cap is %s", f.Kind, wait, f.longestWait())
 		}
 		now = chance.jump(now)
-		if f.holds(now, "", "") {
+		if f.holds(now, "") {
 			held++
-			if f.NextAttemptTime.Sub(now) > f.longestWait() || f.holds(now.Add(f.longestWait()), "", "") {
+			if f.NextAttemptTime.Sub(now) > f.longestWait() || f.holds(now.Add(f.longestWait()), "") {
 				t.Fatalf("%s holds %s at %s", f.Kind, f.NextAttemptTime.Sub(now), now)
 			}
 		}
@@ -141,70 +128,21 @@ func TestNoFailureWaitsLongerThanItsCapWhateverTheClockDoes(t *testing.T) {
 	}
 }
 
-func TestNoGateStaysClosedLongerThanItsCapWhateverTheClockDoes(t *testing.T) {
-	chance := newChances(4)
-	closed := map[string]int{}
-	for range 200 {
-		g := &gate{bucket: rate.NewLimiter(rate.Limit(0.1+chance.Float64()*20), 1+chance.IntN(40))}
-		now := noon
-		for range 500 {
-			if f := g.enter(now); f != nil {
-				closed[f.reason]++
-				longest := spacesauth.MaxRetryAfter
-				switch f.reason {
-				case v1alpha1.ReasonServiceUnavailable:
-					longest = maxProbeWait
-				case "":
-					longest = 10 * time.Second // one call at the lowest rate
-				}
-				if wait := f.wake.Sub(now); wait <= 0 || wait > longest {
-					t.Fatalf("%q waits %s", f.reason, wait)
-				}
-				// A second look at the end of the cap finds the way free, if nobody else came.
-				if again := g.enter(now.Add(longest)); again != nil && again.reason == f.reason {
-					t.Fatalf("%q still holds after %s", f.reason, longest)
-				} else if again == nil {
-					g.cancel()
-				}
-			} else {
-				switch chance.IntN(4) {
-				case 0:
-					g.leave(nil, now)
-				case 1:
-					g.cancel()
-				default:
-					g.leave(chance.failing(), now)
-				}
-			}
-			if chance.IntN(3) == 0 {
-				now = chance.jump(now)
-			} else {
-				now = now.Add(chance.upTo(time.Hour))
-			}
-		}
-	}
-	for _, reason := range []string{"", v1alpha1.ReasonThrottled, v1alpha1.ReasonServiceUnavailable} {
-		if closed[reason] == 0 {
-			t.Errorf("no gate was ever closed for %q", reason)
-		}
-	}
-}
-
 func TestAListedGrantIsRevokedWhateverTheClockDoes(t *testing.T) {
 	chance := newChances(5)
 	for range 50_000 {
-		d := document{Grant: &grant{ID: "g", RefreshToken: kept{spacesauth.NewSecret("r")}, Token: &tokenRecord{ExpirationTime: noon.Add(chance.upTo(2 * year))}}}
+		d := Document{grant: &Grant{ID: "g", RefreshToken: kept{spacesauth.NewSecret("r")}, Token: &Token{ExpirationTime: noon.Add(chance.upTo(2 * year))}}}
 		d.supersede(noon)
 		now := chance.jump(noon)
-		published := now.Add(-superseded)
-		if entry := d.Pending[0]; !entry.due(now, published) && !entry.due(now.Add(superseded), published) {
-			t.Fatalf("listed at %s it is due neither at %s nor %s later", noon, now, superseded)
+		published := now.Add(-Changeover)
+		if entry := d.pending[0]; !entry.Due(now, published) && !entry.Due(now.Add(Changeover), published) {
+			t.Fatalf("listed at %s it is due neither at %s nor %s later", noon, now, Changeover)
 		}
-		d.Pending[0].Attempts, d.Pending[0].NextAttemptTime = 1, noon.Add(revocationWait(types.NamespacedName{}, d.Pending[0], chance.failing()))
-		if entry := d.Pending[0]; entry.waits(now) && entry.waits(now.Add(spacesauth.MaxRetryAfter)) {
+		d.Tried(d.pending[0].Failed(chance.failing(), noon))
+		if entry := d.pending[0]; entry.Waits(now) && entry.Waits(now.Add(spacesauth.MaxRetryAfter)) {
 			t.Fatalf("tried at %s it waits longer than its cap at %s", noon, now)
 		}
-		if d.Pending[0].due(noon.Add(superseded-1), noon) && d.Pending[0].TokenExpirationTime.After(noon.Add(superseded)) {
+		if d.pending[0].Due(noon.Add(Changeover-1), noon) && d.pending[0].TokenExpirationTime.After(noon.Add(Changeover)) {
 			t.Fatal("it is due before workloads could change over")
 		}
 	}
@@ -213,31 +151,31 @@ func TestAListedGrantIsRevokedWhateverTheClockDoes(t *testing.T) {
 // life is a credential that is renewed by decide and schedule alone.
 type life struct {
 	credential *v1alpha1.SpacesCredential
-	document   *document
+	document   *Document
 	minted     int
 }
 
 // mint does what a successful call and its save do.
 func (l *life) mint(now time.Time, renewal v1alpha1.Renewal, lifetime time.Duration) {
 	issue, renew, expire := schedule("uid", renewal, now, lifetime)
-	l.document.Claims++
-	l.document.Claim = &claim{Number: l.document.Claims, Holder: "me", GrantID: "g"}
-	l.document.record(answer{claim: *l.document.Claim, grant: &grant{
-		ID: "g", Answered: l.document.Claims, RefreshToken: kept{spacesauth.NewSecret(fmt.Sprint("r", l.document.Claims))},
-		Token: &tokenRecord{IssueTime: issue, RenewalTime: renew, ExpirationTime: expire},
+	l.document.claims++
+	l.document.claim = &Claim{Number: l.document.claims, Holder: "me", GrantID: "g"}
+	l.document.Record(Answer{claim: *l.document.claim, grant: &Grant{
+		ID: "g", Answered: l.document.claims, RefreshToken: kept{spacesauth.NewSecret(fmt.Sprint("r", l.document.claims))},
+		Token: &Token{IssueTime: issue, RenewalTime: renew, ExpirationTime: expire},
 	}}, now)
 	l.minted++
 }
 
 func (l *life) due(now time.Time) bool {
-	return decide(observation{credential: l.credential, now: now, document: l.document}).action != actionNone
+	return Decide(Observation{Credential: l.credential, Now: now, Document: *l.document, Inputs: Seen{signIn: "s", refresh: "r"}}).Action != Nothing
 }
 
 func TestTheScheduleNeverMintsTwiceWithinATenthOfALifetime(t *testing.T) {
 	chance := newChances(6)
 	for _, kind := range []v1alpha1.GrantType{v1alpha1.GrantTypePassword, v1alpha1.GrantTypeRefreshToken} {
 		for range 300 {
-			l := &life{credential: bySeed("bot"), document: &document{}}
+			l := &life{credential: credentialOf(v1alpha1.GrantTypeRefreshToken), document: &Document{}}
 			l.credential.Spec.GrantType = kind
 			renewal, lifetime := chance.renewal(), 2*time.Second+chance.upTo(60*24*time.Hour)
 			now := noon.Add(chance.upTo(time.Second))
@@ -270,14 +208,14 @@ func TestATokenFromTheFutureIsDueAndOneMintEndsThat(t *testing.T) {
 	chance := newChances(7)
 	jumped := 0
 	for range 300 {
-		l := &life{credential: bySeed("bot"), document: &document{}}
+		l := &life{credential: credentialOf(v1alpha1.GrantTypeRefreshToken), document: &Document{}}
 		renewal, lifetime := chance.renewal(), 2*time.Second+chance.upTo(60*24*time.Hour)
 		now := noon
 		l.mint(now, renewal, lifetime)
 		for range 200 {
 			now = chance.jump(now)
-			token := l.document.Grant.Token
-			future := token.IssueTime.Sub(now) > clockJump
+			token := l.document.grant.Token
+			future := token.IssueTime.Sub(now) > ClockJump
 			if future {
 				jumped++
 			}
@@ -300,7 +238,7 @@ func TestATokenFromTheFutureIsDueAndOneMintEndsThat(t *testing.T) {
 }
 
 func TestEveryErrorIsSettled(t *testing.T) {
-	f, refused := settle("uid", spend{}, nil, errors.New("of no kind"), noon)
+	f, refused := Document{}.settle(Spend{}, errors.New("of no kind"), noon)
 	if f == nil || refused != nil || f.Kind != spacesauth.KindAmbiguous {
 		t.Errorf("it is %+v, %+v", f, refused)
 	}

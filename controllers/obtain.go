@@ -1,0 +1,339 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+)
+
+const (
+	// saveMargin is the time after a call's deadline in which its answer is saved. It
+	// is less than watchMargin: when a claim counts as old, its holder is silent.
+	saveMargin = 10 * time.Second
+	// watchMargin is added to a call's timeout before somebody else's claim counts as old.
+	watchMargin = 15 * time.Second
+	// wakeMargin is what a process that was stopped has to read an answer that came meanwhile.
+	wakeMargin = time.Second
+	// saveAttempts bounds how often one pass writes the same answer against others who
+	// write the same document.
+	saveAttempts = 4
+	// drainPause is the time between two tries of Drain.
+	drainPause = time.Second
+)
+
+// call is one call that spends a grant: what is sent, where, and what the document has to
+// know of it.
+type call struct {
+	spend  grantstate.Spend
+	client *spacesauth.Client
+	given  grantstate.Given
+}
+
+// obtain makes the one call that a pass may make, between two writes of the state: the
+// claim, before anything leaves the process, and the save of the answer, after which
+// nothing is left to lose. What is told afterwards is what the document says then.
+func (r *Reconciler) obtain(ctx context.Context, s *scope, verdict grantstate.Verdict) (outcome, error) {
+	if out, err := r.lookAgain(ctx, s, verdict); err != nil || out.standing != settled {
+		return out, err
+	}
+	c, problem, err := r.prepare(s, verdict.Action)
+	if err != nil || problem.standing != settled {
+		return problem, err
+	}
+	if err := r.forgiveOthers(ctx, s, c.spend); err != nil {
+		return outcome{}, err
+	}
+	if err := r.addFinalizer(ctx, s); err != nil {
+		return outcome{}, err
+	}
+	turn, closed := r.turn(s, c.client, false)
+	if turn == nil {
+		return closed, nil
+	}
+	if out, err := r.spend(ctx, s, c, turn); err != nil || out.standing != settled {
+		return out, err
+	}
+	return r.tellAnswer(ctx, s)
+}
+
+// lookAgain is the one second look of a pass, at the inputs that are really sent. What was
+// decided by what this process remembers of them may be wrong: the informer of a process
+// that was stopped is late, while the state and the inputs are read now. Another process
+// may have used them meanwhile.
+func (r *Reconciler) lookAgain(ctx context.Context, s *scope, verdict grantstate.Verdict) (outcome, error) {
+	if s.inputs.isRead {
+		return outcome{}, nil
+	}
+	known := s.inputs.seen
+	in, err := r.readInputs(ctx, s, verdict.Action != grantstate.Refresh)
+	if err != nil {
+		return outcome{}, err
+	}
+	if verdict.Action == grantstate.Refresh {
+		in.seen = known.WithRefresh(in.seen)
+	}
+	s.inputs = in
+	if now := s.decide(in.seen); now.Action != verdict.Action {
+		r.memory.change(s.key, func(known *recollection) { known.inputs = inputs{} })
+		if in.clientProblem.isTrouble() {
+			return in.clientProblem, nil
+		}
+		return again, nil
+	}
+	return outcome{}, nil
+}
+
+// prepare makes the call that was decided.
+func (r *Reconciler) prepare(s *scope, what grantstate.Action) (call, outcome, error) {
+	o := s.judged(s.inputs.seen)
+	if what == grantstate.Refresh {
+		c := call{spend: o.Refresh(), given: s.inputs.given}
+		var problem outcome
+		c.client, problem = r.clientToRenew(s.key.Namespace, c.spend, s.inputs.given.Application.ID)
+		return c, problem, nil
+	}
+	spend, given, err := o.SignIn(s.environment.Environment().Name, s.inputs.given, r.Random)
+	return call{spend: spend, client: s.environment, given: given}, outcome{}, err
+}
+
+// send makes the call.
+func (c call) send(ctx context.Context, beforeSending func() error) (spacesauth.Answer, error) {
+	switch app := c.given.Application; {
+	case c.spend.By() == v1alpha1.GrantTypeAnonymous:
+		return c.client.Guest(ctx, *c.given.Guest, beforeSending)
+	case !c.spend.RefreshToken().Empty(): // the living grant's, or a seed
+		return c.client.Token(ctx, app, spacesauth.RefreshTokenGrant{RefreshToken: c.spend.RefreshToken()}, beforeSending)
+	case c.spend.By() == v1alpha1.GrantTypeAuthorizationCode:
+		return c.client.Token(ctx, app, c.given.Code, beforeSending)
+	default:
+		return c.client.Token(ctx, app, spacesauth.PasswordGrant{Username: c.given.Username, Password: c.given.Password, Scopes: c.given.Scopes}, beforeSending)
+	}
+}
+
+// forgiveOthers forgets what was refused before an input changed. That is done at once, because
+// the call may have to wait, and the input may be changed back until then.
+func (r *Reconciler) forgiveOthers(ctx context.Context, s *scope, spend grantstate.Spend) error {
+	d := s.document.Clone()
+	if s.state == nil || !d.ForgiveOthers(spend) {
+		return nil
+	}
+	return r.update(ctx, s, func(d *grantstate.Document) { d.ForgiveOthers(spend) })
+}
+
+// spend claims, calls, and saves the answer. From before the claim to the end of the save
+// nothing that ends the pass may end the work: it has contexts of its own, whose deadlines
+// count from the time in the claim, however slow the API server is. It counts as under way
+// from before the claim, and does not begin once the process is leaving.
+func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (outcome, error) {
+	if !r.flights.begin() {
+		turn.giveBack()
+		return pacedUntil(r.Clock.Now().Add(callPause)), nil
+	}
+	defer r.flights.end()
+	claimed, timeout := turn.began, c.client.Environment().Timeout()
+	work := context.WithoutCancel(ctx)
+
+	claiming, end := r.until(work, claimed.Add(timeout))
+	err := r.update(claiming, s, func(d *grantstate.Document) {
+		d.Claim(c.spend, s.credential, r.Holder, claimed, timeout)
+		d.Announce(announced(s.credential))
+	})
+	end()
+	if err != nil {
+		turn.giveBack()
+		if out := refusedWrite(err); out.isTrouble() {
+			return out, nil
+		}
+		return outcome{}, err
+	}
+	calling, end := r.until(work, claimed.Add(timeout))
+	got, err := c.send(calling, func() error { return r.notTooLate(claimed, timeout) })
+	end()
+	turn.made(err)
+	r.Metrics.called(c.client.Environment().Name, string(c.spend.By()), err)
+	r.memory.keep(s.key, s.document.Answer(c.spend, s.credential, got, err, r.Clock.Now()))
+	s.signedIn = c.spend.By() == v1alpha1.GrantTypePassword || c.spend.By() == v1alpha1.GrantTypeAnonymous
+
+	saving, end := r.until(work, claimed.Add(timeout+saveMargin))
+	defer end()
+	return outcome{}, r.saveAnswers(saving, s.key)
+}
+
+// tellAnswer reads the document that the save left, and tells what holds up what is wanted.
+func (r *Reconciler) tellAnswer(ctx context.Context, s *scope) (outcome, error) {
+	state, err := r.findState(ctx, s.key, s.credential.UID)
+	if err != nil {
+		return outcome{}, err
+	}
+	if state == nil || !state.isUsable() {
+		return again, nil
+	}
+	s.state, s.document = state, state.document
+	if s.inputs.isRead {
+		s.inputs.seen = s.document.See(s.inputs.given)
+		r.rememberInputs(s.key, s.inputs)
+	}
+	o := s.judged(s.inputs.seen)
+	o.Now = r.Clock.Now()
+	return s.held(grantstate.Decide(o)), nil
+}
+
+// notTooLate keeps a process that slept from sending: by then another may have
+// taken the claim over. A clock that stands still in a suspended machine and one
+// that was set are each caught by the other.
+func (r *Reconciler) notTooLate(claimed time.Time, timeout time.Duration) error {
+	now := r.Clock.Now()
+	monotonic, wall := now.Sub(claimed), now.Round(0).Sub(claimed.Round(0))
+	if monotonic > timeout || wall > timeout || wall < -grantstate.ClockJump {
+		return errors.New("too much time passed since the claim")
+	}
+	return nil
+}
+
+// until is a context that ends at a time of the injected clock. To a process that was stopped,
+// and finds that time long past when it wakes up, it gives a moment more: an answer that came
+// meanwhile waits to be read, and may be the only copy of a grant. Nothing is sent then.
+func (r *Reconciler) until(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	end := func() { cancel(context.DeadlineExceeded) }
+	left := deadline.Sub(r.Clock.Now())
+	if left <= 0 {
+		end()
+		return ctx, end
+	}
+	timer := r.Clock.AfterFunc(left, func() {
+		// Not in the timer's own time: a clock may hold a lock while it calls.
+		go func() {
+			if r.Clock.Now().Sub(deadline) < wakeMargin {
+				end()
+			} else {
+				r.Clock.AfterFunc(wakeMargin, end)
+			}
+		}()
+	})
+	return ctx, func() {
+		timer.Stop()
+		cancel(context.Canceled)
+	}
+}
+
+// othersClaim is in the way while another process may be at work on the grant: until this
+// process has watched its claim for as long as a call and its save may take. Times are this
+// process's own: those in the claim may come from a wrong clock.
+func (r *Reconciler) othersClaim(s *scope) outcome {
+	claim := s.document.OpenClaim()
+	if claim == nil || claim.Holder == r.Holder {
+		// Our own calls end before their pass does. What is left open of ours was
+		// either never sent or waits in memory to be saved, which comes first.
+		return outcome{}
+	}
+	now := r.Clock.Now()
+	var since time.Time
+	r.memory.change(s.key, func(known *recollection) {
+		if known.watching.holder != claim.Holder || known.watching.number != claim.Number {
+			known.watching = watchedClaim{holder: claim.Holder, number: claim.Number, since: now}
+		}
+		since = known.watching.since
+	})
+	old := since.Add(max(claim.Timeout(), r.callTimeout()) + watchMargin)
+	if !now.Before(old) {
+		return outcome{}
+	}
+	return claimedByAnother().at(old)
+}
+
+// callTimeout is the longest a call may take in any environment.
+func (r *Reconciler) callTimeout() time.Duration {
+	longest := spacesauth.DefaultTimeoutSeconds * time.Second
+	for _, client := range r.Environments {
+		longest = max(longest, client.Environment().Timeout())
+	}
+	return longest
+}
+
+// saveAnswers records the answers that memory holds for a credential. While it
+// fails they stay there; it is the write that is repeated, never the call.
+func (r *Reconciler) saveAnswers(ctx context.Context, key types.NamespacedName) error {
+	for _, a := range r.memory.of(key).unsaved {
+		if err := r.saveAnswer(ctx, key, a); err != nil {
+			return fmt.Errorf("an answer of the service is not saved yet and is kept in memory: %w", err)
+		}
+	}
+	return nil
+}
+
+// saveAnswer records one answer in the state. Where no state can keep it any more, its
+// grant is listed in memory, to be revoked. In one that cannot be read it may have its
+// place yet.
+func (r *Reconciler) saveAnswer(ctx context.Context, key types.NamespacedName, a grantstate.Answer) error {
+	for range saveAttempts {
+		current, err := r.stateForSave(ctx, key, a)
+		switch {
+		case err != nil:
+			return err
+		case current != nil && current.problem == stateUnreadable:
+			return nil
+		case current == nil || !current.isOf(a.CredentialUID()):
+			r.memory.unkeep(key, a, r.Clock.Now())
+			return nil
+		}
+		s := &scope{key: key, credential: reference(key, a.CredentialUID()), state: current, document: current.document}
+		err = r.update(ctx, s, func(d *grantstate.Document) { d.Record(a, r.Clock.Now()) })
+		if err == nil {
+			r.memory.saved(key, a)
+		}
+		if !errors.Is(err, errConflict) {
+			return err
+		}
+	}
+	return errConflict
+}
+
+// stateForSave is the document this process wrote the claim into, or the one that
+// is there now.
+func (r *Reconciler) stateForSave(ctx context.Context, key types.NamespacedName, a grantstate.Answer) (*state, error) {
+	if known := r.memory.of(key).state; known != nil && known.document.CredentialUID() == a.CredentialUID() {
+		return known, nil
+	}
+	return r.readState(ctx, key, a.CredentialUID())
+}
+
+// Drain lets no call begin any more, waits for those under way, and saves what is unsaved,
+// until ctx ends. It is for the time after the manager stopped: with a lost lease its
+// workers get no grace, but an answer of the service must still reach the state.
+func (r *Reconciler) Drain(ctx context.Context) error {
+	select {
+	case <-r.flights.drain():
+	case <-ctx.Done():
+		return fmt.Errorf("a call to the service was still under way: %w", ctx.Err())
+	}
+	for {
+		var failed error
+		for _, key := range r.memory.withAnswers() {
+			failed = errors.Join(failed, r.saveAnswers(ctx, key))
+			r.revokeUnkept(ctx, key)
+		}
+		if failed == nil && len(r.memory.withAnswers()) == 0 {
+			return nil
+		}
+		if failed == nil {
+			failed = errors.New("grants that no state can keep are not revoked yet, or their states cannot be read")
+		}
+		log.FromContext(ctx).Error(failed, "Saving an answer failed; trying again")
+		timer := r.Clock.NewTimer(drainPause)
+		select {
+		case <-timer.C():
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("%w (%w)", failed, ctx.Err())
+		}
+	}
+}

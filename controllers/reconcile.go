@@ -1,0 +1,130 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+)
+
+// afterConflict is when a pass that met somebody else's write begins anew.
+const afterConflict = time.Second
+
+// Reconcile makes one pass. Its errors are the Kubernetes API's alone: with an error
+// the queue retries within milliseconds, which the service must never see. Every
+// pass of a living credential returns when to look again.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	s, err := r.begin(ctx, request.NamespacedName)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	// An answer in memory is the only copy of a grant: it is saved before anything
+	// else is looked at.
+	if err := r.saveAnswers(ctx, s.key); err != nil {
+		return ctrl.Result{}, err
+	}
+	var wake time.Duration
+	switch {
+	case s.isGone():
+		wake, err = r.reconcileGone(ctx, s)
+	case r.lags(s):
+		wake = afterConflict
+	case s.credential.DeletionTimestamp.IsZero():
+		wake, err = r.reconcileNormal(ctx, s)
+	default:
+		wake, err = r.reconcileDelete(ctx, s)
+	}
+	if errors.Is(err, errConflict) {
+		wake, err = afterConflict, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: r.sooner(wake, r.revokeUnkept(ctx, s.key))}, nil
+}
+
+// reconcileNormal makes the cluster and the service as spec wants them, tells it in the
+// status, and says when to look again.
+func (r *Reconciler) reconcileNormal(ctx context.Context, s *scope) (time.Duration, error) {
+	out, err := r.realise(ctx, s)
+	if forbidden := r.forbidden(s, err); forbidden.isTrouble() {
+		out, err = forbidden, nil
+	}
+	switch {
+	case err != nil:
+		return 0, err
+	case out.standing == startOver:
+		return afterConflict, nil
+	}
+	return r.conclude(ctx, s, out)
+}
+
+// realise observes, decides, obtains and saves, verifies, publishes and revokes. What
+// holds up one step holds up those behind it only where they say so themselves: an old
+// token stays published while a new one cannot be had.
+func (r *Reconciler) realise(ctx context.Context, s *scope) (outcome, error) {
+	if err := r.observe(ctx, s); err != nil {
+		return outcome{}, err
+	}
+	if !s.state.isUsable() {
+		return r.replaceState(ctx, s)
+	}
+	held, err := r.renew(ctx, s)
+	if err != nil || held.standing == startOver || s.credential.Spec.Suspend {
+		return held, err
+	}
+	unverified, err := r.verify(ctx, s)
+	if err != nil {
+		return outcome{}, err
+	}
+	unpublished, err := r.publish(ctx, s)
+	if err != nil {
+		return outcome{}, err
+	}
+	if unpublished.reason == v1alpha1.ReasonSecretConflict {
+		err = r.undoSignIn(ctx, s)
+	}
+	if err == nil {
+		s.revocation, err = r.revokeListed(ctx, s)
+	}
+	if err != nil {
+		s.revocation, err = r.unrevoked(s, err)
+	}
+	return firstTrouble(unpublished, held, unverified), err
+}
+
+// reconcileDelete takes a deleted credential to its end, and says when to look again.
+func (r *Reconciler) reconcileDelete(ctx context.Context, s *scope) (time.Duration, error) {
+	out, err := r.finalize(ctx, s)
+	if forbidden := r.forbidden(s, err); forbidden.isTrouble() {
+		out, err = forbidden, nil
+	}
+	switch {
+	case err != nil:
+		return 0, err
+	case out.standing == startOver:
+		return afterConflict, nil
+	case out.standing == settled:
+		r.memory.forget(s.key)
+		return 0, nil
+	}
+	return r.concludeDeletion(ctx, s, out)
+}
+
+// reconcileGone looks after what a credential that is gone left behind.
+func (r *Reconciler) reconcileGone(ctx context.Context, s *scope) (time.Duration, error) {
+	out, err := r.retireOrphan(ctx, s)
+	switch {
+	case err != nil:
+		return 0, err
+	case out.standing == startOver:
+		return afterConflict, nil
+	case out.standing == settled:
+		r.memory.forget(s.key)
+		return 0, nil
+	}
+	return r.later(out), nil
+}

@@ -1,0 +1,197 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+)
+
+// replaceState ends a state Secret that a living credential cannot work with, and has the
+// next pass begin with another one.
+func (r *Reconciler) replaceState(ctx context.Context, s *scope) (outcome, error) {
+	switch s.state.problem {
+	case stateForeign:
+		return stateTaken(s.state.name.Name), nil
+	case stateUnreadable:
+		if s.state.deletion.IsZero() {
+			return unreadable(s.state), nil
+		}
+		return endsPass(r.awaitReader(ctx, s, grantstate.TermsOf(s.credential).Deadline(s.state.deletion)))
+	case stateOrphaned:
+		living, err := r.living(ctx, s.key)
+		if err != nil {
+			return outcome{}, err
+		}
+		if living.UID == s.state.document.CredentialUID() {
+			return again, nil // the informer lags behind
+		}
+		return endsPass(r.retire(ctx, s, grantstate.Retirement{}))
+	case stateCopied:
+		if err := r.stillWanted(ctx, s); err != nil {
+			return outcome{}, err
+		}
+		return r.succeed(ctx, s, r.releaseCopy)
+	case stateUsable: // and deleted: the emergency stop, below
+	}
+	// Nothing is spent from it any more and its grants are revoked, whatever the policy says.
+	if err := r.stillWanted(ctx, s); err != nil {
+		return outcome{}, err
+	}
+	return r.succeed(ctx, s, func(ctx context.Context, s *scope) (outcome, error) {
+		return r.retire(ctx, s, grantstate.Retirement{Always: true})
+	})
+}
+
+// succeed ends a state and makes the one that follows it: what was used and refused is
+// taken over, so that a seed is not sent a second time. While somebody else's finalizer
+// holds the old one, the new one has to wait.
+func (r *Reconciler) succeed(ctx context.Context, s *scope, end func(context.Context, *scope) (outcome, error)) (outcome, error) {
+	next := s.document.Successor(s.credential)
+	out, err := end(ctx, s)
+	if err != nil || out.standing != settled {
+		return out, err
+	}
+	if s.state != nil && len(s.state.othersFinalizers()) > 0 {
+		r.memory.change(s.key, func(known *recollection) { known.successor = &next })
+		return heldState(s.state), nil
+	}
+	s.state, s.document = nil, next
+	err = r.update(ctx, s, func(d *grantstate.Document) { d.Announce(announced(s.credential)) })
+	if out := refusedWrite(err); out.isTrouble() {
+		return out, nil
+	}
+	return again, err
+}
+
+// retireState ends the state Secret of a deleted credential, whatever is in it.
+func (r *Reconciler) retireState(ctx context.Context, s *scope) (outcome, error) {
+	if err := r.observeState(ctx, s); err != nil || s.state == nil {
+		return outcome{}, err
+	}
+	deletion := s.credential.DeletionTimestamp.Time
+	terms := grantstate.TermsOf(s.credential)
+	switch s.state.problem {
+	case stateForeign:
+		return outcome{}, nil
+	case stateCopied:
+		return r.releaseCopy(ctx, s)
+	case stateUnreadable:
+		return r.awaitReader(ctx, s, terms.Deadline(deletion))
+	case stateOrphaned:
+		return r.retire(ctx, s, grantstate.Retirement{})
+	case stateUsable: // the usual end, below
+	}
+	return r.retire(ctx, s, grantstate.Retirement{Terms: &terms, Since: deletion})
+}
+
+// retireOrphan ends the state Secret that a credential left behind, if there is one: its
+// grants are revoked. It is deleted first, so that its own deletion starts the recorded
+// deadline. A Secret that merely has such a name costs no read.
+func (r *Reconciler) retireOrphan(ctx context.Context, s *scope) (outcome, error) {
+	seen, err := r.secretMetadata(ctx, stateName(s.key))
+	if err != nil || seen == nil {
+		return outcome{}, err
+	}
+	if !controllerutil.ContainsFinalizer(seen, v1alpha1.FinalizerGrant) && seen.Labels[v1alpha1.LabelSecret] != v1alpha1.SecretGrant {
+		return outcome{}, nil
+	}
+	if s.state, err = r.readState(ctx, s.key, ""); err != nil || s.state == nil || s.state.problem == stateForeign {
+		return outcome{}, err
+	}
+	s.document = s.state.document
+	living, err := r.living(ctx, s.key)
+	if err != nil || living.UID != "" {
+		return outcome{}, err
+	}
+	switch s.state.problem {
+	case stateCopied:
+		return r.releaseCopy(ctx, s)
+	case stateUnreadable:
+		if err := r.markDeleted(ctx, s); err != nil || s.state == nil {
+			return outcome{}, err
+		}
+		return r.awaitReader(ctx, s, s.state.deletion.Add(v1alpha1.DefaultRevocationDeadline))
+	case stateOrphaned, stateUsable, stateForeign:
+	}
+	return r.retire(ctx, s, grantstate.Retirement{})
+}
+
+// retire ends what a state Secret holds: it is deleted, its grants are revoked, it is
+// released. It is settled when nothing is left to revoke.
+//
+// The order is safe at every step: a deleted state is never spent from, and the
+// release is refused if an answer was saved in between.
+func (r *Reconciler) retire(ctx context.Context, s *scope, how grantstate.Retirement) (outcome, error) {
+	if wait := r.othersClaim(s); wait.isTrouble() {
+		return wait, nil
+	}
+	if err := r.markDeleted(ctx, s); err != nil || s.state == nil {
+		return outcome{}, err
+	}
+	if how.Since.IsZero() {
+		how.Since = s.state.deletion
+	}
+	d := s.document.Clone()
+	d.Retire(how, r.Clock.Now())
+	round := r.revoke(ctx, s, d.Pending(), func(grantstate.Listed) bool { return true })
+	round.record(&d)
+	left, news := len(d.Pending()), round.isNews() || !s.document.IsRetired()
+	// With nothing left the release says it all, unless somebody else's finalizer keeps the
+	// Secret: there an emptied document says that nothing is to be revoked any more.
+	if news && (left > 0 || len(s.state.othersFinalizers()) > 0) {
+		if err := r.update(ctx, s, func(into *grantstate.Document) { *into = d }); err != nil {
+			return outcome{}, err
+		}
+	}
+	if left == 0 {
+		if _, err := r.releaseState(ctx, s); err != nil {
+			return outcome{}, err
+		}
+	}
+	r.abandoned(ctx, s.credential, round.abandoned, "the service did not confirm it before the deadline")
+	if left == 0 {
+		return outcome{}, nil
+	}
+	return round.outcome, nil
+}
+
+// awaitReader waits with an unreadable document: a newer operator may come back and
+// revoke what it holds. At the deadline it is released as it is.
+func (r *Reconciler) awaitReader(ctx context.Context, s *scope, deadline time.Time) (outcome, error) {
+	if r.Clock.Now().Before(deadline) {
+		return unreadable(s.state).at(deadline), nil
+	}
+	if err := r.markDeleted(ctx, s); err != nil || s.state == nil {
+		return outcome{}, err
+	}
+	released, err := r.releaseState(ctx, s)
+	if released {
+		r.abandoned(ctx, s.credential, 1, "the state document could not be read")
+	}
+	return outcome{}, err
+}
+
+// releaseCopy lets a copied state go without touching its grants: they belong to
+// the original, and revoking them would log it out.
+func (r *Reconciler) releaseCopy(ctx context.Context, s *scope) (outcome, error) {
+	if err := r.markDeleted(ctx, s); err != nil || s.state == nil {
+		return outcome{}, err
+	}
+	released, err := r.releaseState(ctx, s)
+	if released {
+		r.copyReleased(ctx, s.credential)
+	}
+	return outcome{}, err
+}
+
+// endsPass has the next pass begin with what is there now.
+func endsPass(out outcome, err error) (outcome, error) {
+	if err == nil && out.standing == settled {
+		return again, nil
+	}
+	return out, err
+}

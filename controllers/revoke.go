@@ -1,0 +1,165 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+)
+
+// round is one look at a list of grants that wait to be revoked.
+type round struct {
+	// gone are the grants that leave the list, abandoned of them without a confirmation.
+	gone      []string
+	abandoned int
+	// tried is the one whose call failed, if it stays.
+	tried *grantstate.Listed
+	// outcome tells what keeps the others there, and when to look again.
+	outcome outcome
+}
+
+// isNews tells that the list is not what it was.
+func (o round) isNews() bool { return len(o.gone) > 0 || o.tried != nil }
+
+// record tells the document that has the list.
+func (o round) record(d *grantstate.Document) {
+	for _, id := range o.gone {
+		d.Drop(id)
+	}
+	if o.tried != nil {
+		d.Tried(*o.tried)
+	}
+}
+
+// waits adds what an entry waits for: people are told of the first that is in trouble, and
+// the operator looks again when the soonest can go on.
+func (o *round) waits(why outcome) {
+	if before := o.outcome; before.isTrouble() || !why.isTrouble() && before.standing != settled {
+		o.outcome = before.orSooner(why.wake)
+	} else {
+		o.outcome = why.orSooner(before.wake)
+	}
+}
+
+// revoke makes at most one call for the entries that are due, the oldest first. An entry is
+// given up after its time, but never before it was tried once; where its environment is
+// not listed nothing can be tried.
+func (r *Reconciler) revoke(ctx context.Context, s *scope, list []grantstate.Listed, due func(grantstate.Listed) bool) round {
+	var o round
+	for _, entry := range list {
+		now := r.Clock.Now()
+		client := r.clientForURL(entry.AccountsURL)
+		switch {
+		case !due(entry):
+		case entry.IsOver(now), client == nil && !now.Before(entry.GiveUpTime):
+			o.gone, o.abandoned = append(o.gone, entry.GrantID), o.abandoned+1
+		case client == nil:
+			o.waits(unrevocable(entry).at(entry.GiveUpTime))
+		case entry.Waits(now):
+			o.waits(unrevoked(entry).at(earlier(entry.NextAttemptTime, entry.GiveUpTime)))
+		default:
+			r.revokeOne(ctx, s, entry, &o)
+		}
+	}
+	return o
+}
+
+// revokeOne makes the call for one entry, if it is its turn.
+func (r *Reconciler) revokeOne(ctx context.Context, s *scope, entry grantstate.Listed, o *round) {
+	client := r.clientForURL(entry.AccountsURL)
+	// At the deadline the call does not wait for the gate: it is owed.
+	turn, closed := r.turn(s, client, entry.IsOwed(r.Clock.Now()))
+	if turn == nil {
+		if closed.isTrouble() {
+			closed = unrevoked(entry).at(earlier(closed.wake, entry.GiveUpTime))
+		}
+		o.waits(closed)
+		return
+	}
+	err := client.Revoke(ctx, entry.ClientID, entry.RefreshToken.Secret)
+	turn.made(err)
+	r.Metrics.revoked(client.Environment().Name, err)
+	if err == nil {
+		o.gone = append(o.gone, entry.GrantID)
+		return
+	}
+	entry = entry.Failed(err, r.Clock.Now())
+	if entry.IsOver(r.Clock.Now()) {
+		o.gone, o.abandoned = append(o.gone, entry.GrantID), o.abandoned+1
+		return
+	}
+	o.tried = &entry
+	o.waits(unrevoked(entry).at(earlier(entry.NextAttemptTime, entry.GiveUpTime)))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// revokeListed works off the listed grants of a living credential: once the successor's
+// token has been published for a while, or nobody can use theirs.
+func (r *Reconciler) revokeListed(ctx context.Context, s *scope) (outcome, error) {
+	list := s.document.Pending()
+	if len(list) == 0 {
+		return outcome{}, nil
+	}
+	now, since := r.Clock.Now(), r.publishedSince(s)
+	o := r.revoke(ctx, s, list, func(entry grantstate.Listed) bool { return entry.Due(now, since) })
+	if !o.isNews() {
+		return o.outcome, nil
+	}
+	if err := r.update(ctx, s, o.record); err != nil {
+		return outcome{}, err
+	}
+	r.abandoned(ctx, s.credential, o.abandoned, "the service did not confirm it in time")
+	return o.outcome, nil
+}
+
+// unrevoked turns an error on the way of a revocation into what is told of it: what was
+// published is told all the same. After a conflict the next pass revokes once more, which the
+// service takes for done.
+func (r *Reconciler) unrevoked(s *scope, err error) (outcome, error) {
+	if errors.Is(err, errConflict) {
+		return pacedUntil(r.Clock.Now().Add(afterConflict)), nil
+	}
+	if forbidden := r.forbidden(s, err); forbidden.isTrouble() {
+		return forbidden, nil
+	}
+	return outcome{}, err
+}
+
+// revokeUnkept works off the grants that no state can keep, because the credential or its
+// state is gone. It returns when to go on; zero when nothing is left.
+func (r *Reconciler) revokeUnkept(ctx context.Context, key types.NamespacedName) time.Time {
+	list := r.memory.of(key).unkept
+	if len(list) == 0 {
+		return time.Time{}
+	}
+	s := &scope{key: key, credential: reference(key, "")}
+	o := r.revoke(ctx, s, list, func(grantstate.Listed) bool { return true })
+	r.memory.change(key, func(known *recollection) { known.unkept = o.rest(known.unkept) })
+	r.abandoned(ctx, s.credential, o.abandoned, "its state Secret was gone and the service did not confirm it in time")
+	return o.outcome.wake
+}
+
+// rest is what a list is after the round.
+func (o round) rest(list []grantstate.Listed) []grantstate.Listed {
+	var left []grantstate.Listed
+	for _, entry := range list {
+		switch {
+		case slices.Contains(o.gone, entry.GrantID):
+		case o.tried != nil && o.tried.GrantID == entry.GrantID:
+			left = append(left, *o.tried)
+		default:
+			left = append(left, entry)
+		}
+	}
+	return left
+}
