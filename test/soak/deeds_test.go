@@ -6,11 +6,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 func TestDeedsAtTheClusterWaitForTheAPIServer(t *testing.T) {
 	server := &apiServer{absences: []absence{{from: at(0)}}}
-	d := newDeeds(&soak{cluster: &cluster{apiServer: server}, began: time.Now()})
+	d := newDeeds(&soak{Program: &testbed.Program{Began: time.Now()}, cluster: &cluster{apiServer: server}})
 	var done []string
 	doing := func(what string, then func()) func(context.Context) (string, error) {
 		return func(context.Context) (string, error) {

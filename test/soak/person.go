@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"sync"
 	"time"
@@ -89,16 +88,10 @@ func signInAnew(ctx context.Context, cluster *cluster, service *service, r *resi
 		return cluster.change(ctx, r.secret(r.name+"-seed"), map[string]any{
 			"stringData": map[string]string{"refresh_token": service.IssueGrant(clientID, r.user)}})
 	}
-	if credential.Status.AuthorizationEndpoint == "" {
-		return errors.New("the operator has not looked at it yet")
-	}
-	got, err := service.signInAs(r.user, credential.Status.AuthorizationEndpoint, credential.EffectiveScopes())
+	input, err := service.signIn(r.user, credential)
 	if err != nil {
 		return err
 	}
-	input := r.secret(r.name + "-code")
-	input.Type = v1alpha1.SecretTypeAuthorizationCode
-	input.StringData = map[string]string{"code": got.code, "code_verifier": got.verifier}
 	return cluster.put(ctx, input)
 }
 

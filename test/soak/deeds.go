@@ -108,11 +108,11 @@ func (d *deeds) try(ctx context.Context, one deed) {
 	switch said, err := one.do(ctx); {
 	case said == "":
 	case err != nil:
-		d.say("%s: in vain: %v", said, err)
+		d.Say("%s: in vain: %v", said, err)
 	default:
 		d.done.Add(1)
 		d.counts[one.name]++
-		d.say("%s", said)
+		d.Say("%s", said)
 	}
 }
 

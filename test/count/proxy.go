@@ -1,10 +1,7 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -13,6 +10,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 // calm is for how long no request must come before the proxy counts as quiet. Events
@@ -36,9 +35,7 @@ func (c counts) all() int {
 // proxy stands before the API server and counts what passes. It lends its visitors
 // every right, so it listens on loopback only and without TLS.
 type proxy struct {
-	url    string
-	server *http.Server
-	ended  chan error
+	*testbed.Server
 
 	mutex   sync.Mutex
 	counts  counts
@@ -46,17 +43,12 @@ type proxy struct {
 	watched int
 }
 
-func startProxy(ctx context.Context, config *rest.Config) (*proxy, error) {
+func startProxy(config *rest.Config) (*proxy, error) {
 	transport, err := rest.TransportFor(config)
 	if err != nil {
 		return nil, err
 	}
 	target, err := url.Parse(config.Host)
-	if err != nil {
-		return nil, err
-	}
-	var listening net.ListenConfig
-	listener, err := listening.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -67,13 +59,12 @@ func startProxy(ctx context.Context, config *rest.Config) (*proxy, error) {
 		// A watch that breaks off at the end is nobody's trouble.
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
-	p := &proxy{url: "http://" + listener.Addr().String(), ended: make(chan error, 1), counts: counts{}, last: time.Now()}
-	p.server = &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	p := &proxy{counts: counts{}, last: time.Now()}
+	p.Server, err = testbed.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.note(r)
 		forward.ServeHTTP(w, r)
-	})}
-	go func() { p.ended <- p.server.Serve(listener) }()
-	return p, nil
+	}))
+	return p, err
 }
 
 // note counts a request.
@@ -149,12 +140,4 @@ func (p *proxy) quiet() bool {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	return time.Since(p.last) > calm
-}
-
-func (p *proxy) stop() error {
-	err := p.server.Close()
-	if served := <-p.ended; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
-	}
-	return err
 }

@@ -1,18 +1,14 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"net"
-	"net/http"
-	"net/url"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/oauth2"
+	corev1 "k8s.io/api/core/v1"
 
+	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 const (
@@ -75,21 +71,13 @@ var throttling = []fakespaces.Fault{
 // service is an Avaya Spaces at its most severe: each renewal gives a new refresh token,
 // and one that comes twice ends its grant at once.
 type service struct {
-	*fakespaces.Service
-	url    string
-	server *http.Server
-	ended  chan error
+	*testbed.Service
 	spends *spends
 	upFrom atomic.Int64 // in nanoseconds; 0 while it is down
 }
 
-func startService(ctx context.Context) (*service, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	spaces := fakespaces.New(
+func startService() (*service, error) {
+	started, err := testbed.StartService(
 		fakespaces.WithClient(clientID, clientSecret),
 		fakespaces.WithRedirectURI(clientID, redirectURI),
 		fakespaces.WithTokenLifetime(tokenLifetime),
@@ -100,20 +88,16 @@ func startService(ctx context.Context) (*service, error) {
 		fakespaces.WithRetryAfter(retryAfter),
 		fakespaces.WithStall(stall),
 	)
-	s := &service{
-		Service: spaces,
-		url:     "http://" + listener.Addr().String(),
-		server:  &http.Server{Handler: spaces, ReadHeaderTimeout: 5 * time.Second},
-		ended:   make(chan error, 1),
-		spends:  newSpends(),
+	if err != nil {
+		return nil, err
 	}
-	spaces.Intercept(func(call fakespaces.Call) fakespaces.Fault {
-		s.spends.arrive(call, spaces.Ledger)
+	s := &service{Service: started, spends: newSpends()}
+	s.Intercept(func(call fakespaces.Call) fakespaces.Fault {
+		s.spends.arrive(call, s.Ledger)
 		return fakespaces.NoFault
 	})
-	spaces.InterceptAnswer(s.spends.answer)
+	s.InterceptAnswer(s.spends.answer)
 	s.upFrom.Store(time.Now().UnixNano())
-	go func() { s.ended <- s.server.Serve(listener) }()
 	return s, nil
 }
 
@@ -166,33 +150,11 @@ func (s *service) setRates(rate, throttle float64) {
 	}
 }
 
-// signedIn is what a sign-in by browser leaves.
-type signedIn struct{ code, verifier string }
-
-// signInAs plays a person with a browser, who allows what is asked.
-func (s *service) signInAs(user, endpoint string, scopes []string) (signedIn, error) {
-	verifier := oauth2.GenerateVerifier()
-	asking := oauth2.Config{ClientID: clientID, RedirectURL: redirectURI, Scopes: scopes, Endpoint: oauth2.Endpoint{AuthURL: endpoint}}
-	redirect, err := s.Consent(asking.AuthCodeURL("soak", oauth2.AccessTypeOffline, oauth2.S256ChallengeOption(verifier)), user)
-	if err != nil {
-		return signedIn{}, err
+// signIn plays a person with a browser, and gives the input that it leaves.
+func (s *service) signIn(user string, credential *v1alpha1.SpacesCredential) (*corev1.Secret, error) {
+	input, err := s.SignIn(user, credential)
+	if err == nil {
+		s.spends.expect(input.StringData["code"], user)
 	}
-	sentTo, err := url.Parse(redirect)
-	if err != nil {
-		return signedIn{}, err
-	}
-	code := sentTo.Query().Get("code")
-	if code == "" {
-		return signedIn{}, fmt.Errorf("the sign-in ended with the error %s", sentTo.Query().Get("error"))
-	}
-	s.spends.expect(code, user)
-	return signedIn{code: code, verifier: verifier}, nil
-}
-
-func (s *service) stop() error {
-	err := s.server.Close()
-	if served := <-s.ended; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
-	}
-	return err
+	return input, err
 }

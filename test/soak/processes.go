@@ -7,44 +7,26 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	"sigs.k8s.io/yaml"
-
-	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 const (
-	// program is what `go build .` makes at the root.
-	program = "bin/manager"
 	// environment is the one that the credentials name.
 	environment = "local"
 	// restartPause lets the other process find the lease free now and then.
 	restartPause = time.Second
-	// stopLimit is above the operator's own --graceful-shutdown-timeout.
-	stopLimit = 35 * time.Second
 	// operators is how many compete for the lease.
 	operators = 2
 	// leaseMemory is for how long an absence of the API server explains the end of a process:
 	// the lease is given up after 10 seconds, and then answers are saved for saverGrace.
 	leaseMemory = 10*time.Second + saverGrace
 )
-
-// buildOperator builds as make build does, so that neither throws away the other's
-// cache.
-func buildOperator(ctx context.Context) error {
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", program, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return nil
-}
 
 // processes are the operators.
 type processes struct {
@@ -70,13 +52,12 @@ type processes struct {
 
 // process is one life of an operator.
 type process struct {
-	number  int
-	command *exec.Cmd
-	ended   chan struct{}
-	asked   bool
-	frozen  bool
-	thawed  bool
-	leads   atomic.Bool
+	*testbed.Process
+	number int
+	asked  bool
+	frozen bool
+	thawed bool
+	leads  atomic.Bool
 }
 
 // death is the moment at which a process that held the lease was killed or frozen: what it
@@ -96,19 +77,15 @@ func (d death) String() string {
 }
 
 // startProcesses starts them, and keeps starting those that end.
-func startProcesses(url string, cluster *cluster, say func(string, ...any)) (*processes, error) {
-	content, err := yaml.Marshal(map[string]any{"builtIn": false, "environments": []spacesauth.Environment{
-		// The rate is not what is tried here.
-		{Name: environment, AccountsURL: url, APIURL: url, RequestsPerSecond: 200, Burst: 400, TimeoutSeconds: int(callTimeout / time.Second)},
-	}})
+func startProcesses(program *testbed.Program, service *service, cluster *cluster) (*processes, error) {
+	known := service.Environment(environment)
+	known.RequestsPerSecond, known.Burst = 200, 400 // the rate is not what is tried here
+	known.TimeoutSeconds = int(callTimeout / time.Second)
+	environments, err := testbed.WriteEnvironments(program.Folder, known)
 	if err != nil {
 		return nil, err
 	}
-	environments := filepath.Join(folder, "environments.yaml")
-	if err := os.WriteFile(environments, content, 0o644); err != nil {
-		return nil, err
-	}
-	p := &processes{apiServer: cluster.apiServer, say: say, arguments: []string{
+	p := &processes{apiServer: cluster.apiServer, say: program.Say, arguments: []string{
 		"--environments-file=" + environments, "--kubeconfig=" + cluster.kubeconfig,
 		"--leader-election-namespace=default", "--health-probe-bind-address=0", "--metrics-secure=false",
 		"--graceful-shutdown-timeout=" + saverGrace.String(),
@@ -117,13 +94,13 @@ func startProcesses(url string, cluster *cluster, say func(string, ...any)) (*pr
 		// The most that may be logged.
 		"--zap-log-level=7",
 	}}
-	if p.metrics, err = freeAddresses(operators); err != nil {
+	if p.metrics, err = testbed.FreeAddresses(operators); err != nil {
 		return nil, err
 	}
 	for number := range operators {
-		journal, err := newJournal(filepath.Join(folder, fmt.Sprintf("operator-%d.log", number+1)))
+		journal, err := newJournal(program.Path(operatorLog(number)))
 		if err != nil {
-			return nil, errors.Join(err, p.closeJournals())
+			return nil, errors.Join(err, p.stop())
 		}
 		p.journals = append(p.journals, journal)
 		started, err := p.start(number)
@@ -138,18 +115,15 @@ func startProcesses(url string, cluster *cluster, say func(string, ...any)) (*pr
 	return p, nil
 }
 
+// operatorLog is a file in the folder of the run.
+func operatorLog(number int) string { return fmt.Sprintf("operator-%d.log", number+1) }
+
 // start starts one life.
-func (p *processes) start(number int) (*process, error) {
-	born := &process{number: number, ended: make(chan struct{}), command: exec.Command(program, append(slices.Clone(p.arguments), "--metrics-bind-address="+p.metrics[number])...)}
-	out := p.journals[number].of(born)
-	born.command.Stdout, born.command.Stderr = out, out
-	// A group of its own: Ctrl-C at the terminal must not reach it before the deletion.
-	born.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := born.command.Start(); err != nil {
-		return nil, err
-	}
-	go func() { _ = born.command.Wait(); close(born.ended) }()
-	return born, nil
+func (p *processes) start(number int) (born *process, err error) {
+	born = &process{number: number}
+	command := exec.Command(testbed.OperatorProgram, append(slices.Clone(p.arguments), "--metrics-bind-address="+p.metrics[number])...)
+	born.Process, err = testbed.StartProcess(command, p.journals[number].of(born))
+	return born, err
 }
 
 // keep restarts what has ended.
@@ -158,7 +132,7 @@ func (p *processes) keep(ctx context.Context) {
 		p.mutex.Lock()
 		for i, old := range p.running {
 			select {
-			case <-old.ended:
+			case <-old.Ended:
 			default:
 				continue
 			}
@@ -186,7 +160,7 @@ func (p *processes) signal(number int, signal syscall.Signal) (said string, hit 
 	defer p.mutex.Unlock()
 	target := p.running[number]
 	select {
-	case <-target.ended:
+	case <-target.Ended:
 		return "", nil
 	default:
 	}
@@ -197,7 +171,7 @@ func (p *processes) signal(number int, signal syscall.Signal) (said string, hit 
 	if leads && signal != syscall.SIGTERM {
 		p.deaths = append(p.deaths, death{at: time.Now(), number: number, signal: signal})
 	}
-	if err := target.command.Process.Signal(signal); err != nil {
+	if err := target.Signal(signal); err != nil {
 		return "", nil
 	}
 	p.disturb(target)
@@ -229,7 +203,7 @@ func (p *processes) steadyFor(now time.Time) time.Duration {
 func (p *processes) thaw(frozen *process) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	_ = frozen.command.Process.Signal(syscall.SIGCONT)
+	_ = frozen.Signal(syscall.SIGCONT)
 	p.disturb(frozen)
 	frozen.frozen, frozen.thawed = false, true
 }
@@ -240,20 +214,15 @@ func (p *processes) stop() error {
 		p.stopping()
 		p.watching.Wait()
 	}
-	var failed []error
-	for _, running := range p.running {
-		_ = running.command.Process.Signal(syscall.SIGCONT)
-		_ = running.command.Process.Signal(syscall.SIGTERM)
+	failed := make([]error, len(p.running))
+	var ending sync.WaitGroup
+	for i, running := range p.running {
+		ending.Go(func() {
+			_ = running.Signal(syscall.SIGCONT)
+			failed[i] = running.Stop(testbed.OperatorGrace)
+		})
 	}
-	for _, running := range p.running {
-		select {
-		case <-running.ended:
-		case <-time.After(stopLimit):
-			_ = running.command.Process.Kill()
-			<-running.ended
-			failed = append(failed, fmt.Errorf("operator %d did not end within %s", running.number+1, stopLimit))
-		}
-	}
+	ending.Wait()
 	return errors.Join(append(failed, p.closeJournals())...)
 }
 

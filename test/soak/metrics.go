@@ -3,9 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -13,24 +11,6 @@ import (
 
 // scrapeTimeout keeps a frozen operator from holding up the others.
 const scrapeTimeout = 500 * time.Millisecond
-
-// freeAddresses are addresses on loopback where nobody listens.
-func freeAddresses(number int) (addresses []string, err error) {
-	var open []net.Listener // until the end, so that all are different
-	for range number {
-		listener, failed := net.Listen("tcp", "127.0.0.1:0")
-		if failed != nil {
-			err = failed
-			break
-		}
-		open = append(open, listener)
-		addresses = append(addresses, listener.Addr().String())
-	}
-	for _, listener := range open {
-		err = errors.Join(err, listener.Close())
-	}
-	return addresses, err
-}
 
 // scrape reads the series of an operator's metrics, as Prometheus would: names and labels,
 // without the numbers, in which no secret can stand. It fails while the operator is gone.

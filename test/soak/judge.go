@@ -34,8 +34,8 @@ func judge(out io.Writer, figures []figure) error {
 // figures gathers what is judged.
 func (s *soak) figures() ([]figure, error) {
 	secrets := s.service.Secrets()
-	s.say("searching what was said for %d secrets", len(secrets))
-	leaked, panics, err := leaks(secrets)
+	s.Say("searching what was said for %d secrets", len(secrets))
+	leaked, panics, err := s.leaks(secrets)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (s *soak) left(grants []fakespaces.GrantRecord, absences []absence) (left m
 		why := explain(grant, owner.never, spends.touched[grant.ID], spends.made, s.processes.deaths, absences)
 		left[why.reason]++
 		if line := why.String(); line != "" {
-			s.say("left: %s of %s, by %s, issued %s: %s", grant.ID, owner, grant.Origin, times(grant), line)
+			s.Say("left: %s of %s, by %s, issued %s: %s", grant.ID, owner, grant.Origin, times(grant), line)
 		}
 	}
 	return left, renewals
@@ -125,7 +125,7 @@ func (s *soak) sentAgain(absences []absence) (excused int) {
 			excused++
 			why = one.first.goneWith(*taken, absences)
 		}
-		s.say("sent again at %s: the %s of %s, answered before at %s: %s", one.at.Format(clockTime), spentKind(one.first.operation),
+		s.Say("sent again at %s: the %s of %s, answered before at %s: %s", one.at.Format(clockTime), spentKind(one.first.operation),
 			s.population.byUser[one.first.user], one.first.answered.Format(clockTime), why)
 	}
 	return excused

@@ -16,20 +16,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/signal"
-	"slices"
 	"sync"
-	"syscall"
 	"time"
 
-	"github.com/go-logr/logr"
-	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 const (
-	// folder holds what a run leaves behind: the kubeconfig and the logs.
-	folder = "bin/soak"
 	// progressInterval is how often a line tells where the run stands.
 	progressInterval = 10 * time.Second
 	// recoverLimit is above the longest backoff that the outages of a run can lead to.
@@ -45,27 +38,19 @@ func main() {
 	number := flag.Int("credentials", 200, "how many SpacesCredentials at the beginning")
 	seed := flag.Uint64("seed", 0, "of chance; 0 means the time of day")
 	flag.Parse()
-	// What libraries log belongs to nobody here.
-	ctrl.SetLogger(logr.Discard())
-	klog.SetLogger(logr.Discard())
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
-
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	err := newSoak(*number, *seed).run(ctx, *duration)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "soak:", err)
-		os.Exit(1)
-	}
+	testbed.Main("soak", func(ctx context.Context, program *testbed.Program) error {
+		return newSoak(program, *number, *seed).run(ctx, *duration)
+	})
 }
 
 // soak is what runs.
 type soak struct {
+	*testbed.Program
 	number int
 	seed   uint64
-	began  time.Time
 	chance *rand.Rand // of the deeds alone, so that a seed repeats their order
 
 	cluster    *cluster
@@ -76,8 +61,6 @@ type soak struct {
 	checks     *checks
 	deeds      *deeds
 	findings   findings
-	// stops undo what was started, to be called in reverse.
-	stops []func() error
 }
 
 // findings are what the end of a run adds to the figures.
@@ -85,20 +68,14 @@ type findings struct {
 	unrecovered, undeleted, foreignChanged int
 }
 
-func newSoak(number int, seed uint64) *soak {
-	return &soak{number: number, seed: seed, began: time.Now(), chance: rand.New(rand.NewPCG(seed, seed))}
+func newSoak(program *testbed.Program, number int, seed uint64) *soak {
+	return &soak{Program: program, number: number, seed: seed, chance: rand.New(rand.NewPCG(seed, seed))}
 }
 
-// say prints a line with the time since the start.
-func (s *soak) say(format string, arguments ...any) {
-	fmt.Printf("%6.1fs  %s\n", time.Since(s.began).Seconds(), fmt.Sprintf(format, arguments...))
-}
-
-// run lets it rain, waits for the sun, tidies up and judges. Whatever was started is
-// stopped before it returns.
-func (s *soak) run(ctx context.Context, duration time.Duration) (err error) {
-	s.say("seed %d", s.seed)
-	err = s.begin(ctx)
+// run lets it rain, waits for the sun, tidies up and, when all is stopped, judges.
+func (s *soak) run(ctx context.Context, duration time.Duration) error {
+	s.Say("seed %d", s.seed)
+	err := s.begin(ctx)
 	// A signal only shortens the storm: an unfinished run proves nothing about the end.
 	calm := context.WithoutCancel(ctx)
 	if err == nil {
@@ -106,10 +83,7 @@ func (s *soak) run(ctx context.Context, duration time.Duration) (err error) {
 		s.recover(calm)
 		s.delete(calm)
 	}
-	for _, stop := range slices.Backward(s.stops) {
-		err = errors.Join(err, stop())
-	}
-	if err != nil {
+	if err := errors.Join(err, s.Stop()); err != nil {
 		return err
 	}
 	figures, err := s.figures()
@@ -124,32 +98,25 @@ func (s *soak) run(ctx context.Context, duration time.Duration) (err error) {
 
 // begin starts everything, step by step.
 func (s *soak) begin(ctx context.Context) (err error) {
-	if _, err := os.Stat(crds); err != nil {
-		return fmt.Errorf("run it from the root of the repository, by make soak: %w", err)
-	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	s.Say("building the operator")
+	if err := testbed.Build(ctx, testbed.OperatorProgram, "."); err != nil {
 		return err
 	}
-	s.say("building the operator")
-	if err := buildOperator(ctx); err != nil {
+	s.Say("starting kube-apiserver, etcd and kube-controller-manager, with our CRD")
+	if s.cluster, err = startCluster(s.Program); err != nil {
 		return err
 	}
-	s.say("starting kube-apiserver, etcd and kube-controller-manager, with our CRD")
-	if s.cluster, err = startCluster(); err != nil {
+	if s.service, err = startService(); err != nil {
 		return err
 	}
-	s.stops = append(s.stops, s.cluster.stop)
-	if s.service, err = startService(ctx); err != nil {
+	s.OnStop(s.service.Stop)
+	s.Say("starting two operators, and creating %d SpacesCredentials", s.number)
+	if s.processes, err = startProcesses(s.Program, s.service, s.cluster); err != nil {
 		return err
 	}
-	s.stops = append(s.stops, s.service.stop)
-	s.say("starting two operators, and creating %d SpacesCredentials", s.number)
-	if s.processes, err = startProcesses(s.service.url, s.cluster, s.say); err != nil {
-		return err
-	}
-	s.stops = append(s.stops, s.processes.stop)
+	s.OnStop(s.processes.stop)
 	s.population = newPopulation(s.cluster, s.service)
-	s.person = &person{cluster: s.cluster, service: s.service, population: s.population, last: map[string]time.Time{}, say: s.say}
+	s.person = &person{cluster: s.cluster, service: s.service, population: s.population, last: map[string]time.Time{}, say: s.Say}
 	s.checks = newChecks(s)
 	s.deeds = newDeeds(s)
 	return s.population.settle(ctx, s.number)
@@ -163,13 +130,13 @@ func (s *soak) storm(ctx context.Context, duration time.Duration) {
 	running.Go(func() { s.person.run(background) })
 	running.Go(func() { s.checks.run(background) })
 	running.Go(func() { s.progress(background, time.Now().Add(duration)) })
-	s.stops = append(s.stops, func() error {
+	s.OnStop(func() error {
 		stop()
 		running.Wait()
 		return s.checks.close()
 	})
-	if err := s.checks.open(); err != nil {
-		s.say("what the cluster says is not kept: %v", err)
+	if err := s.checks.open(s.Path(toldFile)); err != nil {
+		s.Say("what the cluster says is not kept: %v", err)
 	}
 	s.service.storm()
 
@@ -193,7 +160,7 @@ func (s *soak) progress(ctx context.Context, ends time.Time) {
 			told = fmt.Sprintf("%d of %d", ready, total)
 		}
 		ledger := s.service.Ledger()
-		s.say("... %s left, ready %s, deeds %d, tokens issued %d, grants live %d", max(0, time.Until(ends)).Round(time.Second),
+		s.Say("... %s left, ready %s, deeds %d, tokens issued %d, grants live %d", max(0, time.Until(ends)).Round(time.Second),
 			told, s.deeds.done.Load(), ledger.TokensIssued, ledger.GrantsLive)
 	}
 }
@@ -202,7 +169,7 @@ func (s *soak) progress(ctx context.Context, ends time.Time) {
 func (s *soak) recover(ctx context.Context) {
 	s.deeds.finish(ctx)
 	s.service.calm()
-	s.say("the storm is over: faults off, both operators running; waiting until every credential is ready")
+	s.Say("the storm is over: faults off, both operators running; waiting until every credential is ready")
 	ctx, cancel := context.WithTimeout(ctx, recoverLimit)
 	defer cancel()
 	waiting := s.population.unready(ctx)
@@ -211,13 +178,13 @@ func (s *soak) recover(ctx context.Context) {
 	}
 	s.findings.unrecovered = len(waiting)
 	for _, line := range waiting {
-		s.say("never recovered: %s", line)
+		s.Say("never recovered: %s", line)
 	}
 }
 
 // delete deletes everything and waits until it is gone.
 func (s *soak) delete(ctx context.Context) {
-	s.say("deleting everything")
+	s.Say("deleting everything")
 	s.person.rest()
 	ctx, cancel := context.WithTimeout(ctx, deleteLimit)
 	defer cancel()
@@ -226,18 +193,18 @@ func (s *soak) delete(ctx context.Context) {
 	}
 	s.findings.undeleted = len(left)
 	for _, line := range left {
-		s.say("never deleted: %s", line)
+		s.Say("never deleted: %s", line)
 	}
-	s.findings.foreignChanged += s.population.foreignChanged(context.WithoutCancel(ctx), s.say)
+	s.findings.foreignChanged += s.population.foreignChanged(context.WithoutCancel(ctx), s.Say)
 	if err := s.checks.keep(context.WithoutCancel(ctx)); err != nil {
-		s.say("the last words of the cluster are not kept: %v", err)
+		s.Say("the last words of the cluster are not kept: %v", err)
 	}
 	gone, err := s.population.deleteNamespaces(ctx)
 	for ; (err != nil || !gone) && wait(ctx, time.Second); gone, err = s.population.deleteNamespaces(ctx) {
 	}
 	if !gone {
 		s.findings.undeleted++
-		s.say("never deleted: a namespace, or a state Secret (last error %v)", err)
+		s.Say("never deleted: a namespace, or a state Secret (last error %v)", err)
 	}
 }
 

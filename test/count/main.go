@@ -8,27 +8,24 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"slices"
-	"syscall"
+	"os/exec"
 	"time"
 
-	"github.com/go-logr/logr"
-	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
+	"k8s.io/client-go/rest"
 
-	"github.com/spaces-operator/spaces-credential-operator/internal/controlplane"
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 const (
-	// folder holds what a run leaves behind: the kubeconfig and the log.
-	folder = "bin/count"
-	// crds is where our CRD stands, seen from the root of the repository.
-	crds = "config/crd/bases"
+	// operatorLog is a file in the folder of the run.
+	operatorLog = "operator.log"
+	// tokenLifetime puts all first renewals behind all first tokens, and leaves a
+	// pause between the renewals.
+	tokenLifetime = 40 * time.Second
 )
 
 // The budgets, in requests for each credential. Watches count for nothing: there is
@@ -41,99 +38,96 @@ const (
 func main() {
 	credentials := flag.Int("credentials", 100, "how many SpacesCredentials")
 	flag.Parse()
-	// What libraries log belongs to nobody here.
-	ctrl.SetLogger(logr.Discard())
-	klog.SetLogger(logr.Discard())
-
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	err := (&measurement{credentials: *credentials, began: time.Now()}).run(ctx)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "count:", err)
-		os.Exit(1)
-	}
+	testbed.Main("count", func(ctx context.Context, program *testbed.Program) error {
+		return (&measurement{Program: program, credentials: *credentials}).run(ctx)
+	})
 }
 
 // measurement is what runs.
 type measurement struct {
+	*testbed.Program
 	credentials int
-	began       time.Time
 	cluster     *cluster
 	proxy       *proxy
-	// stops undo what was started, to be called in reverse.
-	stops []func() error
 }
 
-// say tells of progress.
-func (m *measurement) say(format string, arguments ...any) {
-	fmt.Printf("%5.1fs  %s\n", time.Since(m.began).Seconds(), fmt.Sprintf(format, arguments...))
-}
-
-// run measures. Whatever was started is stopped before it returns.
-func (m *measurement) run(ctx context.Context) (err error) {
-	defer func() {
-		for _, stop := range slices.Backward(m.stops) {
-			err = errors.Join(err, stop())
-		}
-	}()
+// run measures.
+func (m *measurement) run(ctx context.Context) error {
 	if err := m.start(ctx); err != nil {
 		return err
 	}
-	m.say("creating %d credentials, tokens of %s", m.credentials, tokenLifetime)
+	m.Say("creating %d credentials, tokens of %s", m.credentials, tokenLifetime)
 	first, err := m.during(ctx, func() error { return m.cluster.createCredentials(ctx, m.credentials) }, 0)
 	if err != nil {
 		return err
 	}
-	m.say("every credential is ready; waiting for the first renewal of each")
+	m.Say("every credential is ready; waiting for the first renewal of each")
 	renewal, err := m.during(ctx, func() error { return nil }, 1)
 	if err != nil {
 		return err
 	}
-	m.say("every credential was renewed once")
+	m.Say("every credential was renewed once")
 	return judge(os.Stdout, m.credentials, first, renewal)
 }
 
 // start starts everything.
 func (m *measurement) start(ctx context.Context) error {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	m.Say("building the operator")
+	if err := testbed.Build(ctx, testbed.OperatorProgram, "."); err != nil {
 		return err
 	}
-	m.say("building the operator")
-	if err := buildOperator(ctx); err != nil {
-		return err
-	}
-	m.say("starting kube-apiserver and etcd, with our CRD")
-	plane, err := controlplane.Start(crds)
+	m.Say("starting kube-apiserver and etcd, with our CRD")
+	plane, err := testbed.StartControlPlane(testbed.CRDs)
 	if err != nil {
 		return err
 	}
-	m.stops = append(m.stops, plane.Stop)
+	m.OnStop(plane.Stop)
 	if m.cluster, err = newCluster(plane.Config); err != nil {
 		return err
 	}
-	m.proxy, err = startProxy(ctx, plane.Config)
+	if m.proxy, err = startProxy(plane.Config); err != nil {
+		return err
+	}
+	m.OnStop(m.proxy.Stop)
+	service, err := testbed.StartService(
+		fakespaces.WithClient(clientID, clientSecret),
+		fakespaces.WithUser(username, password),
+		fakespaces.WithTokenLifetime(tokenLifetime),
+		fakespaces.WithRotation(fakespaces.RotateAlways),
+	)
 	if err != nil {
 		return err
 	}
-	m.stops = append(m.stops, m.proxy.stop)
-	url, stop, err := startService(ctx)
-	if err != nil {
-		return err
-	}
-	m.stops = append(m.stops, stop)
+	m.OnStop(service.Stop)
 	if err := m.cluster.createInputs(ctx); err != nil {
 		return err
 	}
-	m.say("starting the operator")
-	operator, err := startOperator(url, m.proxy.url)
+	m.Say("starting the operator")
+	operator, err := m.startOperator(service)
 	if err != nil {
 		return err
 	}
-	m.stops = append(m.stops, operator.stop)
+	m.OnStop(operator.Stop)
 	// Lists at the start belong to nobody: the count begins when they are done.
 	return m.await(ctx, "the operator is at work", func() (bool, error) {
-		return m.proxy.watches() >= 2 && m.proxy.quiet(), operator.failure()
+		return m.proxy.watches() >= 2 && m.proxy.quiet(), operator.Failure()
 	})
+}
+
+// startOperator starts the operator between the service and the proxy.
+func (m *measurement) startOperator(service *testbed.Service) (*testbed.Operator, error) {
+	known := service.Environment(environment)
+	known.RequestsPerSecond, known.Burst = 100, 100 // the rate is not what is measured
+	environments, err := testbed.WriteEnvironments(m.Folder, known)
+	if err != nil {
+		return nil, err
+	}
+	kubeconfig, err := testbed.WriteKubeconfig(m.Folder, &rest.Config{Host: m.proxy.URL})
+	if err != nil {
+		return nil, err
+	}
+	return testbed.StartOperator(exec.Command(testbed.OperatorProgram, "--environments-file="+environments, "--kubeconfig="+kubeconfig,
+		"--leader-elect=false", "--metrics-bind-address=0", "--health-probe-bind-address=0"), m.Path(operatorLog))
 }
 
 // during counts the requests from begin until every credential has been renewed so
@@ -172,11 +166,11 @@ func (m *measurement) await(ctx context.Context, what string, holds func() (bool
 		}
 		if time.Since(told) > 5*time.Second {
 			told = time.Now()
-			m.say("... until %s; %d requests so far", what, m.proxy.count().all())
+			m.Say("... until %s; %d requests so far", what, m.proxy.count().all())
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting until %s: %w; see %s/operator.log", what, ctx.Err(), folder)
+			return fmt.Errorf("waiting until %s: %w; see %s", what, ctx.Err(), m.Path(operatorLog))
 		case <-tick.C:
 		}
 	}

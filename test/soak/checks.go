@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -71,12 +70,12 @@ type checks struct {
 }
 
 func newChecks(s *soak) *checks {
-	return &checks{cluster: s.cluster, service: s.service, processes: s.processes, population: s.population, say: s.say,
+	return &checks{cluster: s.cluster, service: s.service, processes: s.processes, population: s.population, say: s.Say,
 		complained: map[string]bool{}, seen: map[string]bool{}}
 }
 
-func (c *checks) open() (err error) {
-	c.told, err = os.Create(filepath.Join(folder, toldFile))
+func (c *checks) open(path string) (err error) {
+	c.told, err = os.Create(path)
 	return err
 }
 

@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"os"
-	"path/filepath"
 )
 
 // tail is how much of a secret finds it: the end, because all JWTs begin alike.
@@ -38,11 +36,11 @@ func (index secretIndex) found(text []byte) (count int) {
 }
 
 // leaks counts the secrets, and the panics, in what the operators and the cluster said.
-func leaks(secrets []string) (found, panics int, err error) {
+func (s *soak) leaks(secrets []string) (found, panics int, err error) {
 	index := newSecretIndex(secrets)
-	files := []string{filepath.Join(folder, toldFile)}
+	files := []string{s.Path(toldFile)}
 	for number := range operators {
-		files = append(files, filepath.Join(folder, fmt.Sprintf("operator-%d.log", number+1)))
+		files = append(files, s.Path(operatorLog(number)))
 	}
 	for _, file := range files {
 		text, err := os.ReadFile(file)

@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/spaces-operator/spaces-credential-operator/internal/controlplane"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 
 // apiServer is kube-apiserver, which comes and goes; etcd stays.
 type apiServer struct {
-	plane *controlplane.ControlPlane
+	plane *testbed.ControlPlane
 
 	mutex    sync.Mutex
 	absences []absence // oldest first
