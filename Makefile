@@ -54,12 +54,12 @@ fuzz: ## Try odd answers, files, templates and histories by chance (FUZZTIME=10s
 
 .PHONY: soak
 soak: ## Let chance do its worst to two operators (DURATION=20m, SEED=n), and judge the end
-	@trap : INT; assets="$$(hack/envtest.sh)"; $(GO) build -o bin/soak/soak ./hack/soak; \
+	@trap : INT; assets="$$(hack/envtest.sh)"; $(GO) build -o bin/soak/soak ./test/soak; \
 	KUBEBUILDER_ASSETS="$$assets" exec bin/soak/soak $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED)) $(if $(CREDENTIALS),--credentials $(CREDENTIALS))
 
 .PHONY: count
 count: ## Count the requests to the API server for a first token and a renewal
-	@trap : INT; assets="$$(hack/envtest.sh)"; $(GO) build -o bin/count/count ./hack/count; \
+	@trap : INT; assets="$$(hack/envtest.sh)"; $(GO) build -o bin/count/count ./test/count; \
 	KUBEBUILDER_ASSETS="$$assets" exec bin/count/count
 
 ##@ Change it

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spaces-operator/spaces-credential-operator/internal/controlplane"
+	"k8s.io/client-go/rest"
+
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 // Bad starts: one clear line, before anything is started.
@@ -27,9 +29,8 @@ func TestABadStartSaysWhatIsWrongInOneLine(t *testing.T) {
 		return path
 	}
 	off := []string{"--metrics-bind-address=0", "--health-probe-bind-address=0"}
-	away := filepath.Join(t.TempDir(), "away")
-	if err := os.WriteFile(away, []byte(`{"apiVersion": "v1", "kind": "Config", "current-context": "a",
-		"clusters": [{"name": "a", "cluster": {"server": "http://127.0.0.1:1"}}], "contexts": [{"name": "a", "context": {"cluster": "a"}}]}`), 0o600); err != nil {
+	away, err := testbed.WriteKubeconfig(t.TempDir(), &rest.Config{Host: "http://127.0.0.1:1"})
+	if err != nil {
 		t.Fatal(err)
 	}
 	nowhere := filepath.Join(t.TempDir(), "kubeconfig")
@@ -65,7 +66,7 @@ func TestABadStartSaysWhatIsWrongInOneLine(t *testing.T) {
 
 // Without the CRD the operator would wait for it without a word.
 func TestAClusterWithoutTheCRDIsSaidInOneLine(t *testing.T) {
-	plane, err := controlplane.Start()
+	plane, err := testbed.StartControlPlane()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,8 +75,8 @@ func TestAClusterWithoutTheCRDIsSaidInOneLine(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := os.WriteFile(kubeconfig, plane.Kubeconfig(), 0o600); err != nil {
+	kubeconfig, err := testbed.WriteKubeconfig(t.TempDir(), plane.Config)
+	if err != nil {
 		t.Fatal(err)
 	}
 	err = run(t.Context(), []string{"--kubeconfig=" + kubeconfig, "--metrics-bind-address=0", "--health-probe-bind-address=0"}, &bytes.Buffer{})

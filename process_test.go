@@ -6,28 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
-	"github.com/spaces-operator/spaces-credential-operator/internal/controlplane"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 // asOperator makes the test binary an operator.
@@ -45,8 +40,7 @@ func TestMain(m *testing.M) {
 type process struct {
 	kubernetes      client.Client
 	metrics, health string
-	// log is what it has written so far.
-	log func() string
+	operator        *testbed.Operator
 }
 
 // start runs an operator until the test ends. Two addresses are free; the rest is as by
@@ -54,34 +48,24 @@ type process struct {
 func start(t *testing.T, arguments ...string) process {
 	t.Helper()
 	g := NewWithT(t)
-	plane, err := controlplane.Start(filepath.Join("config", "crd", "bases"))
+	plane, err := testbed.StartControlPlane(testbed.CRDs)
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { g.Expect(plane.Stop()).To(Succeed()) })
-	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	g.Expect(os.WriteFile(kubeconfig, plane.Kubeconfig(), 0o600)).To(Succeed())
-	scheme := runtime.NewScheme()
-	g.Expect(errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme))).To(Succeed())
-	kubernetes, err := client.New(plane.Config, client.Options{Scheme: scheme})
+	kubeconfig, err := testbed.WriteKubeconfig(t.TempDir(), plane.Config)
 	g.Expect(err).NotTo(HaveOccurred())
-	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	kubernetes, err := testbed.NewClient(plane.Config)
+	g.Expect(err).NotTo(HaveOccurred())
+	free, err := testbed.FreeAddresses(2)
 	g.Expect(err).NotTo(HaveOccurred())
 
-	p := process{kubernetes: kubernetes, metrics: freeAddress(t), health: freeAddress(t), log: func() string {
-		text, err := os.ReadFile(log.Name())
-		g.Expect(err).NotTo(HaveOccurred())
-		return string(text)
-	}}
-	operator := exec.Command(os.Args[0], append([]string{
-		"--kubeconfig=" + kubeconfig, "--metrics-bind-address=" + p.metrics, "--health-probe-bind-address=" + p.health,
+	command := exec.Command(os.Args[0], append([]string{
+		"--kubeconfig=" + kubeconfig, "--metrics-bind-address=" + free[0], "--health-probe-bind-address=" + free[1],
 	}, arguments...)...)
-	operator.Env = append(os.Environ(), asOperator+"=1")
-	operator.Stdout, operator.Stderr = log, log
-	g.Expect(operator.Start()).To(Succeed())
-	t.Cleanup(func() {
-		g.Expect(operator.Process.Signal(syscall.SIGTERM)).To(Succeed())
-		g.Expect(operator.Wait()).To(Succeed(), "it did not end as it was asked to: %s", p.log())
-	})
-	return p
+	command.Env = append(os.Environ(), asOperator+"=1")
+	operator, err := testbed.StartOperator(command, filepath.Join(t.TempDir(), "log"))
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { g.Expect(errors.Join(operator.Failure(), operator.Stop())).To(Succeed()) })
+	return process{kubernetes: kubernetes, metrics: free[0], health: free[1], operator: operator}
 }
 
 // A profile of the heap holds every token that the process holds, and the addresses are
@@ -110,11 +94,11 @@ func TestNoProfileIsServed(t *testing.T) {
 // log, not in its metrics.
 func TestNoLogLevelTellsASecret(t *testing.T) {
 	g := NewWithT(t)
-	spaces := fakespaces.New(fakespaces.WithClient("app", "client-secret-0f3a"), fakespaces.WithUser("bot@example.test", "password-9b1c"))
-	server := httptest.NewServer(spaces)
-	t.Cleanup(server.Close)
-	environments := filepath.Join(t.TempDir(), "environments.yaml")
-	g.Expect(os.WriteFile(environments, fmt.Appendf(nil, "environments: [{name: local, accountsURL: %q, apiURL: %[1]q}]", server.URL), 0o600)).To(Succeed())
+	spaces, err := testbed.StartService(fakespaces.WithClient("app", "client-secret-0f3a"), fakespaces.WithUser("bot@example.test", "password-9b1c"))
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { g.Expect(spaces.Stop()).To(Succeed()) })
+	environments, err := testbed.WriteEnvironments(t.TempDir(), spaces.Environment("local"))
+	g.Expect(err).NotTo(HaveOccurred())
 	p := start(t, "--environments-file="+environments, "--metrics-secure=false", fmt.Sprintf("--zap-log-level=%d", maxLogLevel))
 
 	in := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: "default", Name: name} }
@@ -140,7 +124,8 @@ func TestNoLogLevelTellsASecret(t *testing.T) {
 	g.Expect(p.kubernetes.Delete(t.Context(), credential)).To(Succeed())
 	g.Eventually(func() int { return spaces.Ledger().GrantsLive }).WithTimeout(time.Minute).Should(BeZero())
 
-	said := p.log()
+	said, err := p.operator.Log()
+	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(said).To(ContainSubstring(`"Level(-5)"`), "client-go has its say")
 	secrets := spaces.Secrets()
 	g.Expect(len(secrets)).To(BeNumerically(">", 4))
@@ -164,17 +149,6 @@ func TestNoFlagSwitchesProfilesOn(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(help.String()).To(ContainSubstring("-metrics-bind-address"), "the text lists flags")
 	g.Expect(help.String()).NotTo(MatchRegexp("(?i)prof"))
-}
-
-// freeAddress is an address on loopback that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // statusOf asks once; 0 says that nobody answered.

@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"path/filepath"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -11,11 +10,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
-	"github.com/spaces-operator/spaces-credential-operator/internal/controlplane"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 var (
-	plane  *controlplane.ControlPlane
+	plane  *testbed.ControlPlane
 	scheme = runtime.NewScheme()
 	// admin sees and changes everything, past any fault of a story.
 	admin client.WithWatch
@@ -30,7 +29,7 @@ var _ = BeforeSuite(func() {
 	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
 	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
 	var err error
-	plane, err = controlplane.Start(filepath.Join("..", "config", "crd", "bases"))
+	plane, err = testbed.StartControlPlane(testbed.CRDs)
 	Expect(err).NotTo(HaveOccurred())
 	plane.Config.QPS, plane.Config.Burst = 1000, 1000
 	admin, err = client.NewWithWatch(plane.Config, client.Options{Scheme: scheme})

@@ -3,18 +3,16 @@
 package v1alpha1_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
-	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 // The API server that judges, started once for the package: rules, bounds, defaults
@@ -34,32 +32,17 @@ func TestMain(m *testing.M) {
 }
 
 func runWithAPIServer(m *testing.M) (code int, err error) {
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		return 1, fmt.Errorf("these tests need a kube-apiserver and etcd, and KUBEBUILDER_ASSETS does not name their folder: run make test")
-	}
-	environment := &envtest.Environment{
-		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
-		ErrorIfCRDPathMissing: true,
-	}
-	config, err = environment.Start()
+	plane, err := testbed.StartControlPlane(testbed.CRDs)
 	if err != nil {
-		return 1, fmt.Errorf("starting the API server with our CRD: %w", err)
-	}
-	defer func() {
-		if stopErr := environment.Stop(); err == nil && stopErr != nil {
-			err = fmt.Errorf("stopping the API server: %w", stopErr)
-		}
-	}()
-
-	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		return 1, err
 	}
-	cluster, err = client.New(config, client.Options{Scheme: scheme})
+	defer func() { err = errors.Join(err, plane.Stop()) }()
+	config = plane.Config
+	unchecked, err := testbed.NewClient(config)
 	if err != nil {
-		return 1, fmt.Errorf("making a client: %w", err)
+		return 1, err
 	}
 	// Unknown fields are refused, as kubectl apply has it.
-	cluster = client.WithFieldValidation(cluster, metav1.FieldValidationStrict)
+	cluster = client.WithFieldValidation(unchecked, metav1.FieldValidationStrict)
 	return m.Run(), nil
 }

@@ -17,16 +17,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
-	"github.com/spaces-operator/spaces-credential-operator/internal/controlplane"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 // update makes the tests write what they see: go test ./cmd/kubectl-spaces -update.
@@ -60,7 +58,7 @@ func TestMain(m *testing.M) {
 
 // withControlPlane runs the tests against a real API server.
 func withControlPlane(m *testing.M) (code int, err error) {
-	plane, err := controlplane.Start(filepath.Join("..", "..", "config", "crd", "bases"))
+	plane, err := testbed.StartControlPlane(testbed.CRDs)
 	if err != nil {
 		return 1, err
 	}
@@ -74,18 +72,10 @@ func withControlPlane(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	kubeconfig = filepath.Join(folder, "kubeconfig")
-	if err := os.WriteFile(kubeconfig, plane.Kubeconfig(), 0o600); err != nil {
+	if kubeconfig, err = testbed.WriteKubeconfig(folder, plane.Config); err != nil {
 		return 1, err
 	}
-	scheme := runtime.NewScheme()
-	if err := clientgoscheme.AddToScheme(scheme); err != nil {
-		return 1, err
-	}
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		return 1, err
-	}
-	if admin, err = client.NewWithWatch(plane.Config, client.Options{Scheme: scheme}); err != nil {
+	if admin, err = testbed.NewClient(plane.Config); err != nil {
 		return 1, err
 	}
 	if err := admitViewer(context.Background()); err != nil {

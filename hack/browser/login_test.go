@@ -92,7 +92,7 @@ func TestLogin(t *testing.T) {
 				s.Expect(s.spaces.Ledger().GrantsIssued).To(Equal(grants))
 			}
 			for _, secret := range append(secrets, s.spaces.Secrets()...) {
-				s.Expect(out + problem + html + string(s.operator.Err.Contents())).NotTo(ContainSubstring(secret))
+				s.Expect(out + problem + html + s.log(t)).NotTo(ContainSubstring(secret))
 			}
 		})
 	}

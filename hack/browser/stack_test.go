@@ -3,60 +3,53 @@ package browser
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"net/http/httptest"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	. "github.com/onsi/gomega"
-	"github.com/onsi/gomega/gexec"
-	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
-	"github.com/spaces-operator/spaces-credential-operator/internal/controlplane"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 const (
-	root         = "../.."
 	environment  = "browser"
 	clientID     = "browser-client"
 	clientSecret = "the-secret-of-the-client"
 	person       = "ann@example.com"
 	password     = "the-password-of-ann"
-	// stopLimit is above the operator's own --graceful-shutdown-timeout.
-	stopLimit = 30 * time.Second
 	// shots names the folder for pictures of what a person sees.
 	shots = "BROWSER_SHOTS"
 )
 
 // stack is everything between a person and a token. All of it is real but the service.
 type stack struct {
-	browser  context.Context
-	spaces   *fakespaces.Service
-	url      string // of spaces
-	cluster  client.Client
-	folder   string // of the programs and their files
-	pictures string // folder of what a person sees
-	operator *gexec.Session
+	browser    context.Context
+	spaces     *testbed.Service
+	cluster    client.Client
+	kubeconfig string
+	folder     string // of the programs and their files
+	pictures   string // folder of what a person sees
+	operator   *testbed.Operator
 }
 
 // startStack starts the browser first: without one there is nothing to test.
 func startStack(t *testing.T) *stack {
 	s := &stack{browser: startBrowser(t), folder: t.TempDir()}
 	s.pictures = cmp.Or(os.Getenv(shots), s.folder)
-	s.spaces = fakespaces.New(fakespaces.WithClient(clientID, clientSecret), fakespaces.WithUser(person, password))
-	server := httptest.NewServer(s.spaces)
-	t.Cleanup(server.Close)
-	s.url = server.URL
+	g := NewWithT(t)
+	var err error
+	s.spaces, err = testbed.StartService(fakespaces.WithClient(clientID, clientSecret), fakespaces.WithUser(person, password))
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { g.Expect(s.spaces.Stop()).To(Succeed()) })
 	s.startControlPlane(t)
-	s.build(t)
+	g.Expect(testbed.Build(t.Context(), s.folder, ".", "./cmd/kubectl-spaces")).To(Succeed())
 	s.startOperator(t)
 	return s
 }
@@ -87,41 +80,38 @@ func findBrowser(t *testing.T) (path string) {
 
 func (s *stack) startControlPlane(t *testing.T) {
 	g := NewWithT(t)
-	plane, err := controlplane.Start(filepath.Join(root, "config", "crd", "bases"))
+	plane, err := testbed.StartControlPlane(testbed.CRDs)
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { g.Expect(plane.Stop()).To(Succeed()) })
-	g.Expect(os.WriteFile(s.file("kubeconfig"), plane.Kubeconfig(), 0o600)).To(Succeed())
-	g.Expect(v1alpha1.AddToScheme(scheme.Scheme)).To(Succeed())
-	s.cluster, err = client.New(plane.Config, client.Options{Scheme: scheme.Scheme})
+	s.kubeconfig, err = testbed.WriteKubeconfig(s.folder, plane.Config)
+	g.Expect(err).NotTo(HaveOccurred())
+	s.cluster, err = testbed.NewClient(plane.Config)
 	g.Expect(err).NotTo(HaveOccurred())
 }
 
-func (s *stack) file(name string) string { return filepath.Join(s.folder, name) }
+// program is one that was built.
+func (s *stack) program(name string) string { return filepath.Join(s.folder, name) }
 
-// build builds as make build does, so that neither throws away the other's cache.
-func (s *stack) build(t *testing.T) {
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", s.folder, ".", "./cmd/kubectl-spaces")
-	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-}
-
-// startOperator starts the operator with the service as its only environment, so nothing
-// here can reach the real one. It ends before the control plane does.
+// startOperator starts the operator. It ends before the control plane does.
 func (s *stack) startOperator(t *testing.T) {
 	g := NewWithT(t)
-	environments := fmt.Sprintf("builtIn: false\nenvironments: [{name: %s, accountsURL: %q, apiURL: %q}]\n", environment, s.url, s.url)
-	g.Expect(os.WriteFile(s.file("environments.yaml"), []byte(environments), 0o600)).To(Succeed())
-	operator, err := gexec.Start(exec.Command(s.file("spaces-credential-operator"),
-		"--environments-file="+s.file("environments.yaml"), "--kubeconfig="+s.file("kubeconfig"),
-		"--leader-elect=false", "--metrics-bind-address=0", "--health-probe-bind-address=0"), nil, nil)
+	environments, err := testbed.WriteEnvironments(s.folder, s.spaces.Environment(environment))
 	g.Expect(err).NotTo(HaveOccurred())
-	s.operator = operator
+	s.operator, err = testbed.StartOperator(exec.Command(s.program("spaces-credential-operator"),
+		"--environments-file="+environments, "--kubeconfig="+s.kubeconfig,
+		"--leader-elect=false", "--metrics-bind-address=0", "--health-probe-bind-address=0"), filepath.Join(s.folder, "operator.log"))
+	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() {
-		g.Eventually(operator.Terminate(), stopLimit).Should(gexec.Exit(0))
+		g.Expect(errors.Join(s.operator.Failure(), s.operator.Stop())).To(Succeed())
 		if t.Failed() {
-			t.Logf("the operator's log:\n%s", operator.Err.Contents())
+			t.Logf("the operator's log:\n%s", s.log(t))
 		}
 	})
+}
+
+// log is what the operator has said so far.
+func (s *stack) log(t *testing.T) string {
+	said, err := s.operator.Log()
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return said
 }

@@ -85,11 +85,11 @@ func (s *story) startLogin() (*gexec.Session, *url.URL) {
 	s.t.Cleanup(hand.Close)
 	self, err := os.Executable()
 	s.Expect(err).NotTo(HaveOccurred())
-	command := exec.Command(s.file("kubectl-spaces"), "login", s.name, "-n", s.name, "--kubeconfig", s.file("kubeconfig"), "--browser", self)
+	command := exec.Command(s.program("kubectl-spaces"), "login", s.name, "-n", s.name, "--kubeconfig", s.kubeconfig, "--browser", self)
 	command.Env = append(os.Environ(), handTo+"="+hand.URL)
 	login, err := gexec.Start(command, nil, nil)
 	s.Expect(err).NotTo(HaveOccurred())
-	s.t.Cleanup(func() { s.Eventually(login.Terminate(), stopLimit).Should(gexec.Exit()) })
+	s.t.Cleanup(func() { s.Eventually(login.Terminate(), patience).Should(gexec.Exit()) })
 	select {
 	case address := <-addresses:
 		parsed, err := url.Parse(address)
@@ -162,7 +162,7 @@ func (s *story) expect(reason string, secrets ...string) {
 func (s *story) expectToken() {
 	published := &corev1.Secret{}
 	s.Expect(s.cluster.Get(s.ctx, client.ObjectKey{Namespace: s.name, Name: "token"}, published)).To(Succeed())
-	request, err := http.NewRequestWithContext(s.ctx, http.MethodGet, s.url+"/api/users/me", http.NoBody)
+	request, err := http.NewRequestWithContext(s.ctx, http.MethodGet, s.spaces.URL+"/api/users/me", http.NoBody)
 	s.Expect(err).NotTo(HaveOccurred())
 	request.Header.Set("Authorization", string(published.Data[v1alpha1.KeyAuthorization]))
 	response, err := http.DefaultClient.Do(request)

@@ -27,7 +27,7 @@ func TestChecks(t *testing.T) {
 	to := newService(t)
 	to.AddClient("app", "secret")
 	to.AddUser("bot", "password")
-	client, err := spacesauth.New(spacesauth.Environment{AccountsURL: to.url, TimeoutSeconds: 15})
+	client, err := spacesauth.New(spacesauth.Environment{AccountsURL: to.URL, TimeoutSeconds: 15})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestChecks(t *testing.T) {
 			if given.there != nil {
 				cluster = cluster.WithObjects(given.there)
 			}
-			c := newChecks(cluster.Build(), to.url)
+			c := newChecks(cluster.Build(), to.URL)
 			c.check(t.Context(), given.read)
 			if counted := c.count(); counted.made != given.made || counted.failed != given.failed || len(counted.failures) != given.failed {
 				t.Errorf("counted %+v, want %d made and %d failed", counted, given.made, given.failed)
@@ -62,7 +62,7 @@ func TestChecks(t *testing.T) {
 	}
 
 	t.Run("a check that the end of the demo cuts off proves nothing", func(t *testing.T) {
-		c := newChecks(fake.NewClientBuilder().WithObjects(published("dead")).Build(), to.url)
+		c := newChecks(fake.NewClientBuilder().WithObjects(published("dead")).Build(), to.URL)
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		c.check(ended, published("dead"))

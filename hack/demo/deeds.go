@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 // The credentials that the demo does something to.
@@ -38,7 +39,7 @@ type deed struct {
 type deeds struct {
 	cluster client.Client
 	samples *samples
-	service *service
+	service *testbed.Service
 
 	mutex sync.Mutex
 	said  string
@@ -99,6 +100,32 @@ func (d *deeds) last() (what string, at time.Time) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	return d.said, d.at
+}
+
+// signIn signs a person in for the credential that waits for one, as kubectl spaces
+// login does.
+func (d *deeds) signIn(ctx context.Context) (said string, err error) {
+	for _, sample := range d.samples.credentials {
+		if sample.Spec.GrantType != v1alpha1.GrantTypeAuthorizationCode {
+			continue
+		}
+		credential := &v1alpha1.SpacesCredential{}
+		if err := d.cluster.Get(ctx, types.NamespacedName{Namespace: namespace, Name: sample.Name}, credential); err != nil {
+			return "", client.IgnoreNotFound(err)
+		}
+		if credential.Status.ClientID == "" || credential.Status.AuthorizationEndpoint == "" {
+			return "", nil // the operator has not looked at it yet
+		}
+		code, err := d.service.SignIn(person, credential)
+		if err != nil {
+			return "", err
+		}
+		if err := d.cluster.Create(ctx, code); err != nil {
+			return "", err
+		}
+		said = "signed in for " + credential.Name + ", like a person with a browser"
+	}
+	return said, nil
 }
 
 // request asks for a new token; the time of day makes each value a new one.

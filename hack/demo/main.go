@@ -15,18 +15,16 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"slices"
-	"syscall"
 	"time"
 
-	"github.com/go-logr/logr"
-	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
-// folder holds what a run leaves behind: the kubeconfig and the logs.
-const folder = "bin/demo"
+// tokenLifetime is short, so that there is something to see.
+const tokenLifetime = 20 * time.Second
 
 // cleanupLimit bounds the deletion of the samples. It is far above what the
 // operator needs, and below its own deadline for a revocation.
@@ -35,26 +33,13 @@ const cleanupLimit = time.Minute
 func main() {
 	duration := flag.Duration("duration", 0, "end by itself after so long with the operator at work; 0 means at Ctrl-C")
 	flag.Parse()
-	// What libraries log belongs to nobody here.
-	ctrl.SetLogger(logr.Discard())
-	klog.SetLogger(logr.Discard())
-
-	// Until the end signals only end ctx, so that a second Ctrl-C cannot leave
-	// processes behind.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	err := show(ctx, *duration)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "demo:", err)
-		os.Exit(1)
-	}
+	testbed.Main("demo", func(ctx context.Context, program *testbed.Program) error { return show(ctx, program, *duration) })
 }
 
 // show runs the demo. Whatever was started is stopped before it returns; the last
 // lines are the report.
-func show(ctx context.Context, duration time.Duration) error {
-	progress := newProgress(os.Stdout)
-	d := &demonstration{progress: progress}
+func show(ctx context.Context, program *testbed.Program, duration time.Duration) error {
+	d := &demonstration{program: program, progress: &progress{out: os.Stdout, began: program.Began}}
 	err := d.begin(ctx)
 	if err == nil {
 		err = d.watch(ctx, duration)
@@ -69,25 +54,22 @@ func show(ctx context.Context, duration time.Duration) error {
 
 // demonstration is what runs.
 type demonstration struct {
+	program  *testbed.Program
 	progress *progress
-	plane    *controlPlane
-	service  *service
-	samples  *samples
-	operator *operator
-	checks   *checks
-	deeds    *deeds
-	// stops undo what was started, to be called in reverse.
-	stops []func() error
+	plane    *testbed.ControlPlane
+	// cluster reads and writes without a cache: what it shows is what there is.
+	cluster client.Client
+	// kubeconfig is the path of one with every right.
+	kubeconfig string
+	service    *testbed.Service
+	samples    *samples
+	operator   *testbed.Operator
+	checks     *checks
+	deeds      *deeds
 }
 
 // begin starts everything, step by step.
 func (d *demonstration) begin(ctx context.Context) error {
-	if _, err := os.Stat(crds); err != nil {
-		return fmt.Errorf("run it from the root of the repository, by make demo: %w", err)
-	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
 	for _, step := range []struct {
 		name string
 		run  func(context.Context) error
@@ -95,7 +77,7 @@ func (d *demonstration) begin(ctx context.Context) error {
 		{"starting kube-apiserver, etcd and kube-controller-manager, with our CRD", d.startControlPlane},
 		{"starting a Spaces in memory, with tokens of 20 seconds", d.startService},
 		{"applying the samples", d.applySamples},
-		{"building the operator", buildOperator},
+		{"building the operator", d.buildOperator},
 		{"starting the operator", d.startOperator},
 	} {
 		if ctx.Err() != nil {
@@ -109,21 +91,34 @@ func (d *demonstration) begin(ctx context.Context) error {
 }
 
 func (d *demonstration) startControlPlane(context.Context) (err error) {
-	d.plane, err = startControlPlane()
-	if err == nil {
-		d.stops = append(d.stops, d.plane.stop)
+	if d.plane, err = d.program.StartControlPlane(); err != nil {
+		return err
 	}
+	if d.kubeconfig, err = testbed.WriteKubeconfig(d.program.Folder, d.plane.Config); err != nil {
+		return err
+	}
+	d.cluster, err = testbed.NewClient(d.plane.Config)
 	return err
 }
 
-func (d *demonstration) startService(ctx context.Context) (err error) {
-	d.service, err = startService(ctx)
-	if err != nil {
+func (d *demonstration) startService(context.Context) (err error) {
+	if d.service, err = startService(); err != nil {
 		return err
 	}
-	d.stops = append(d.stops, d.service.stop)
-	d.checks = newChecks(d.plane.cluster, d.service.url)
+	d.program.OnStop(d.service.Stop)
+	d.checks = newChecks(d.cluster, d.service.URL)
 	return nil
+}
+
+// startService starts an Avaya Spaces at its most severe: each renewal gives a new refresh
+// token, and one that comes twice ends its grant.
+func startService() (*testbed.Service, error) {
+	return testbed.StartService(
+		fakespaces.WithTokenLifetime(tokenLifetime),
+		fakespaces.WithGuestLifetime(tokenLifetime),
+		fakespaces.WithRotation(fakespaces.RotateAlways),
+		fakespaces.WithReuseDetection(true),
+	)
 }
 
 func (d *demonstration) applySamples(ctx context.Context) (err error) {
@@ -135,16 +130,8 @@ func (d *demonstration) applySamples(ctx context.Context) (err error) {
 		return err
 	}
 	d.samples.spoil()
-	d.deeds = &deeds{cluster: d.plane.cluster, samples: d.samples, service: d.service}
-	return d.samples.apply(ctx, d.plane.cluster)
-}
-
-func (d *demonstration) startOperator(ctx context.Context) (err error) {
-	d.operator, err = startOperator(ctx, d.service.url, d.plane.kubeconfig)
-	if err == nil {
-		d.stops = append(d.stops, d.operator.stop)
-	}
-	return err
+	d.deeds = &deeds{cluster: d.cluster, samples: d.samples, service: d.service}
+	return d.samples.apply(ctx, d.cluster)
 }
 
 // watch shows the table and tries the tokens until ctx or duration ends. It fails
@@ -160,7 +147,7 @@ func (d *demonstration) watch(ctx context.Context, duration time.Duration) error
 	// The checks go on through the deletion: no token may fail there either.
 	checking, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := d.checks.run(checking)
-	d.stops = append(d.stops, func() error {
+	d.program.OnStop(func() error {
 		stop()
 		<-ended
 		return nil
@@ -170,7 +157,7 @@ func (d *demonstration) watch(ctx context.Context, duration time.Duration) error
 	defer cancel()
 	go func() {
 		select {
-		case <-d.operator.ended:
+		case <-d.operator.Ended:
 			cancel()
 		case <-showing.Done():
 		}
@@ -183,27 +170,21 @@ func (d *demonstration) watch(ctx context.Context, duration time.Duration) error
 	}()
 	newDisplay(d, ends).run(showing)
 	cancel()
-	return errors.Join(d.operator.failure(), <-doing)
+	return errors.Join(d.operator.Failure(), <-doing)
 }
 
-// end deletes the samples, and then stops what was started, the last first.
+// end deletes the samples, and then stops what was started.
 func (d *demonstration) end(ctx context.Context) error {
-	var failed []error
-	if d.operator != nil && d.operator.failure() == nil {
+	var deleted error
+	if d.operator != nil && d.operator.Failure() == nil {
 		ctx, cancel := context.WithTimeout(ctx, cleanupLimit)
 		defer cancel()
-		failed = append(failed, d.progress.step("deleting the samples", func() error {
-			return d.samples.delete(ctx, d.plane.cluster)
-		}))
-	}
-	if len(d.stops) > 0 {
-		failed = append(failed, d.progress.step("stopping everything", func() error {
-			var stopped []error
-			for _, stop := range slices.Backward(d.stops) {
-				stopped = append(stopped, stop())
+		deleted = d.progress.step("deleting the samples", func() error {
+			if err := d.samples.delete(ctx, d.cluster); err != nil {
+				return fmt.Errorf("%w, see %s", err, d.program.Path(operatorLog))
 			}
-			return errors.Join(stopped...)
-		}))
+			return nil
+		})
 	}
-	return errors.Join(failed...)
+	return errors.Join(deleted, d.progress.step("stopping everything", d.program.Stop))
 }

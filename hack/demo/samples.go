@@ -17,11 +17,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	apiyaml "k8s.io/apimachinery/pkg/util/yaml"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 const (
@@ -61,11 +61,7 @@ func readSamples() (*samples, error) {
 	if err := yaml.Unmarshal(content, &kustomization); err != nil {
 		return nil, fmt.Errorf("%s: %w", samplesFolder, err)
 	}
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
-		return nil, err
-	}
-	decoder := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
+	decoder := serializer.NewCodecFactory(testbed.NewScheme(), serializer.EnableStrict).UniversalDeserializer()
 	s := &samples{secrets: map[string]*corev1.Secret{}}
 	for _, file := range kustomization.Resources {
 		if err := s.read(decoder, filepath.Join(samplesFolder, file)); err != nil {
@@ -143,7 +139,7 @@ func (s *samples) copyOf(sample *v1alpha1.SpacesCredential, name string) *v1alph
 // introduce makes the samples and the service known to each other: the service
 // learns the client and the user of the Secrets, the seeds become refresh tokens of
 // the service.
-func (s *samples) introduce(to *service) error {
+func (s *samples) introduce(to *testbed.Service) error {
 	for _, credential := range s.credentials {
 		spec := credential.Spec
 		if credential.EffectiveEnvironment() != environment {
@@ -248,7 +244,7 @@ func (s *samples) delete(ctx context.Context, cluster client.Client) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d of the samples are not gone, see %s/operator.log: %w", len(left.Items), folder, ctx.Err())
+			return fmt.Errorf("%d of the samples are not gone: %w", len(left.Items), ctx.Err())
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

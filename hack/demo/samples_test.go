@@ -8,16 +8,17 @@ import (
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
-func newService(t *testing.T) *service {
+func newService(t *testing.T) *testbed.Service {
 	t.Helper()
-	s, err := startService(t.Context())
+	s, err := startService()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.stop(); err != nil {
+		if err := s.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -35,7 +36,7 @@ func TestSamplesAreKnownToTheService(t *testing.T) {
 	if err := s.introduce(to); err != nil {
 		t.Fatal(err)
 	}
-	client, err := spacesauth.New(spacesauth.Environment{AccountsURL: to.url, APIURL: to.url, TimeoutSeconds: 15})
+	client, err := spacesauth.New(spacesauth.Environment{AccountsURL: to.URL, APIURL: to.URL, TimeoutSeconds: 15})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,14 +55,15 @@ func TestSamplesAreKnownToTheService(t *testing.T) {
 			seed := s.secrets[credential.Spec.RefreshToken.SecretRef.Name].StringData
 			grant = spacesauth.RefreshTokenGrant{RefreshToken: spacesauth.NewSecret(seed["refresh_token"])}
 		case v1alpha1.GrantTypeAuthorizationCode:
-			uri := credential.Spec.AuthorizationCode.RedirectURI
-			signedIn, err := to.signInAs(person, app.ID, client.Environment().AuthorizationEndpoint(), uri, credential.EffectiveScopes())
+			credential.Status.ClientID, credential.Status.AuthorizationEndpoint = app.ID, client.Environment().AuthorizationEndpoint()
+			code, err := to.SignIn(person, credential)
 			if err != nil {
 				t.Errorf("%s: %v", credential.Name, err)
 				continue
 			}
 			grant = spacesauth.AuthorizationCodeGrant{
-				Code: spacesauth.NewSecret(signedIn.code), CodeVerifier: spacesauth.NewSecret(signedIn.verifier), RedirectURI: uri,
+				Code: spacesauth.NewSecret(code.StringData["code"]), CodeVerifier: spacesauth.NewSecret(code.StringData["code_verifier"]),
+				RedirectURI: credential.Spec.AuthorizationCode.RedirectURI,
 			}
 		case v1alpha1.GrantTypeAnonymous:
 		}
@@ -91,7 +93,7 @@ func TestSamplesAreKnownToTheService(t *testing.T) {
 }
 
 func TestServiceKnowsNobodyElse(t *testing.T) {
-	response, err := http.Get(newService(t).url + "/api/users/me")
+	response, err := http.Get(newService(t).URL + "/api/users/me")
 	if err != nil {
 		t.Fatal(err)
 	}

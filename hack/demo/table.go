@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -36,8 +37,6 @@ type progress struct {
 	out   io.Writer
 	began time.Time
 }
-
-func newProgress(out io.Writer) *progress { return &progress{out: out, began: time.Now()} }
 
 // step runs one step.
 func (p *progress) step(name string, run func() error) error {
@@ -87,14 +86,14 @@ func (d *display) run(ctx context.Context) {
 	if d.terminal {
 		_, _ = io.WriteString(d.out, clearScreen)
 	} else {
-		_, _ = fmt.Fprintln(d.out, "look inside:", d.plane.kubectl(), "get spcred,secrets")
+		_, _ = fmt.Fprintln(d.out, "look inside:", d.kubectl(), "get spcred,secrets")
 		_, _ = fmt.Fprintln(d.out, "sign in:    ", d.login())
 	}
 	ticker := time.NewTicker(refreshInterval)
 	defer ticker.Stop()
 	for {
 		found := &v1alpha1.SpacesCredentialList{}
-		if err := d.plane.cluster.List(ctx, found, client.InNamespace(namespace)); err == nil {
+		if err := d.cluster.List(ctx, found, client.InNamespace(namespace)); err == nil {
 			d.show(found.Items, time.Now())
 		}
 		select {
@@ -174,8 +173,13 @@ func (d *display) table(credentials []v1alpha1.SpacesCredential, now time.Time) 
 	if what, at := d.deeds.last(); what != "" {
 		_, _ = fmt.Fprintf(&drawn, "  %.0fs ago the demo %s.\n", now.Sub(at).Seconds(), what)
 	}
-	_, _ = fmt.Fprintf(&drawn, "\nlook inside: %s get spcred,secrets\nlog:         %s/operator.log\nsign in:     %s\n", d.plane.kubectl(), folder, d.login())
+	_, _ = fmt.Fprintf(&drawn, "\nlook inside: %s get spcred,secrets\nlog:         %s\nsign in:     %s\n", d.kubectl(), d.program.Path(operatorLog), d.login())
 	return drawn.String()
+}
+
+// kubectl is the beginning of a command line that looks inside.
+func (d *display) kubectl() string {
+	return filepath.Join(d.plane.Assets, "kubectl") + " --kubeconfig " + d.kubeconfig + " -n " + namespace
 }
 
 // login is how whoever watches can sign in with a browser of their own.
@@ -183,7 +187,7 @@ func (d *display) login() string {
 	for _, sample := range d.samples.credentials {
 		if sample.Spec.GrantType == v1alpha1.GrantTypeAuthorizationCode {
 			return fmt.Sprintf("go run ./cmd/kubectl-spaces --kubeconfig %s -n %s login %s (as %s, password %s)",
-				d.plane.kubeconfig, namespace, sample.Name, person, personPassword)
+				d.kubeconfig, namespace, sample.Name, person, personPassword)
 		}
 	}
 	return "no sample signs in with a browser"

@@ -1,0 +1,3 @@
+#!/bin/sh
+# The tests of this tree need none of the programs that would stand here.
+echo /nonexistent

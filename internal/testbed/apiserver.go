@@ -1,0 +1,98 @@
+package testbed
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+const (
+	// apiServerProgram is its name, in the folder of envtest's programs and in ours.
+	apiServerProgram = "kube-apiserver"
+	// processFile holds the process ID of kube-apiserver.
+	processFile = "kube-apiserver.pid"
+	// launcher writes down the process ID, which envtest does not tell, and becomes the
+	// program.
+	launcher = "#!/bin/sh\necho $$ >'%s'\nexec '%s' \"$@\"\n"
+	// watchGrace lets open watches end when kube-apiserver is asked to end. Without it they
+	// hold it up for a minute, in which nobody listens any more.
+	watchGrace = "1s"
+	// endGrace is how long kube-apiserver may take to end, and endInterval how often is
+	// looked whether it has.
+	endGrace    = 20 * time.Second
+	endInterval = 20 * time.Millisecond
+)
+
+// apiServer is kube-apiserver, which can be stopped and started anew while etcd goes on.
+type apiServer struct {
+	server *envtest.APIServer
+	folder string
+}
+
+// prepare is called before the first start, so that all that a second one needs stays:
+// a folder for certificates and service-account keys that envtest chooses is removed with
+// each stop, and no kubeconfig of before would be good for anything.
+func (a *apiServer) prepare(assets string) error {
+	a.server.CertDir = filepath.Join(a.folder, "certificates")
+	if err := os.Mkdir(a.server.CertDir, 0o700); err != nil {
+		return err
+	}
+	a.server.Configure().Set("shutdown-watch-termination-grace-period", watchGrace)
+	a.server.Path = filepath.Join(a.folder, apiServerProgram)
+	text := fmt.Sprintf(launcher, filepath.Join(a.folder, processFile), filepath.Join(assets, apiServerProgram))
+	return os.WriteFile(a.server.Path, []byte(text), 0o700)
+}
+
+// process is the process ID of the last start.
+func (a *apiServer) process() (int, error) {
+	text, err := os.ReadFile(filepath.Join(a.folder, processFile))
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(text)))
+}
+
+// StopAPIServer ends kube-apiserver with a signal, SIGTERM or SIGKILL, and returns when the
+// process is gone: about a second after SIGTERM, which lets requests under way finish, and
+// at once after SIGKILL. All connections and watches end; etcd and the controllers go on.
+// A process that is still there 20 s after the signal is killed. It is an error if none
+// runs. StartAPIServer starts it anew; Stop needs no start in between.
+func (c *ControlPlane) StopAPIServer(signal syscall.Signal) error {
+	id, err := c.apiServer.process()
+	if err != nil {
+		return fmt.Errorf("finding the process of kube-apiserver: %w", err)
+	}
+	group := -id // envtest gives it one of its own
+	if err := syscall.Kill(group, signal); err != nil {
+		return fmt.Errorf("stopping kube-apiserver: %w", err)
+	}
+	patience := time.After(endGrace)
+	// It is there until envtest, its parent, has waited for it.
+	for !errors.Is(syscall.Kill(group, 0), syscall.ESRCH) {
+		select {
+		case <-patience:
+			_ = syscall.Kill(group, syscall.SIGKILL)
+		case <-time.After(endInterval):
+		}
+	}
+	return nil
+}
+
+// StartAPIServer starts the kube-apiserver that StopAPIServer stopped, and returns when it
+// is healthy, in two to five seconds. It has the address, the certificates, the
+// service-account keys and, from etcd, the data of before: Config, every kubeconfig and
+// every client stay good, and only watches have to be opened anew. After an error it may
+// be called again.
+func (c *ControlPlane) StartAPIServer() error {
+	if err := c.apiServer.server.Start(); err != nil {
+		return fmt.Errorf("starting kube-apiserver anew: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+// Command count measures what the operator asks of the API server: how many requests
+// a credential costs for its first token and for one renewal. The real operator runs
+// as a process of its own against a real control plane and a Spaces in memory; a
+// proxy between it and the API server counts. It fails when a budget is exceeded.
+//
+// `make count` runs it. It writes below bin only, and stops whatever it starts.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
+)
+
+const (
+	// operatorLog is a file in the folder of the run.
+	operatorLog = "operator.log"
+	// tokenLifetime puts all first renewals behind all first tokens, and leaves a
+	// pause between the renewals.
+	tokenLifetime = 40 * time.Second
+)
+
+// The budgets, in requests for each credential. Watches count for nothing: there is
+// one for each kind, however many credentials there are.
+const (
+	firstBudget   = 8 // finalizer, state, two inputs, save, publish, status, event
+	renewalBudget = 5 // claim, client Secret, save, publish, status
+)
+
+func main() {
+	credentials := flag.Int("credentials", 100, "how many SpacesCredentials")
+	flag.Parse()
+	testbed.Main("count", func(ctx context.Context, program *testbed.Program) error {
+		return (&measurement{Program: program, credentials: *credentials}).run(ctx)
+	})
+}
+
+// measurement is what runs.
+type measurement struct {
+	*testbed.Program
+	credentials int
+	cluster     *cluster
+	proxy       *proxy
+}
+
+// run measures.
+func (m *measurement) run(ctx context.Context) error {
+	if err := m.start(ctx); err != nil {
+		return err
+	}
+	m.Say("creating %d credentials, tokens of %s", m.credentials, tokenLifetime)
+	first, err := m.during(ctx, func() error { return m.cluster.createCredentials(ctx, m.credentials) }, 0)
+	if err != nil {
+		return err
+	}
+	m.Say("every credential is ready; waiting for the first renewal of each")
+	renewal, err := m.during(ctx, func() error { return nil }, 1)
+	if err != nil {
+		return err
+	}
+	m.Say("every credential was renewed once")
+	return judge(os.Stdout, m.credentials, first, renewal)
+}
+
+// start starts everything.
+func (m *measurement) start(ctx context.Context) error {
+	m.Say("building the operator")
+	if err := testbed.Build(ctx, testbed.OperatorProgram, "."); err != nil {
+		return err
+	}
+	m.Say("starting kube-apiserver and etcd, with our CRD")
+	plane, err := testbed.StartControlPlane(testbed.CRDs)
+	if err != nil {
+		return err
+	}
+	m.OnStop(plane.Stop)
+	if m.cluster, err = newCluster(plane.Config); err != nil {
+		return err
+	}
+	if m.proxy, err = startProxy(plane.Config); err != nil {
+		return err
+	}
+	m.OnStop(m.proxy.Stop)
+	service, err := testbed.StartService(
+		fakespaces.WithClient(clientID, clientSecret),
+		fakespaces.WithUser(username, password),
+		fakespaces.WithTokenLifetime(tokenLifetime),
+		fakespaces.WithRotation(fakespaces.RotateAlways),
+	)
+	if err != nil {
+		return err
+	}
+	m.OnStop(service.Stop)
+	if err := m.cluster.createInputs(ctx); err != nil {
+		return err
+	}
+	m.Say("starting the operator")
+	operator, err := m.startOperator(service)
+	if err != nil {
+		return err
+	}
+	m.OnStop(operator.Stop)
+	// Lists at the start belong to nobody: the count begins when they are done.
+	return m.await(ctx, "the operator is at work", func() (bool, error) {
+		return m.proxy.watches() >= 2 && m.proxy.quiet(), operator.Failure()
+	})
+}
+
+// startOperator starts the operator between the service and the proxy.
+func (m *measurement) startOperator(service *testbed.Service) (*testbed.Operator, error) {
+	known := service.Environment(environment)
+	known.RequestsPerSecond, known.Burst = 100, 100 // the rate is not what is measured
+	environments, err := testbed.WriteEnvironments(m.Folder, known)
+	if err != nil {
+		return nil, err
+	}
+	kubeconfig, err := testbed.WriteKubeconfig(m.Folder, &rest.Config{Host: m.proxy.URL})
+	if err != nil {
+		return nil, err
+	}
+	return testbed.StartOperator(exec.Command(testbed.OperatorProgram, "--environments-file="+environments, "--kubeconfig="+kubeconfig,
+		"--leader-elect=false", "--metrics-bind-address=0", "--health-probe-bind-address=0"), m.Path(operatorLog))
+}
+
+// during counts the requests from begin until every credential has been renewed so
+// often, and no request has come for a while.
+func (m *measurement) during(ctx context.Context, begin func() error, renewals int64) (counts, error) {
+	m.proxy.reset()
+	if err := begin(); err != nil {
+		return nil, err
+	}
+	err := m.await(ctx, fmt.Sprintf("every credential has a token and %d renewals", renewals), func() (bool, error) {
+		if !m.proxy.quiet() {
+			return false, nil
+		}
+		fewest, most, err := m.cluster.renewals(ctx, m.credentials)
+		if err == nil && most > renewals {
+			err = fmt.Errorf("a credential was renewed %d times before each was renewed %d times: this machine is too slow for tokens of %s", most, renewals, tokenLifetime)
+		}
+		return fewest == renewals, err
+	})
+	return m.proxy.reset(), err
+}
+
+// patience is far above what any wait needs, on a slow machine too.
+const patience = 2 * time.Minute
+
+// await waits for a condition and tells every few seconds that it does.
+func (m *measurement) await(ctx context.Context, what string, holds func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	told := time.Now()
+	for {
+		if done, err := holds(); done || err != nil {
+			return err
+		}
+		if time.Since(told) > 5*time.Second {
+			told = time.Now()
+			m.Say("... until %s; %d requests so far", what, m.proxy.count().all())
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting until %s: %w; see %s", what, ctx.Err(), m.Path(operatorLog))
+		case <-tick.C:
+		}
+	}
+}
