@@ -75,7 +75,7 @@ func contentOf(credential *v1alpha1.SpacesCredential, current *grantstate.Publis
 		data:        templated,
 		labels:      map[string]string{},
 		annotations: map[string]string{},
-		retained:    credential.Spec.SecretDeletionPolicy == v1alpha1.SecretDeletionRetain,
+		retained:    isRetained(credential),
 	}
 	for key, value := range values {
 		c.data[key] = []byte(value)
@@ -90,6 +90,13 @@ func contentOf(credential *v1alpha1.SpacesCredential, current *grantstate.Publis
 	c.annotations[v1alpha1.AnnotationFingerprint] = token.AccessToken.Fingerprint()
 	c.annotations[v1alpha1.AnnotationExpiresAt] = values[v1alpha1.KeyExpiresAt]
 	return c, outcome{}
+}
+
+// isRetained tells that the published Secret outlives its credential. So it does under a policy
+// that only a newer operator knows: what is deleted does not come back.
+func isRetained(credential *v1alpha1.SpacesCredential) bool {
+	policy := credential.Spec.SecretDeletionPolicy
+	return policy != "" && policy != v1alpha1.SecretDeletionDelete
 }
 
 // digest identifies the content.
@@ -136,6 +143,11 @@ func (r *Reconciler) denied(credential *v1alpha1.SpacesCredential) outcome {
 	for _, key := range slices.Sorted(maps.Keys(credential.SecretLabels())) {
 		if r.isDenied(key) {
 			return metadataDenied("label", key)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(credential.StateLabels())) {
+		if r.isDenied(key) {
+			return stateLabelDenied(key)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(credential.SecretAnnotations())) {

@@ -61,8 +61,14 @@ func noInputType(name string) outcome {
 	return blockedBy(v1alpha1.ReasonInputInvalid, "Secret %q has a type that is no input. Use type Opaque or kubernetes.io/basic-auth.", name)
 }
 
-func unknownGrantType(credential *v1alpha1.SpacesCredential) outcome {
-	return blockedBy(v1alpha1.ReasonInputInvalid, "This operator does not know the grant type %q, and sends nothing. Run the operator version that the CRD belongs to.", credential.Spec.GrantType)
+// unknownValues tells of values that a newer CRD has and this operator does not know. What
+// they would have it do is not guessed.
+func unknownValues(credential *v1alpha1.SpacesCredential) outcome {
+	unknown := credential.UnknownValues()
+	if len(unknown) == 0 {
+		return outcome{}
+	}
+	return blockedBy(v1alpha1.ReasonInputInvalid, "This operator does not know %s, and sends nothing. Run the operator version that the CRD belongs to.", strings.Join(unknown, ", "))
 }
 
 // UnknownEnvironment
@@ -267,6 +273,10 @@ func stateRefused(why string) outcome {
 
 func publishForbidden(name, why string) outcome {
 	return blockedBy(v1alpha1.ReasonSecretForbidden, "Secret %q cannot be written: %s. Look at the quota of the namespace, its admission webhooks and the rights of the operator.", name, why)
+}
+
+func stateLabelDenied(key string) outcome {
+	return blockedBy(v1alpha1.ReasonSecretForbidden, "The label %q of spec.stateLabels is not allowed by this operator's --deny-secret-metadata. Remove it.", key)
 }
 
 func metadataDenied(what, key string) outcome {

@@ -148,7 +148,7 @@ func publishedAs(seen metav1.Object) published {
 
 // observeObstacle finds what would keep a new token from being published.
 func (r *Reconciler) observeObstacle(ctx context.Context, s *scope, seen *metav1.PartialObjectMetadata) (outcome, error) {
-	if problem := firstTrouble(r.denied(s.credential), unworkable(s.credential)); problem.isTrouble() {
+	if problem := firstTrouble(unknownValues(s.credential), r.denied(s.credential), unworkable(s.credential)); problem.isTrouble() {
 		return problem, nil
 	}
 	return r.rival(ctx, s, seen)

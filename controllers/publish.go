@@ -209,7 +209,7 @@ func (s *scope) publishedName() types.NamespacedName {
 // Retain the garbage collector must not undo the policy.
 func (s *scope) publishedOwners(others []metav1.OwnerReference) []metav1.OwnerReference {
 	owners := slices.DeleteFunc(slices.Clone(others), func(o metav1.OwnerReference) bool { return o.UID == s.credential.UID })
-	if s.credential.Spec.SecretDeletionPolicy != v1alpha1.SecretDeletionRetain {
+	if !isRetained(s.credential) {
 		owners = append(owners, ownerReference(s.credential))
 	}
 	return owners

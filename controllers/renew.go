@@ -95,7 +95,7 @@ func (s *scope) held(verdict grantstate.Verdict) outcome {
 	case grantstate.TooSoon:
 		return pacedUntil(verdict.Until)
 	case grantstate.UnknownGrantType:
-		return unknownGrantType(s.credential)
+		return unknownValues(s.credential)
 	}
 	return outcome{}
 }

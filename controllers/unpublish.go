@@ -20,7 +20,7 @@ func (r *Reconciler) deletePublished(ctx context.Context, s *scope) error {
 	if err != nil || seen == nil || !isPublishedBy(seen, s.credential) {
 		return err
 	}
-	if s.credential.Spec.SecretDeletionPolicy == v1alpha1.SecretDeletionRetain {
+	if isRetained(s.credential) {
 		_, err = r.patchSecret(ctx, s.publishedName(), seen.UID, seen.ResourceVersion, map[string]any{
 			"metadata": map[string]any{
 				"labels": map[string]any{v1alpha1.LabelManagedBy: nil, v1alpha1.LabelSecret: nil},
