@@ -44,6 +44,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/metrics"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
@@ -379,7 +380,7 @@ func (w *world) live(config *rest.Config, c clock.WithTickerAndDelayedExecution,
 	reconciler := &Reconciler{
 		Client: manager.GetClient(), Live: direct, Environments: map[string]*spacesauth.Client{"staging": service},
 		Clock: c, Holder: "live", Events: bothEvents{manager.GetEventRecorder(v1alpha1.FieldManager), w.events},
-		Metrics: NewMetrics(w.metrics), Random: rand.Reader,
+		Metrics: metrics.New(w.metrics), Random: rand.Reader,
 	}
 	ctx, stop := context.WithCancel(w.ctx)
 	Expect(reconciler.SetupWithManager(ctx, manager, concurrency)).To(Succeed())
