@@ -46,15 +46,15 @@ func ownValues(token grantstate.Token, environment spacesauth.Environment) map[s
 	}
 }
 
-// announced is what the operator puts on the Secrets of a credential, whatever the token is.
-func announced(credential *v1alpha1.SpacesCredential) grantstate.Published {
+// ownedBy is what the operator puts on the Secrets of a credential, whatever the token is.
+func ownedBy(credential *v1alpha1.SpacesCredential) grantstate.Owned {
 	values := ownValues(grantstate.Token{}, spacesauth.Environment{})
 	keys := slices.Collect(maps.Keys(values))
 	keys = slices.AppendSeq(keys, maps.Keys(formatsOf(credential, values)))
 	for _, entry := range templatesOf(credential) {
 		keys = append(keys, entry.Key)
 	}
-	return grantstate.Published{
+	return grantstate.Owned{
 		Keys:        keys,
 		Labels:      slices.Collect(maps.Keys(credential.SecretLabels())),
 		Annotations: slices.Collect(maps.Keys(credential.SecretAnnotations())),

@@ -142,7 +142,7 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 	claiming, end := r.until(work, claimed.Add(timeout))
 	err := r.update(claiming, s, func(d *grantstate.Document) {
 		d.Claim(c.spend, s.credential, r.Holder, claimed, timeout)
-		d.Announce(announced(s.credential))
+		d.Own(ownedBy(s.credential))
 	})
 	end()
 	if err != nil {

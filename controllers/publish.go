@@ -40,7 +40,7 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (outcome, error) {
 	if problem.isTrouble() {
 		return problem, nil
 	}
-	if err := r.announceContent(ctx, s); err != nil {
+	if err := r.noteContent(ctx, s); err != nil {
 		return outcome{}, err
 	}
 	known := r.memory.of(s.key).published
@@ -56,12 +56,12 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (outcome, error) {
 	return r.patchPublished(ctx, s, s.published, want)
 }
 
-// announceContent records what is about to be published that was not before, so that it can
+// noteContent records what is about to be published that was not before, so that it can
 // be removed again, the terms of revocation, should the credential vanish, and which spec the
 // token serves. A claim and its answer have usually done it already.
-func (r *Reconciler) announceContent(ctx context.Context, s *scope) error {
+func (r *Reconciler) noteContent(ctx context.Context, s *scope) error {
 	change := func(d *grantstate.Document) bool {
-		isNew := d.Announce(announced(s.credential))
+		isNew := d.Own(ownedBy(s.credential))
 		isNew = d.Adopt(grantstate.TermsOf(s.credential)) || isNew
 		return !s.inputsChanged() && d.Serves(s.credential.Generation) || isNew
 	}
@@ -145,7 +145,7 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope, secret *corev1.Secret,
 // patchPublished sets what is ours, removes what we published before and no longer do,
 // and leaves everything else alone.
 func (r *Reconciler) patchPublished(ctx context.Context, s *scope, judged published, want content) (outcome, error) {
-	before := s.document.Published()
+	before := s.document.Owned()
 	annotations := secretio.Replacing(before.Annotations, want.annotations)
 	annotations[v1alpha1.AnnotationAdoptableBy] = nil // an offer that was taken has ended
 	object, err := secretio.Patch(ctx, r.Live, secretio.Judged{Name: s.publishedName(), UID: judged.uid, ResourceVersion: judged.resourceVersion}, map[string]any{
@@ -202,7 +202,7 @@ func (s *scope) publishedOwners(others []metav1.OwnerReference) []metav1.OwnerRe
 // matches tells whether the Secret holds all that is wanted and nothing we stopped
 // publishing.
 func (s *scope) matches(secret *corev1.Secret, want content) bool {
-	before := s.document.Published()
+	before := s.document.Owned()
 	return holds(secret.Data, before.Keys, want.data, bytes.Equal) &&
 		holds(secret.Labels, before.Labels, want.labels, equal) &&
 		holds(secret.Annotations, before.Annotations, want.annotations, equal) &&
@@ -236,7 +236,7 @@ func (r *Reconciler) emptyPublished(ctx context.Context, s *scope) error {
 		return err
 	}
 	data := map[string]any{}
-	for _, key := range s.document.Published().Keys {
+	for _, key := range s.document.Owned().Keys {
 		if !slices.Contains(withoutToken, key) {
 			data[key] = []byte{}
 		}

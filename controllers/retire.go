@@ -64,7 +64,7 @@ func (r *Reconciler) succeed(ctx context.Context, s *scope, end func(context.Con
 		return heldState(s.state.name.Name, s.state.othersFinalizers()[0]), nil
 	}
 	s.state, s.document = nil, next
-	err = r.update(ctx, s, func(d *grantstate.Document) { d.Announce(announced(s.credential)) })
+	err = r.update(ctx, s, func(d *grantstate.Document) { d.Own(ownedBy(s.credential)) })
 	if out := refusedWrite(err); out.isTrouble() {
 		return out, nil
 	}

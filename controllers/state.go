@@ -234,7 +234,7 @@ func (r *Reconciler) writeState(ctx context.Context, s *scope, d grantstate.Docu
 	}
 	change := map[string]any{"data": map[string][]byte{v1alpha1.StateKey: content}}
 	if !s.isGone() && s.credential.Generation > 0 { // a spec to ask
-		change["metadata"] = map[string]any{"labels": secretio.Replacing(d.Published().StateLabels, s.credential.StateLabels())}
+		change["metadata"] = map[string]any{"labels": secretio.Replacing(d.Owned().StateLabels, s.credential.StateLabels())}
 	}
 	object, err := secretio.Patch(ctx, r.Live, s.state.judged(), change)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
