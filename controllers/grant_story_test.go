@@ -14,6 +14,7 @@ import (
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 var _ = Describe("Rule 1: nothing is sent before it can be kept", func() {
@@ -126,27 +127,35 @@ var _ = Describe("Rule 2: every spend is claimed", func() {
 	})
 
 	It("ends the call and the save by the time in the claim, however late the answer to the claim", func(ctx SpecContext) {
+		const timeout = 600 * time.Second // far longer than the story is given to end
+		service, err := spacesauth.New(spacesauth.Environment{
+			Name: "staging", AccountsURL: w.server.URL, APIURL: w.server.URL, RequestsPerSecond: 20, Burst: 40, TimeoutSeconds: int(timeout.Seconds()),
+		}, spacesauth.WithClock(w.clock))
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(service.CloseIdleConnections)
+		o.Environments["staging"] = service
 		w.step(o.reconcile("bot").RequeueAfter)
 		claimed := w.clock.Now()
-		o.answersLate(writeState, 14*time.Second)
+		o.answersLate(writeState, timeout-time.Second)
 		w.spaces.InterceptAnswer(func(call fakespaces.Call) {
 			defer GinkgoRecover()
-			w.clock.SetTime(claimed.Add(15 * time.Second))
+			w.clock.SetTime(claimed.Add(timeout))
 			select {
 			case <-call.Gone(): // the client has left: whoever watches the claim may take over
 			case <-ctx.Done():
 				Fail("the call goes on beyond its claim's time")
 			}
 		})
-		_, err := o.pass("bot")
+		_, err = o.pass("bot")
 		Expect(err).NotTo(HaveOccurred())
 		w.spaces.InterceptAnswer(nil)
 		Expect(w.document("bot").OpenClaim()).To(BeNil(), "the outcome was not saved in time")
 		Expect(w.document("bot").Grant().Condition).To(Equal(grantstate.Ambiguous))
-		o.answersLate(writeState, 26*time.Second)
+
+		o.answersLate(writeState, timeout+saveMargin+time.Second)
 		w.step(5 * time.Second)
 		o.failsToSave("bot")
-		Expect(w.spaces.Ledger().Calls[fakespaces.OperationRefresh]).To(Equal(2), "a claim whose time was over when it was written was used")
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(2), "a claim whose time was over when it was answered was used")
 	}, SpecTimeout(time.Minute))
 
 	It("sends nothing when the wall clock was set back between the claim and the call", func() {
@@ -361,6 +370,7 @@ var _ = Describe("A late answer", func() {
 			w.tearOffFinalizers("bot")
 			w.spaces.Down(true)
 		}})
+		o.reconcile("bot")
 		deadline := w.clock.Now().Add(v1alpha1.DefaultRevocationDeadline)
 		for len(o.memory.withAnswers()) > 0 {
 			Expect(w.events.reasons()).NotTo(ContainElement(v1alpha1.ReasonRevocationAbandoned))

@@ -117,3 +117,29 @@ func refusedGrant(g *Grant) *Grant {
 	g.Condition = Refused
 	return g
 }
+
+// A guest has nothing that could be revoked, and a policy may spare the rest.
+func TestWhatNoDocumentCanKeepIsListedOnceItCanBeRevoked(t *testing.T) {
+	grant := func(token string) *Grant {
+		return &Grant{ID: "g", AccountsURL: "https://a.test", RefreshToken: kept{spacesauth.NewSecret(token)}}
+	}
+	for sentence, c := range map[string]struct {
+		answer Answer
+		listed bool
+	}{
+		"a grant":               {Answer{grant: grant("r"), terms: Terms{Policy: v1alpha1.RevocationOnDelete, DeadlineSeconds: 60}}, true},
+		"a guest":               {Answer{grant: grant("")}, false},
+		"a refusal":             {Answer{refusal: &Refusal{}}, false},
+		"a grant, policy Never": {Answer{grant: grant("r"), terms: Terms{Policy: v1alpha1.RevocationNever}}, false},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			entry := c.answer.Unkept(noon)
+			if (entry != nil) != c.listed {
+				t.Fatalf("listed is %v", entry != nil)
+			}
+			if entry != nil && !entry.GiveUpTime.Equal(noon.Add(time.Minute)) {
+				t.Errorf("it is given up at %s", entry.GiveUpTime)
+			}
+		})
+	}
+}
