@@ -35,6 +35,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/controllers"
+	operatormetrics "github.com/spaces-operator/spaces-credential-operator/internal/metrics"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
@@ -212,11 +213,11 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		Random:             rand.Reader,
 		Holder:             holder,
 		Events:             manager.GetEventRecorder(v1alpha1.FieldManager),
-		Metrics:            controllers.NewMetrics(metrics.Registry),
+		Metrics:            operatormetrics.New(metrics.Registry),
 	}
 	err = errors.Join(
 		reconciler.SetupWithManager(ctx, manager, s.concurrency),
-		metrics.Registry.Register(controllers.NewObjectMetrics(manager.GetCache(), ctrl.Log.WithName("metrics"))),
+		metrics.Registry.Register(operatormetrics.NewObjects(manager.GetCache(), ctrl.Log.WithName("metrics"))),
 		manager.AddHealthzCheck("ping", healthz.Ping),
 		manager.AddReadyzCheck("ping", healthz.Ping),
 	)

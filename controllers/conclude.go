@@ -30,7 +30,7 @@ func (r *Reconciler) conclude(ctx context.Context, s *scope, held outcome) (time
 	v.realised = r.isRealised(v)
 	r.memory.change(s.key, func(known *recollection) {
 		known.isHeldUp = held.isTrouble()
-		if v.realised {
+		if v.realised && !v.isBlind() {
 			known.realised = s.credential.Generation
 		}
 	})

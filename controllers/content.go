@@ -13,6 +13,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/secrettemplate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
@@ -45,15 +46,15 @@ func ownValues(token grantstate.Token, environment spacesauth.Environment) map[s
 	}
 }
 
-// announced is what the operator puts on the Secrets of a credential, whatever the token is.
-func announced(credential *v1alpha1.SpacesCredential) grantstate.Published {
+// ownedBy is what the operator puts on the Secrets of a credential, whatever the token is.
+func ownedBy(credential *v1alpha1.SpacesCredential) grantstate.Owned {
 	values := ownValues(grantstate.Token{}, spacesauth.Environment{})
 	keys := slices.Collect(maps.Keys(values))
 	keys = slices.AppendSeq(keys, maps.Keys(formatsOf(credential, values)))
 	for _, entry := range templatesOf(credential) {
 		keys = append(keys, entry.Key)
 	}
-	return grantstate.Published{
+	return grantstate.Owned{
 		Keys:        keys,
 		Labels:      slices.Collect(maps.Keys(credential.SecretLabels())),
 		Annotations: slices.Collect(maps.Keys(credential.SecretAnnotations())),
@@ -75,7 +76,7 @@ func contentOf(credential *v1alpha1.SpacesCredential, current *grantstate.Publis
 		data:        templated,
 		labels:      map[string]string{},
 		annotations: map[string]string{},
-		retained:    credential.Spec.SecretDeletionPolicy == v1alpha1.SecretDeletionRetain,
+		retained:    isRetained(credential),
 	}
 	for key, value := range values {
 		c.data[key] = []byte(value)
@@ -90,6 +91,13 @@ func contentOf(credential *v1alpha1.SpacesCredential, current *grantstate.Publis
 	c.annotations[v1alpha1.AnnotationFingerprint] = token.AccessToken.Fingerprint()
 	c.annotations[v1alpha1.AnnotationExpiresAt] = values[v1alpha1.KeyExpiresAt]
 	return c, outcome{}
+}
+
+// isRetained tells that the published Secret outlives its credential. So it does under a policy
+// that only a newer operator knows: what is deleted does not come back.
+func isRetained(credential *v1alpha1.SpacesCredential) bool {
+	policy := credential.Spec.SecretDeletionPolicy
+	return policy != "" && policy != v1alpha1.SecretDeletionDelete
 }
 
 // digest identifies the content.
@@ -138,6 +146,11 @@ func (r *Reconciler) denied(credential *v1alpha1.SpacesCredential) outcome {
 			return metadataDenied("label", key)
 		}
 	}
+	for _, key := range slices.Sorted(maps.Keys(credential.StateLabels())) {
+		if r.isDenied(key) {
+			return stateLabelDenied(key)
+		}
+	}
 	for _, key := range slices.Sorted(maps.Keys(credential.SecretAnnotations())) {
 		if r.isDenied(key) {
 			return metadataDenied("annotation", key)
@@ -148,4 +161,49 @@ func (r *Reconciler) denied(credential *v1alpha1.SpacesCredential) outcome {
 
 func (r *Reconciler) isDenied(key string) bool {
 	return slices.ContainsFunc(r.DenySecretMetadata, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
+}
+
+// templatesOf are the entries of spec.secretTemplate.data.
+func templatesOf(credential *v1alpha1.SpacesCredential) []secrettemplate.Entry {
+	if credential.Spec.SecretTemplate == nil {
+		return nil
+	}
+	var entries []secrettemplate.Entry
+	for _, entry := range credential.Spec.SecretTemplate.Data {
+		entries = append(entries, secrettemplate.Entry{Key: entry.Key, Text: entry.Template})
+	}
+	return entries
+}
+
+// unworkable tells of a template that cannot work with any token. While
+// there is one nothing is spent: the token could not be published.
+func unworkable(credential *v1alpha1.SpacesCredential) outcome {
+	if err := secrettemplate.Check(templatesOf(credential)); err != nil {
+		return templateInvalid(err)
+	}
+	return outcome{}
+}
+
+// rendered fills the templates with the operator's own keys, and with the ID token if
+// they ask for it.
+func rendered(credential *v1alpha1.SpacesCredential, values map[string]string, idToken spacesauth.Secret, who grantstate.Identity) (map[string][]byte, outcome) {
+	set, err := secrettemplate.ParseSet(templatesOf(credential))
+	if err != nil {
+		return nil, templateInvalid(err)
+	}
+	data, err := set.Render(secrettemplate.Fields{
+		AccessToken:   values[v1alpha1.KeyAccessToken],
+		TokenType:     values[v1alpha1.KeyTokenType],
+		Authorization: values[v1alpha1.KeyAuthorization],
+		ExpiresAt:     values[v1alpha1.KeyExpiresAt],
+		Scope:         values[v1alpha1.KeyScope],
+		APIURL:        values[v1alpha1.KeyAPIURL],
+		SocketURL:     values[v1alpha1.KeySocketURL],
+		IDToken:       idToken.Reveal(),
+		Identity:      secrettemplate.Identity(who),
+	})
+	if err != nil {
+		return nil, templateInvalid(err)
+	}
+	return data, outcome{}
 }

@@ -6,7 +6,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -54,7 +53,7 @@ func (r *Reconciler) abandoned(ctx context.Context, credential *v1alpha1.SpacesC
 	if count == 0 {
 		return
 	}
-	r.Metrics.abandoned(count)
+	r.Metrics.Abandoned(count)
 	log.FromContext(ctx).Info("Gave up revoking grants; they live on at the service until they end there",
 		"spacescredential", client.ObjectKeyFromObject(credential), "count", count, "why", why)
 	r.Events.Eventf(credential, nil, corev1.EventTypeWarning, v1alpha1.ReasonRevocationAbandoned, "Revoke",
@@ -66,13 +65,4 @@ func (r *Reconciler) copyReleased(ctx context.Context, credential *v1alpha1.Spac
 	log.FromContext(ctx).Info("Released a copied state Secret without revoking its grants", "spacescredential", client.ObjectKeyFromObject(credential))
 	r.Events.Eventf(credential, nil, corev1.EventTypeWarning, v1alpha1.ReasonStateUnreadable, "Release",
 		"The state Secret was a copy of another one, from a backup or a second cluster. It was released; its grants belong to the original and were neither used nor revoked.")
-}
-
-// reference names a credential that may be gone. With its UID, kubectl describe shows what
-// is told of it.
-func reference(key types.NamespacedName, uid types.UID) *v1alpha1.SpacesCredential {
-	return &v1alpha1.SpacesCredential{
-		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "SpacesCredential"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, UID: uid},
-	}
 }

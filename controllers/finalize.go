@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/secretio"
 )
 
 // finalize takes a deleted credential to its end: the published Secret goes first,
@@ -68,7 +69,31 @@ func (r *Reconciler) patchFinalizers(ctx context.Context, s *scope, before *v1al
 	return nil
 }
 
-// wroteCredential remembers the version that was written.
-func (r *Reconciler) wroteCredential(s *scope) {
-	r.memory.change(s.key, func(known *recollection) { known.credentialVersion = s.credential.ResourceVersion })
+// deletePublished deletes the published Secret if it is ours. With policy Retain it
+// stays, loses our labels and may be taken back by a credential of the same name.
+func (r *Reconciler) deletePublished(ctx context.Context, s *scope) error {
+	seen, err := secretio.Metadata(ctx, r.Client, s.publishedName())
+	if err != nil || seen == nil || !isPublishedBy(seen, s.credential) {
+		return err
+	}
+	if isRetained(s.credential) {
+		_, err = secretio.Patch(ctx, r.Live, secretio.Judged{Name: s.publishedName(), UID: seen.UID, ResourceVersion: seen.ResourceVersion}, map[string]any{
+			"metadata": map[string]any{
+				"labels": map[string]any{v1alpha1.LabelManagedBy: nil, v1alpha1.LabelSecret: nil},
+				"annotations": map[string]any{
+					v1alpha1.AnnotationCredential: nil, v1alpha1.AnnotationCredentialUID: nil,
+					v1alpha1.AnnotationAdoptableBy: s.credential.Name,
+				},
+			},
+		})
+	} else {
+		err = secretio.Delete(ctx, r.Live, secretio.Judged{Name: s.publishedName(), UID: seen.UID, ResourceVersion: seen.ResourceVersion})
+	}
+	if apierrors.IsConflict(err) {
+		return errConflict
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("removing the published Secret %s: %w", s.publishedName(), err)
+	}
+	return nil
 }

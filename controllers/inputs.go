@@ -11,6 +11,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/secretio"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
@@ -46,7 +47,7 @@ func (r *Reconciler) observeInputs(ctx context.Context, s *scope) (inputs, error
 	known := r.memory.of(s.key).inputs
 	fresh := s.state != nil && known.versions != nil && known.generation == s.credential.Generation
 	for _, name := range s.credential.InputSecretNames() {
-		seen, err := r.secretMetadata(ctx, types.NamespacedName{Namespace: s.key.Namespace, Name: name})
+		seen, err := secretio.Metadata(ctx, r.Client, types.NamespacedName{Namespace: s.key.Namespace, Name: name})
 		if err != nil {
 			return inputs{}, err
 		}
@@ -191,7 +192,7 @@ func (i *inputReading) value(key string) spacesauth.Secret {
 	case value == "":
 		i.problem = keyEmpty(i.name, key)
 	case len(value) > maxInput:
-		i.problem = keyTooLong(i.name, key)
+		i.problem = keyTooLong(i.name, key, maxInput)
 	case strings.ContainsFunc(value, isUnprintable):
 		i.problem = keyUnprintable(i.name, key)
 	}

@@ -19,6 +19,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -43,6 +44,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/metrics"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
@@ -378,7 +380,7 @@ func (w *world) live(config *rest.Config, c clock.WithTickerAndDelayedExecution,
 	reconciler := &Reconciler{
 		Client: manager.GetClient(), Live: direct, Environments: map[string]*spacesauth.Client{"staging": service},
 		Clock: c, Holder: "live", Events: bothEvents{manager.GetEventRecorder(v1alpha1.FieldManager), w.events},
-		Metrics: NewMetrics(w.metrics), Random: rand.Reader,
+		Metrics: metrics.New(w.metrics), Random: rand.Reader,
 	}
 	ctx, stop := context.WithCancel(w.ctx)
 	Expect(reconciler.SetupWithManager(ctx, manager, concurrency)).To(Succeed())
@@ -429,4 +431,51 @@ func (b bothEvents) Eventf(regarding, related runtime.Object, kind, reason, acti
 	for _, recorder := range b {
 		recorder.Eventf(regarding, related, kind, reason, action, note, arguments...)
 	}
+}
+
+var _ = Describe("A policy that asks for a label on every Secret", func() {
+	It("is satisfied by spec.stateLabels and the labels of the template; without them nothing is sent", func() {
+		w := newWorld()
+		o := w.operator()
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		w.enforceLabel("team")
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonSecretForbidden)
+		Expect(meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionReady).Message).To(ContainSubstring("spec.stateLabels"))
+		Expect(w.spaces.Ledger().Calls).To(BeEmpty(), "something was sent that could not be kept")
+
+		credential := w.credential("bot")
+		credential.Spec.StateLabels = map[string]v1alpha1.LabelValue{"team": "a"}
+		credential.Spec.SecretTemplate = &v1alpha1.SecretTemplate{Labels: map[string]v1alpha1.LabelValue{"team": "a"}}
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		o.settle("bot", 10*time.Second)
+		w.expectReady("bot")
+		Expect(w.secret("bot-grant").Labels).To(HaveKeyWithValue("team", "a"))
+	})
+})
+
+// enforceLabel has the API server refuse every new Secret of the story's namespace that lacks
+// a label. It returns once the policy is in force, which takes a moment.
+func (w *world) enforceLabel(key string) {
+	GinkgoHelper()
+	name := metav1.ObjectMeta{Name: w.namespace}
+	policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: name, Spec: admissionv1.ValidatingAdmissionPolicySpec{
+		MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{
+			RuleWithOperations: admissionv1.RuleWithOperations{
+				Operations: []admissionv1.OperationType{admissionv1.Create},
+				Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"secrets"}},
+			},
+		}}},
+		Validations: []admissionv1.Validation{{Expression: fmt.Sprintf("'%s' in object.metadata.?labels.orValue({})", key)}},
+	}}
+	binding := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: name, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+		PolicyName: policy.Name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
+		MatchResources: &admissionv1.MatchResources{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: w.namespace}}},
+	}}
+	for _, object := range []client.Object{policy, binding} {
+		Expect(admin.Create(w.ctx, object)).To(Succeed())
+		DeferCleanup(func() { Expect(admin.Delete(w.ctx, object)).To(Succeed()) })
+	}
+	without := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "without-labels"}}
+	Eventually(func() error { return admin.Create(w.ctx, without.DeepCopy(), client.DryRunAll) }).WithTimeout(time.Minute).Should(HaveOccurred())
 }

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/secretio"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
@@ -20,6 +22,34 @@ import (
 // forbiddenRecheck is how often a forbidden request is tried again: no watch tells that a
 // right came back.
 const forbiddenRecheck = time.Minute
+
+// held tells what is in the way of what is wanted.
+func (s *scope) held(verdict grantstate.Verdict) outcome {
+	switch verdict.Hold {
+	case grantstate.Free:
+		if verdict.Action != grantstate.Nothing {
+			return pacedUntil(s.now.Add(callPause))
+		}
+		return s.environmentProblem
+	case grantstate.InputMissing:
+		return firstTrouble(s.environmentProblem, s.inputs.clientProblem, s.inputs.grantProblem)
+	case grantstate.RefusedBefore:
+		return refused(verdict.Refusal, s.credential)
+	case grantstate.InBackoff:
+		return failedBefore(verdict.Failure)
+	case grantstate.Ended:
+		return reauthorize(s.credential)
+	case grantstate.OtherInputs:
+		return otherInputs(s.credential)
+	case grantstate.ListFull:
+		return listFull(len(s.document.Pending()))
+	case grantstate.TooSoon:
+		return pacedUntil(verdict.Until)
+	case grantstate.UnknownGrantType:
+		return unknownValues(s.credential)
+	}
+	return outcome{}
+}
 
 // Suspended
 
@@ -49,8 +79,8 @@ func keyEmpty(name, key string) outcome {
 	return blockedBy(v1alpha1.ReasonInputInvalid, "Key %q of Secret %q is empty. Give it a value.", key, name)
 }
 
-func keyTooLong(name, key string) outcome {
-	return blockedBy(v1alpha1.ReasonInputInvalid, "Key %q of Secret %q holds more than %d KiB. That is no such value; look for a file that was put there by mistake.", key, name, maxInput>>10)
+func keyTooLong(name, key string, most int) outcome {
+	return blockedBy(v1alpha1.ReasonInputInvalid, "Key %q of Secret %q holds more than %d KiB. That is no such value; look for a file that was put there by mistake.", key, name, most>>10)
 }
 
 func keyUnprintable(name, key string) outcome {
@@ -61,8 +91,14 @@ func noInputType(name string) outcome {
 	return blockedBy(v1alpha1.ReasonInputInvalid, "Secret %q has a type that is no input. Use type Opaque or kubernetes.io/basic-auth.", name)
 }
 
-func unknownGrantType(credential *v1alpha1.SpacesCredential) outcome {
-	return blockedBy(v1alpha1.ReasonInputInvalid, "This operator does not know the grant type %q, and sends nothing. Run the operator version that the CRD belongs to.", credential.Spec.GrantType)
+// unknownValues tells of values that a newer CRD has and this operator does not know. What
+// they would have it do is not guessed.
+func unknownValues(credential *v1alpha1.SpacesCredential) outcome {
+	unknown := credential.UnknownValues()
+	if len(unknown) == 0 {
+		return outcome{}
+	}
+	return blockedBy(v1alpha1.ReasonInputInvalid, "This operator does not know %s, and sends nothing. Run the operator version that the CRD belongs to.", strings.Join(unknown, ", "))
 }
 
 // UnknownEnvironment
@@ -218,9 +254,9 @@ func stateTaken(name string) outcome {
 		"Secret %q exists and is no state Secret of this operator. Rename or delete it: the name is needed for the grant.", name)
 }
 
-func heldState(s *state) outcome {
+func heldState(name, finalizer string) outcome {
 	return blockedBy(v1alpha1.ReasonSecretConflict,
-		"The state Secret %q was deleted and its grants are revoked, but the finalizer %q holds it. Have that removed: the name is needed for the next grant.", s.name.Name, s.othersFinalizers()[0])
+		"The state Secret %q was deleted and its grants are revoked, but the finalizer %q holds it. Have that removed: the name is needed for the next grant.", name, finalizer)
 }
 
 func heldPublished(name string) outcome {
@@ -260,6 +296,16 @@ func inputForbidden(name string) outcome {
 	return blockedBy(v1alpha1.ReasonSecretForbidden, "The operator may not read Secret %q. Grant its service account get on Secrets in this namespace.", name)
 }
 
+// refusedWrite tells whether the API server refuses to keep a state Secret: a
+// quota, a terminating namespace, a missing right. It is no error, because trying again at
+// once cannot help.
+func refusedWrite(err error) outcome {
+	if errors.Is(err, errConflict) || !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) {
+		return outcome{}
+	}
+	return stateRefused(secretio.Reason(err))
+}
+
 func stateRefused(why string) outcome {
 	return blockedBy(v1alpha1.ReasonSecretForbidden,
 		"The state Secret cannot be written, so nothing was sent to the service: %s. Look at the quota of the namespace, at its policies (one that asks for a label is satisfied by spec.stateLabels) and the rights of the operator.", why)
@@ -267,6 +313,10 @@ func stateRefused(why string) outcome {
 
 func publishForbidden(name, why string) outcome {
 	return blockedBy(v1alpha1.ReasonSecretForbidden, "Secret %q cannot be written: %s. Look at the quota of the namespace, its admission webhooks and the rights of the operator.", name, why)
+}
+
+func stateLabelDenied(key string) outcome {
+	return blockedBy(v1alpha1.ReasonSecretForbidden, "The label %q of spec.stateLabels is not allowed by this operator's --deny-secret-metadata. Remove it.", key)
 }
 
 func metadataDenied(what, key string) outcome {
@@ -296,9 +346,9 @@ func templateInvalid(err error) outcome {
 
 // StateUnreadable
 
-func unreadable(found *state) outcome {
+func unreadable(name, detail string) outcome {
 	return blockedBy(v1alpha1.ReasonStateUnreadable,
-		"The state Secret %q cannot be read: %s. It is left as it is. Run the operator version that wrote it, or delete the Secret to give up its grant.", found.name.Name, found.detail)
+		"The state Secret %q cannot be read: %s. It is left as it is. Run the operator version that wrote it, or delete the Secret to give up its grant.", name, detail)
 }
 
 // RevocationFailing

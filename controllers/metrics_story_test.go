@@ -18,6 +18,7 @@ import (
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/metrics"
 )
 
 // metricRow is a row of the table of docs/metrics.md: name, type, labels.
@@ -77,8 +78,8 @@ var _ = Describe("The metrics", func() {
 		w := newWorld()
 		o := w.operator()
 		w.metrics = prometheus.NewRegistry()
-		o.Metrics = NewMetrics(w.metrics)
-		w.metrics.MustRegister(NewObjectMetrics(o.Client, logr.Discard()))
+		o.Metrics = metrics.New(w.metrics)
+		w.metrics.MustRegister(metrics.NewObjects(o.Client, logr.Discard()))
 
 		By("a credential without its inputs, one that was never looked at, and one with a token")
 		w.apply(byPassword("bot", func(c *v1alpha1.SpacesCredential) {

@@ -18,8 +18,6 @@ const (
 	// saveMargin is the time after a call's deadline in which its answer is saved. It
 	// is less than watchMargin: when a claim counts as old, its holder is silent.
 	saveMargin = 10 * time.Second
-	// watchMargin is added to a call's timeout before somebody else's claim counts as old.
-	watchMargin = 15 * time.Second
 	// wakeMargin is what a process that was stopped has to read an answer that came meanwhile.
 	wakeMargin = time.Second
 	// saveAttempts bounds how often one pass writes the same answer against others who
@@ -144,7 +142,7 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 	claiming, end := r.until(work, claimed.Add(timeout))
 	err := r.update(claiming, s, func(d *grantstate.Document) {
 		d.Claim(c.spend, s.credential, r.Holder, claimed, timeout)
-		d.Announce(announced(s.credential))
+		d.Own(ownedBy(s.credential))
 	})
 	end()
 	if err != nil {
@@ -158,7 +156,7 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 	got, err := c.send(calling, func() error { return r.notTooLate(claimed, timeout) })
 	end()
 	turn.made(err)
-	r.Metrics.called(c.client.Environment().Name, string(c.spend.By()), err)
+	r.Metrics.Called(c.client.Environment().Name, string(c.spend.By()), err)
 	r.memory.keep(s.key, s.document.Answer(c.spend, s.credential, got, err, r.Clock.Now()))
 	s.signedIn = c.spend.By() == v1alpha1.GrantTypePassword || c.spend.By() == v1alpha1.GrantTypeAnonymous
 
@@ -223,40 +221,6 @@ func (r *Reconciler) until(ctx context.Context, deadline time.Time) (context.Con
 		timer.Stop()
 		cancel(context.Canceled)
 	}
-}
-
-// othersClaim is in the way while another process may be at work on the grant: until this
-// process has watched its claim for as long as a call and its save may take. Times are this
-// process's own: those in the claim may come from a wrong clock.
-func (r *Reconciler) othersClaim(s *scope) outcome {
-	claim := s.document.OpenClaim()
-	if claim == nil || claim.Holder == r.Holder {
-		// Our own calls end before their pass does. What is left open of ours was
-		// either never sent or waits in memory to be saved, which comes first.
-		return outcome{}
-	}
-	now := r.Clock.Now()
-	var since time.Time
-	r.memory.change(s.key, func(known *recollection) {
-		if known.watching.holder != claim.Holder || known.watching.number != claim.Number {
-			known.watching = watchedClaim{holder: claim.Holder, number: claim.Number, since: now}
-		}
-		since = known.watching.since
-	})
-	old := since.Add(max(claim.Timeout(), r.callTimeout()) + watchMargin)
-	if !now.Before(old) {
-		return outcome{}
-	}
-	return claimedByAnother().at(old)
-}
-
-// callTimeout is the longest a call may take in any environment.
-func (r *Reconciler) callTimeout() time.Duration {
-	longest := spacesauth.DefaultTimeoutSeconds * time.Second
-	for _, client := range r.Environments {
-		longest = max(longest, client.Environment().Timeout())
-	}
-	return longest
 }
 
 // saveAnswers records the answers that memory holds for a credential. While it

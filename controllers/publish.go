@@ -5,16 +5,15 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/secretio"
 )
 
 // publish makes the published Secret hold the newest token of the document that needs no
@@ -41,7 +40,7 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (outcome, error) {
 	if problem.isTrouble() {
 		return problem, nil
 	}
-	if err := r.announceContent(ctx, s); err != nil {
+	if err := r.noteContent(ctx, s); err != nil {
 		return outcome{}, err
 	}
 	known := r.memory.of(s.key).published
@@ -57,12 +56,12 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (outcome, error) {
 	return r.patchPublished(ctx, s, s.published, want)
 }
 
-// announceContent records what is about to be published that was not before, so that it can
+// noteContent records what is about to be published that was not before, so that it can
 // be removed again, the terms of revocation, should the credential vanish, and which spec the
 // token serves. A claim and its answer have usually done it already.
-func (r *Reconciler) announceContent(ctx context.Context, s *scope) error {
+func (r *Reconciler) noteContent(ctx context.Context, s *scope) error {
 	change := func(d *grantstate.Document) bool {
-		isNew := d.Announce(announced(s.credential))
+		isNew := d.Own(ownedBy(s.credential))
 		isNew = d.Adopt(grantstate.TermsOf(s.credential)) || isNew
 		return !s.inputsChanged() && d.Serves(s.credential.Generation) || isNew
 	}
@@ -146,14 +145,14 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope, secret *corev1.Secret,
 // patchPublished sets what is ours, removes what we published before and no longer do,
 // and leaves everything else alone.
 func (r *Reconciler) patchPublished(ctx context.Context, s *scope, judged published, want content) (outcome, error) {
-	before := s.document.Published()
-	annotations := replacing(before.Annotations, want.annotations)
+	before := s.document.Owned()
+	annotations := secretio.Replacing(before.Annotations, want.annotations)
 	annotations[v1alpha1.AnnotationAdoptableBy] = nil // an offer that was taken has ended
-	object, err := r.patchSecret(ctx, s.publishedName(), judged.uid, judged.resourceVersion, map[string]any{
+	object, err := secretio.Patch(ctx, r.Live, secretio.Judged{Name: s.publishedName(), UID: judged.uid, ResourceVersion: judged.resourceVersion}, map[string]any{
 		"metadata": map[string]any{
-			"labels": replacing(before.Labels, want.labels), "annotations": annotations, "ownerReferences": s.publishedOwners(judged.owners),
+			"labels": secretio.Replacing(before.Labels, want.labels), "annotations": annotations, "ownerReferences": s.publishedOwners(judged.owners),
 		},
-		"data": replacing(before.Keys, want.data),
+		"data": secretio.Replacing(before.Keys, want.data),
 	})
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		r.memory.change(s.key, func(known *recollection) { known.published = published{} })
@@ -167,11 +166,11 @@ func (r *Reconciler) afterPublish(s *scope, written metav1.Object, want content,
 	name := s.credential.EffectiveSecretName()
 	switch {
 	case apierrors.IsForbidden(err):
-		return publishForbidden(name, statusReason(err)), nil
+		return publishForbidden(name, secretio.Reason(err)), nil
 	case apierrors.IsInvalid(err):
 		return publishImmutable(name), nil
 	case err != nil:
-		return outcome{}, fmt.Errorf("writing the published Secret %s: %w", s.publishedName(), quiet(err))
+		return outcome{}, fmt.Errorf("writing the published Secret %s: %w", s.publishedName(), secretio.Quiet(err))
 	}
 	r.rememberPublished(s, written, want)
 	return outcome{}, nil
@@ -190,26 +189,11 @@ func (r *Reconciler) rememberPublished(s *scope, secret metav1.Object, c content
 	s.published, s.isPublished = now, true
 }
 
-// publishedSince is when workloads could first see the newest token, as far as this
-// process knows; zero while they cannot.
-func (r *Reconciler) publishedSince(s *scope) time.Time {
-	token := s.document.Token()
-	if token == nil || s.published.digest == "" || s.published.fingerprint != token.AccessToken.Fingerprint() {
-		return time.Time{}
-	}
-	return r.memory.of(s.key).publishedSince
-}
-
-// publishedName is the Secret that workloads mount.
-func (s *scope) publishedName() types.NamespacedName {
-	return types.NamespacedName{Namespace: s.key.Namespace, Name: s.credential.EffectiveSecretName()}
-}
-
 // publishedOwners adds our owner reference to others, or takes it away: with policy
 // Retain the garbage collector must not undo the policy.
 func (s *scope) publishedOwners(others []metav1.OwnerReference) []metav1.OwnerReference {
 	owners := slices.DeleteFunc(slices.Clone(others), func(o metav1.OwnerReference) bool { return o.UID == s.credential.UID })
-	if s.credential.Spec.SecretDeletionPolicy != v1alpha1.SecretDeletionRetain {
+	if !isRetained(s.credential) {
 		owners = append(owners, ownerReference(s.credential))
 	}
 	return owners
@@ -218,7 +202,7 @@ func (s *scope) publishedOwners(others []metav1.OwnerReference) []metav1.OwnerRe
 // matches tells whether the Secret holds all that is wanted and nothing we stopped
 // publishing.
 func (s *scope) matches(secret *corev1.Secret, want content) bool {
-	before := s.document.Published()
+	before := s.document.Owned()
 	return holds(secret.Data, before.Keys, want.data, bytes.Equal) &&
 		holds(secret.Labels, before.Labels, want.labels, equal) &&
 		holds(secret.Annotations, before.Annotations, want.annotations, equal) &&
@@ -241,9 +225,38 @@ func holds[V any](have map[string]V, before []string, want map[string]V, equal f
 
 func equal(a, b string) bool { return a == b }
 
-// isPublishedBy tells whether a Secret is ours: it carries the UID of the living
-// credential.
-func isPublishedBy(secret metav1.Object, credential *v1alpha1.SpacesCredential) bool {
-	return secret.GetAnnotations()[v1alpha1.AnnotationCredentialUID] == string(credential.UID) &&
-		secret.GetLabels()[v1alpha1.LabelSecret] != v1alpha1.SecretGrant
+// emptyPublished empties the token in the published Secret: the grant was revoked on
+// request and has no successor, so the token must not be tried any more.
+func (r *Reconciler) emptyPublished(ctx context.Context, s *scope) error {
+	seen, err := secretio.Metadata(ctx, r.Client, s.publishedName())
+	if err != nil || seen == nil || !isPublishedBy(seen, s.credential) || seen.Annotations[v1alpha1.AnnotationFingerprint] == "" {
+		return err
+	}
+	if err := r.stillNewest(ctx, s); err != nil {
+		return err
+	}
+	data := map[string]any{}
+	for _, key := range s.document.Owned().Keys {
+		if !slices.Contains(withoutToken, key) {
+			data[key] = []byte{}
+		}
+	}
+	_, err = secretio.Patch(ctx, r.Live, secretio.Judged{Name: s.publishedName(), UID: seen.UID, ResourceVersion: seen.ResourceVersion}, map[string]any{
+		"metadata": map[string]any{"annotations": map[string]any{v1alpha1.AnnotationFingerprint: "", v1alpha1.AnnotationExpiresAt: ""}},
+		"data":     data,
+	})
+	r.memory.change(s.key, func(known *recollection) { known.published = published{} })
+	s.published.fingerprint = ""
+	if apierrors.IsConflict(err) {
+		return errConflict
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("emptying the published Secret %s: %w", s.publishedName(), secretio.Quiet(err))
+	}
+	return nil
+}
+
+// withoutToken are the published keys that say nothing of the token.
+var withoutToken = []string{
+	v1alpha1.KeyAPIURL, v1alpha1.KeySocketURL, v1alpha1.KeySocketTokenType, v1alpha1.KeyTokenType, v1alpha1.KeyType, v1alpha1.KeyProvider,
 }

@@ -3,15 +3,15 @@ package controllers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 )
-
-// afterConflict is when a pass that met somebody else's write begins anew.
-const afterConflict = time.Second
 
 // Reconcile makes one pass. Its errors are the Kubernetes API's alone: with an error
 // the queue retries within milliseconds, which the service must never see. Every
@@ -127,4 +127,18 @@ func (r *Reconciler) reconcileGone(ctx context.Context, s *scope) (time.Duration
 		return 0, nil
 	}
 	return r.later(out), nil
+}
+
+// begin reads the credential that a pass is about.
+func (r *Reconciler) begin(ctx context.Context, key types.NamespacedName) (*scope, error) {
+	s := &scope{key: key, credential: &v1alpha1.SpacesCredential{}, remembered: r.memory.of(key).state}
+	err := r.Client.Get(ctx, key, s.credential)
+	if apierrors.IsNotFound(err) {
+		s.credential = reference(key, "")
+		return s, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the SpacesCredential %s: %w", key, err)
+	}
+	return s, nil
 }

@@ -72,34 +72,6 @@ func (r *Reconciler) revokeOnRequest(ctx context.Context, s *scope, verdict gran
 	return firstTrouble(held, s.held(s.decide(s.inputs.seen))), nil
 }
 
-// held tells what is in the way of what is wanted.
-func (s *scope) held(verdict grantstate.Verdict) outcome {
-	switch verdict.Hold {
-	case grantstate.Free:
-		if verdict.Action != grantstate.Nothing {
-			return pacedUntil(s.now.Add(callPause))
-		}
-		return s.environmentProblem
-	case grantstate.InputMissing:
-		return firstTrouble(s.environmentProblem, s.inputs.clientProblem, s.inputs.grantProblem)
-	case grantstate.RefusedBefore:
-		return refused(verdict.Refusal, s.credential)
-	case grantstate.InBackoff:
-		return failedBefore(verdict.Failure)
-	case grantstate.Ended:
-		return reauthorize(s.credential)
-	case grantstate.OtherInputs:
-		return otherInputs(s.credential)
-	case grantstate.ListFull:
-		return listFull(len(s.document.Pending()))
-	case grantstate.TooSoon:
-		return pacedUntil(verdict.Until)
-	case grantstate.UnknownGrantType:
-		return unknownGrantType(s.credential)
-	}
-	return outcome{}
-}
-
 // undoSignIn gives up the sign-in of this pass, because a rival was seen too late: a
 // grant nobody can use is not kept. A seed's grant is kept, it cannot be had again.
 func (r *Reconciler) undoSignIn(ctx context.Context, s *scope) error {
@@ -107,10 +79,4 @@ func (r *Reconciler) undoSignIn(ctx context.Context, s *scope) error {
 		return nil
 	}
 	return r.update(ctx, s, func(d *grantstate.Document) { d.Undo(r.Clock.Now()) })
-}
-
-// inputsChanged tells that the inputs that spec names are not those that the living grant
-// was made with.
-func (s *scope) inputsChanged() bool {
-	return s.environmentProblem.isTrouble() || s.document.ChangedSince(s.inputs.seen)
 }

@@ -2,12 +2,16 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/secretio"
 )
 
 // replaceState ends a state Secret that a living credential cannot work with, and has the
@@ -18,7 +22,7 @@ func (r *Reconciler) replaceState(ctx context.Context, s *scope) (outcome, error
 		return stateTaken(s.state.name.Name), nil
 	case stateUnreadable:
 		if s.state.deletion.IsZero() {
-			return unreadable(s.state), nil
+			return unreadable(s.state.name.Name, s.state.detail), nil
 		}
 		return endsPass(r.awaitReader(ctx, s, grantstate.TermsOf(s.credential).Deadline(s.state.deletion)))
 	case stateOrphaned:
@@ -57,10 +61,10 @@ func (r *Reconciler) succeed(ctx context.Context, s *scope, end func(context.Con
 	}
 	if s.state != nil && len(s.state.othersFinalizers()) > 0 {
 		r.memory.change(s.key, func(known *recollection) { known.successor = &next })
-		return heldState(s.state), nil
+		return heldState(s.state.name.Name, s.state.othersFinalizers()[0]), nil
 	}
 	s.state, s.document = nil, next
-	err = r.update(ctx, s, func(d *grantstate.Document) { d.Announce(announced(s.credential)) })
+	err = r.update(ctx, s, func(d *grantstate.Document) { d.Own(ownedBy(s.credential)) })
 	if out := refusedWrite(err); out.isTrouble() {
 		return out, nil
 	}
@@ -92,7 +96,7 @@ func (r *Reconciler) retireState(ctx context.Context, s *scope) (outcome, error)
 // grants are revoked. It is deleted first, so that its own deletion starts the recorded
 // deadline. A Secret that merely has such a name costs no read.
 func (r *Reconciler) retireOrphan(ctx context.Context, s *scope) (outcome, error) {
-	seen, err := r.secretMetadata(ctx, stateName(s.key))
+	seen, err := secretio.Metadata(ctx, r.Client, stateName(s.key))
 	if err != nil || seen == nil {
 		return outcome{}, err
 	}
@@ -163,7 +167,7 @@ func (r *Reconciler) retire(ctx context.Context, s *scope, how grantstate.Retire
 // revoke what it holds. At the deadline it is released as it is.
 func (r *Reconciler) awaitReader(ctx context.Context, s *scope, deadline time.Time) (outcome, error) {
 	if r.Clock.Now().Before(deadline) {
-		return unreadable(s.state).at(deadline), nil
+		return unreadable(s.state.name.Name, s.state.detail).at(deadline), nil
 	}
 	if err := r.markDeleted(ctx, s); err != nil || s.state == nil {
 		return outcome{}, err
@@ -194,4 +198,32 @@ func endsPass(out outcome, err error) (outcome, error) {
 		return again, nil
 	}
 	return out, err
+}
+
+// living asks the API server itself, just before acting, for a credential; it has no UID
+// when there is none. An informer may lag behind one that was just made, or has just gone.
+func (r *Reconciler) living(ctx context.Context, key types.NamespacedName) (v1alpha1.SpacesCredential, error) {
+	var credential v1alpha1.SpacesCredential
+	err := r.Live.Get(ctx, key, &credential)
+	if apierrors.IsNotFound(err) {
+		return v1alpha1.SpacesCredential{}, nil
+	}
+	if err != nil {
+		return credential, fmt.Errorf("reading the SpacesCredential %s: %w", key, err)
+	}
+	return credential, nil
+}
+
+// stillWanted ends the pass unless the credential lives. It is asked on the way to a state
+// for one that had a state before: to an informer that is late a deleted credential looks
+// alive, and what it has used looks unused, since nothing is left that remembers it.
+func (r *Reconciler) stillWanted(ctx context.Context, s *scope) error {
+	credential, err := r.living(ctx, s.key)
+	if err != nil {
+		return err
+	}
+	if credential.UID != s.credential.UID || !credential.DeletionTimestamp.IsZero() {
+		return errConflict
+	}
+	return nil
 }

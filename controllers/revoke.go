@@ -82,7 +82,7 @@ func (r *Reconciler) revokeOne(ctx context.Context, s *scope, entry grantstate.L
 	}
 	err := client.Revoke(ctx, entry.ClientID, entry.RefreshToken.Secret)
 	turn.made(err)
-	r.Metrics.revoked(client.Environment().Name, err)
+	r.Metrics.Revoked(client.Environment().Name, err)
 	if err == nil {
 		o.gone = append(o.gone, entry.GrantID)
 		return

@@ -7,9 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 )
@@ -97,25 +95,4 @@ func (s *scope) adoption(secret *corev1.Secret) outcome {
 		return adoptionOfType(secret, s.credential.EffectiveSecretType())
 	}
 	return outcome{}
-}
-
-// rivalsOf lists the credentials that may have to act because another one came, went
-// or changed.
-func (r *Reconciler) rivalsOf(ctx context.Context, object client.Object) []types.NamespacedName {
-	credential, ok := object.(*v1alpha1.SpacesCredential)
-	if !ok {
-		return nil
-	}
-	var naming v1alpha1.SpacesCredentialList
-	err := r.Client.List(ctx, &naming, client.InNamespace(credential.Namespace), client.MatchingFields{secretIndex: credential.EffectiveSecretName()})
-	if err != nil {
-		log.FromContext(ctx).Error(err, "Listing the SpacesCredentials that name a Secret failed", "namespace", credential.Namespace, "secret", credential.EffectiveSecretName())
-	}
-	var rivals []types.NamespacedName
-	for _, other := range naming.Items {
-		if other.Name != credential.Name {
-			rivals = append(rivals, client.ObjectKeyFromObject(&other))
-		}
-	}
-	return rivals
 }

@@ -1,15 +1,26 @@
 package controllers
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+)
+
+const (
+	// callPause is the least time between two calls of one credential, whatever asks for them.
+	callPause = time.Second
+	// afterConflict is when a pass that met somebody else's write begins anew.
+	afterConflict = time.Second
+	// secretIndex finds the credentials that name a Secret, as an input or as the one
+	// to publish.
+	secretIndex = "spec.secretNames"
 )
 
 // scope is what one pass carries from step to step.
@@ -44,74 +55,187 @@ type scope struct {
 // isGone tells that there is no such credential.
 func (s *scope) isGone() bool { return s.credential.UID == "" }
 
-// begin reads the credential that a pass is about.
-func (r *Reconciler) begin(ctx context.Context, key types.NamespacedName) (*scope, error) {
-	s := &scope{key: key, credential: &v1alpha1.SpacesCredential{}, remembered: r.memory.of(key).state}
-	err := r.Client.Get(ctx, key, s.credential)
-	if apierrors.IsNotFound(err) {
-		s.credential = reference(key, "")
-		return s, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the SpacesCredential %s: %w", key, err)
-	}
-	return s, nil
+// isBlind tells that nothing is known of the state but that it may be there: what stands in
+// the published Secret is all there is to tell of.
+func (s *scope) isBlind() bool {
+	return !s.isKnown && (s.state == nil || s.state.problem == stateUnreadable)
 }
 
-// living asks the API server itself, just before acting, for a credential; it has no UID
-// when there is none. An informer may lag behind one that was just made, or has just gone.
-func (r *Reconciler) living(ctx context.Context, key types.NamespacedName) (v1alpha1.SpacesCredential, error) {
-	var credential v1alpha1.SpacesCredential
-	err := r.Live.Get(ctx, key, &credential)
-	if apierrors.IsNotFound(err) {
-		return v1alpha1.SpacesCredential{}, nil
-	}
-	if err != nil {
-		return credential, fmt.Errorf("reading the SpacesCredential %s: %w", key, err)
-	}
-	return credential, nil
+// observation is everything that a pass judges, read once at its beginning.
+type observation struct {
+	// now is when the pass looked. What is decided, is decided of this moment.
+	now time.Time
+	// environment is the client of the environment that spec names. It is nil where that is
+	// not known or not for this namespace, and environmentProblem says so.
+	environment        *spacesauth.Client
+	environmentProblem outcome
+	// published is the Secret that workloads mount.
+	published published
+	// obstacle is what would keep a new token from being published: a rival, somebody
+	// else's Secret, denied metadata, a template. While there is one nothing is spent.
+	obstacle outcome
+	// inputs are what the Secrets that spec names hold.
+	inputs inputs
 }
 
-// stillWanted ends the pass unless the credential lives. It is asked on the way to a state
-// for one that had a state before: to an informer that is late a deleted credential looks
-// alive, and what it has used looks unused, since nothing is left that remembers it.
-func (r *Reconciler) stillWanted(ctx context.Context, s *scope) error {
-	credential, err := r.living(ctx, s.key)
-	if err != nil {
-		return err
-	}
-	if credential.UID != s.credential.UID || !credential.DeletionTimestamp.IsZero() {
-		return errConflict
-	}
-	return nil
+// whose tells to whom the Secret of a published name belongs.
+type whose string
+
+const (
+	absent  whose = "absent"
+	foreign whose = "foreign"
+	ours    whose = "ours"
+)
+
+// published is the Secret that workloads mount: as the informer shows it, or as this
+// process left it, whichever is newer. A Secret that cannot be read ends the pass.
+type published struct {
+	whose whose
+	// uid and resourceVersion are empty when it is absent.
+	uid             types.UID
+	resourceVersion string
+	// fingerprint is that of its token, empty when it has none, and expires its end.
+	fingerprint string
+	expires     time.Time
+	// owners are its owners. No list is ever written as an informer showed it: they are
+	// used only where a write or a live read told them.
+	owners []metav1.OwnerReference
+	// digest is that of its whole content, where this process wrote or compared it.
+	digest string
 }
 
-// lags tells that the informer does not show our own last write of the credential
-// yet. A pass on the older status would write and announce the same once more.
-func (r *Reconciler) lags(s *scope) bool {
-	written := r.memory.of(s.key).credentialVersion
-	behind := written != "" && !notNewer(written, s.credential.ResourceVersion)
-	return !r.wentBack(s.key, behind) && behind
+// works tells whether what is published may be used.
+func (p published) works(now time.Time) bool {
+	return p.whose == ours && p.fingerprint != "" && now.Before(p.expires)
 }
 
-// lagPatience is how long an informer may show older versions than were written. After
-// that it is no informer that is late: the API server was restored from a backup.
-const lagPatience = 30 * time.Second
+// holds tells that it is ours and has this token.
+func (p published) holds(token *grantstate.Publishable) bool {
+	return p.whose == ours && p.fingerprint != "" && p.fingerprint == token.Token.AccessToken.Fingerprint()
+}
 
-// wentBack tells whether what is remembered is newer than what there is for too long, and
-// then begins anew with what there is.
-func (r *Reconciler) wentBack(key types.NamespacedName, behind bool) bool {
-	now, over := r.Clock.Now(), false
-	r.memory.change(key, func(known *recollection) {
-		switch {
-		case !behind:
-			known.behindSince = time.Time{}
-		case known.behindSince.IsZero() || known.behindSince.After(now):
-			known.behindSince = now
-		case now.Sub(known.behindSince) >= lagPatience:
-			over = true
-			known.beginAnew()
+// publishedAs is what the metadata of a Secret of ours tells.
+func publishedAs(seen metav1.Object) published {
+	p := published{
+		whose: ours, uid: seen.GetUID(), resourceVersion: seen.GetResourceVersion(),
+		fingerprint: seen.GetAnnotations()[v1alpha1.AnnotationFingerprint], owners: seen.GetOwnerReferences(),
+	}
+	// What cannot be read as a time has passed.
+	p.expires, _ = time.Parse(time.RFC3339, seen.GetAnnotations()[v1alpha1.AnnotationExpiresAt])
+	return p
+}
+
+// decide asks the document what is to be done next.
+func (s *scope) decide(now grantstate.Seen) grantstate.Verdict {
+	return grantstate.Decide(s.judged(now))
+}
+
+// judged is what decide looks at, with the inputs as they were seen.
+func (s *scope) judged(inputs grantstate.Seen) grantstate.Observation {
+	return grantstate.Observation{Credential: s.credential, Document: s.document, Inputs: inputs, Now: s.now}
+}
+
+// publishedName is the Secret that workloads mount.
+func (s *scope) publishedName() types.NamespacedName {
+	return types.NamespacedName{Namespace: s.key.Namespace, Name: s.credential.EffectiveSecretName()}
+}
+
+// isPublishedBy tells whether a Secret is ours: it carries the UID of the living
+// credential.
+func isPublishedBy(secret metav1.Object, credential *v1alpha1.SpacesCredential) bool {
+	return secret.GetAnnotations()[v1alpha1.AnnotationCredentialUID] == string(credential.UID) &&
+		secret.GetLabels()[v1alpha1.LabelSecret] != v1alpha1.SecretGrant
+}
+
+// ownerReference makes credential the controller of a Secret.
+func ownerReference(credential *v1alpha1.SpacesCredential) metav1.OwnerReference {
+	return *metav1.NewControllerRef(credential, v1alpha1.GroupVersion.WithKind("SpacesCredential"))
+}
+
+// inputsChanged tells that the inputs that spec names are not those that the living grant
+// was made with.
+func (s *scope) inputsChanged() bool {
+	return s.environmentProblem.isTrouble() || s.document.ChangedSince(s.inputs.seen)
+}
+
+// reference names a credential that may be gone. With its UID, kubectl describe shows what
+// is told of it.
+func reference(key types.NamespacedName, uid types.UID) *v1alpha1.SpacesCredential {
+	return &v1alpha1.SpacesCredential{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "SpacesCredential"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, UID: uid},
+	}
+}
+
+// errConflict ends a pass: somebody else wrote the object that was judged.
+var errConflict = errors.New("the object changed while it was judged")
+
+// standing is how far a step has come.
+type standing int
+
+const (
+	// settled: all is as wished.
+	settled standing = iota
+	// paced: only the pace of calls is in the way, which is nobody's trouble.
+	paced
+	// waiting: something is in the way that ends by itself, or when an object appears.
+	waiting
+	// blocked: only a person can end what is in the way.
+	blocked
+	// startOver: what was judged is not what is there any more. The next pass begins anew.
+	startOver
+)
+
+// outcome is what a step of a pass found. Its zero value is that all is as wished.
+type outcome struct {
+	standing standing
+	// reason and message tell what is in the way: a reason of the closed list, and what
+	// was found and what to do. A message has no relative times, so that it stays the
+	// same while the problem does.
+	reason, message string
+	// wake is when the operator looks again by itself; zero for the slow recheck.
+	wake time.Time
+}
+
+// again ends a pass whose work is done or was overtaken.
+var again = outcome{standing: startOver}
+
+// waitingFor is an outcome that ends by itself or when an object appears.
+func waitingFor(reason, format string, args ...any) outcome {
+	return outcome{standing: waiting, reason: reason, message: fmt.Sprintf(format, args...)}
+}
+
+// blockedBy is an outcome that only a person can end.
+func blockedBy(reason, format string, args ...any) outcome {
+	return outcome{standing: blocked, reason: reason, message: fmt.Sprintf(format, args...)}
+}
+
+// pacedUntil is an outcome that ends when a call may be made.
+func pacedUntil(wake time.Time) outcome { return outcome{standing: paced, wake: wake} }
+
+// at returns the outcome with its own time to look again.
+func (o outcome) at(wake time.Time) outcome {
+	o.wake = wake
+	return o
+}
+
+// orSooner returns the outcome with the sooner of two times to look again.
+func (o outcome) orSooner(wake time.Time) outcome {
+	if o.wake.IsZero() || !wake.IsZero() && wake.Before(o.wake) {
+		o.wake = wake
+	}
+	return o
+}
+
+// isTrouble tells an outcome that people are told of.
+func (o outcome) isTrouble() bool { return o.standing == waiting || o.standing == blocked }
+
+// firstTrouble returns the first outcome that is not settled, or a settled one.
+func firstTrouble(outcomes ...outcome) outcome {
+	for _, o := range outcomes {
+		if o.standing != settled {
+			return o
 		}
-	})
-	return over
+	}
+	return outcome{}
 }

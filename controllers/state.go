@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,6 +14,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/secretio"
 )
 
 // stateProblem is why a state Secret cannot be worked with.
@@ -57,6 +57,11 @@ func (s *state) isOf(credential types.UID) bool {
 	return s.problem == stateUsable && s.document.CredentialUID() == credential
 }
 
+// judged names the Secret as it was judged.
+func (s *state) judged() secretio.Judged {
+	return secretio.Judged{Name: s.name, UID: s.uid, ResourceVersion: s.resourceVersion}
+}
+
 // othersFinalizers are those that are not ours.
 func (s *state) othersFinalizers() []string {
 	return slices.DeleteFunc(slices.Clone(s.finalizers), func(f string) bool { return f == v1alpha1.FinalizerGrant })
@@ -67,12 +72,35 @@ func stateName(credential types.NamespacedName) types.NamespacedName {
 	return types.NamespacedName{Namespace: credential.Namespace, Name: credential.Name + v1alpha1.GrantSecretSuffix}
 }
 
+// observeState sets the state and its document.
+func (r *Reconciler) observeState(ctx context.Context, s *scope) error {
+	var err error
+	if s.state, err = r.findState(ctx, s.key, s.credential.UID); err != nil {
+		return err
+	}
+	if s.state != nil {
+		s.document = s.state.document
+		return nil
+	}
+	s.document, err = r.newDocument(s)
+	return err
+}
+
+// newDocument begins a document: the successor of one that was released in this life of
+// the process, or a new one.
+func (r *Reconciler) newDocument(s *scope) (grantstate.Document, error) {
+	if next := r.memory.of(s.key).successor; next != nil && next.CredentialUID() == s.credential.UID {
+		return next.Clone(), nil
+	}
+	return grantstate.New(s.credential, r.Random)
+}
+
 // findState returns the state Secret of a credential, or nil. What this process
 // last read or wrote is taken as it is, unless the informer has seen a newer
 // version: a claim then needs no read, and cannot succeed on an old document.
 func (r *Reconciler) findState(ctx context.Context, credential types.NamespacedName, uid types.UID) (*state, error) {
 	known := r.memory.of(credential).state
-	seen, err := r.secretMetadata(ctx, stateName(credential))
+	seen, err := secretio.Metadata(ctx, r.Client, stateName(credential))
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +108,7 @@ func (r *Reconciler) findState(ctx context.Context, credential types.NamespacedN
 		return nil, nil
 	}
 	if known != nil && seen != nil && known.uid == seen.UID && known.deletion.IsZero() &&
-		known.document.CredentialUID() == uid && notNewer(seen.ResourceVersion, known.resourceVersion) {
+		known.document.CredentialUID() == uid && secretio.NotNewer(seen.ResourceVersion, known.resourceVersion) {
 		return known, nil
 	}
 	return r.readState(ctx, credential, uid)
@@ -191,7 +219,7 @@ func (r *Reconciler) createState(ctx context.Context, s *scope, d grantstate.Doc
 		return nil, errConflict
 	}
 	if err != nil {
-		return nil, fmt.Errorf("creating the state Secret %s: %w", client.ObjectKeyFromObject(secret), quiet(err))
+		return nil, fmt.Errorf("creating the state Secret %s: %w", client.ObjectKeyFromObject(secret), secretio.Quiet(err))
 	}
 	r.memory.change(s.key, func(known *recollection) { known.successor = nil })
 	return judgeState(secret, s.credential.UID), nil
@@ -206,14 +234,14 @@ func (r *Reconciler) writeState(ctx context.Context, s *scope, d grantstate.Docu
 	}
 	change := map[string]any{"data": map[string][]byte{v1alpha1.StateKey: content}}
 	if !s.isGone() && s.credential.Generation > 0 { // a spec to ask
-		change["metadata"] = map[string]any{"labels": replacing(d.Published().StateLabels, s.credential.StateLabels())}
+		change["metadata"] = map[string]any{"labels": secretio.Replacing(d.Owned().StateLabels, s.credential.StateLabels())}
 	}
-	object, err := r.patchSecret(ctx, s.state.name, s.state.uid, s.state.resourceVersion, change)
+	object, err := secretio.Patch(ctx, r.Live, s.state.judged(), change)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return nil, errConflict
 	}
 	if err != nil {
-		return nil, fmt.Errorf("writing the state Secret %s: %w", s.state.name, quiet(err))
+		return nil, fmt.Errorf("writing the state Secret %s: %w", s.state.name, secretio.Quiet(err))
 	}
 	written := *s.state
 	written.resourceVersion, written.document = object.ResourceVersion, d.Written()
@@ -228,8 +256,7 @@ func (r *Reconciler) markDeleted(ctx context.Context, s *scope) error {
 		return nil
 	}
 	r.rememberState(s.key, nil)
-	err := r.Live.Delete(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: judged.name.Namespace, Name: judged.name.Name}},
-		client.Preconditions{UID: &judged.uid, ResourceVersion: &judged.resourceVersion})
+	err := secretio.Delete(ctx, r.Live, judged.judged())
 	switch {
 	case apierrors.IsNotFound(err):
 		s.state = nil
@@ -256,7 +283,7 @@ func (r *Reconciler) releaseState(ctx context.Context, s *scope) (bool, error) {
 	if !slices.Contains(s.state.finalizers, v1alpha1.FinalizerGrant) {
 		return false, nil
 	}
-	_, err := r.patchSecret(ctx, s.state.name, s.state.uid, s.state.resourceVersion, map[string]any{
+	_, err := secretio.Patch(ctx, r.Live, s.state.judged(), map[string]any{
 		"metadata": map[string]any{"finalizers": s.state.othersFinalizers()},
 	})
 	if apierrors.IsConflict(err) {
@@ -270,14 +297,4 @@ func (r *Reconciler) releaseState(ctx context.Context, s *scope) (bool, error) {
 
 func (r *Reconciler) rememberState(credential types.NamespacedName, s *state) {
 	r.memory.change(credential, func(known *recollection) { known.state = s })
-}
-
-// refusedWrite tells whether the API server refuses to keep a state Secret: a
-// quota, a terminating namespace, a missing right. It is no error, because trying again at
-// once cannot help.
-func refusedWrite(err error) outcome {
-	if errors.Is(err, errConflict) || !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) {
-		return outcome{}
-	}
-	return stateRefused(statusReason(err))
 }

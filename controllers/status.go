@@ -29,12 +29,6 @@ func (v view) isUsable() bool {
 	return v.published.works(v.now) && isOfGrant && v.held.reason != v1alpha1.ReasonSecretConflict
 }
 
-// isBlind tells that nothing is known of the state but that it may be there: what stands in
-// the published Secret is all there is to tell of.
-func (v view) isBlind() bool {
-	return !v.isKnown && (v.state == nil || v.state.problem == stateUnreadable)
-}
-
 // tell writes the status of a living credential.
 func (v view) tell(status *v1alpha1.SpacesCredentialStatus) {
 	d := v.document

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/metrics"
 )
 
 const (
@@ -26,7 +27,7 @@ const (
 type sweeper struct {
 	client  client.Reader
 	clock   clock.WithTicker
-	metrics *Metrics
+	metrics *metrics.Metrics
 	// isHeldUp tells that the last pass found something in the way of a credential, which
 	// a look from here does not end.
 	isHeldUp func(types.NamespacedName) bool
@@ -47,7 +48,7 @@ func (s *sweeper) Start(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.metrics.overdue.Set(float64(len(found)))
+		s.metrics.Overdue(len(found))
 		for i := range found {
 			select {
 			case s.queue <- event.TypedGenericEvent[*v1alpha1.SpacesCredential]{Object: &found[i]}:

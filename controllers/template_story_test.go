@@ -157,7 +157,7 @@ var _ = Describe("A template of spec.secretTemplate.data", func() {
 		})
 		c, problem := contentOf(credential, &grantstate.Publishable{}, spacesauth.Environment{})
 		Expect(problem).To(Equal(outcome{}))
-		Expect(slices.Sorted(slices.Values(announced(credential).Keys))).To(Equal(slices.Sorted(maps.Keys(c.data))))
+		Expect(slices.Sorted(slices.Values(ownedBy(credential).Keys))).To(Equal(slices.Sorted(maps.Keys(c.data))))
 	})
 })
 

@@ -11,8 +11,9 @@ import (
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
-// callPause is the least time between two calls of one credential, whatever asks for them.
-const callPause = time.Second
+// watchMargin is added to a call's timeout before somebody else's claim counts as old. It is
+// more than saveMargin.
+const watchMargin = 15 * time.Second
 
 // turn is the right to make one call now. It ends with made or giveBack.
 type turn struct {
@@ -95,4 +96,38 @@ func (f *flights) drain() <-chan struct{} {
 		}
 	}
 	return f.landed
+}
+
+// othersClaim is in the way while another process may be at work on the grant: until this
+// process has watched its claim for as long as a call and its save may take. Times are this
+// process's own: those in the claim may come from a wrong clock.
+func (r *Reconciler) othersClaim(s *scope) outcome {
+	claim := s.document.OpenClaim()
+	if claim == nil || claim.Holder == r.Holder {
+		// Our own calls end before their pass does. What is left open of ours was
+		// either never sent or waits in memory to be saved, which comes first.
+		return outcome{}
+	}
+	now := r.Clock.Now()
+	var since time.Time
+	r.memory.change(s.key, func(known *recollection) {
+		if known.watching.holder != claim.Holder || known.watching.number != claim.Number {
+			known.watching = watchedClaim{holder: claim.Holder, number: claim.Number, since: now}
+		}
+		since = known.watching.since
+	})
+	old := since.Add(max(claim.Timeout(), r.callTimeout()) + watchMargin)
+	if !now.Before(old) {
+		return outcome{}
+	}
+	return claimedByAnother().at(old)
+}
+
+// callTimeout is the longest a call may take in any environment.
+func (r *Reconciler) callTimeout() time.Duration {
+	longest := spacesauth.DefaultTimeoutSeconds * time.Second
+	for _, client := range r.Environments {
+		longest = max(longest, client.Environment().Timeout())
+	}
+	return longest
 }

@@ -43,7 +43,7 @@ func (r *Reconciler) verify(ctx context.Context, s *scope) (outcome, error) {
 	}
 	err := runCheck(ctx, client, which, grant)
 	turn.made(ofService(err))
-	r.Metrics.checked(client.Environment().Name, string(which), err)
+	r.Metrics.Checked(client.Environment().Name, string(which), err)
 	err = r.update(ctx, s, func(d *grantstate.Document) {
 		if err != nil {
 			d.CheckFailed(which, err, errors.As(err, &errMismatch{}), r.Clock.Now())

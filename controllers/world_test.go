@@ -32,6 +32,7 @@ import (
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/metrics"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
@@ -174,7 +175,7 @@ func (w *world) operator() *operator {
 		Random:       rand.Reader,
 		Holder:       fmt.Sprintf("operator-%d", w.operators),
 		Events:       w.events,
-		Metrics:      NewMetrics(prometheus.WrapRegistererWith(prometheus.Labels{"operator": fmt.Sprint(w.operators)}, w.metrics)),
+		Metrics:      metrics.New(prometheus.WrapRegistererWith(prometheus.Labels{"operator": fmt.Sprint(w.operators)}, w.metrics)),
 	}
 	for name, other := range w.others {
 		o.Environments[name] = other.operator().Environments["staging"]

@@ -39,8 +39,9 @@ pattern() {
       all = add(all, test)
       if (test ~ ENVIRON["focus"]) { whole = add(whole, test); next }
     }
+    /RunSpecs\(/ { next }
     $0 ~ ENVIRON["focus"] { if (test == "") beside = 1; else rows = add(rows, test) }
-    /^}/ { test = "" }
+    /^}/ || /^func .*}$/ { test = "" }
     END {
       close_file()
       if (whole != "") found = "^(" whole ")$"
@@ -77,9 +78,12 @@ for folder in $(tests | xargs grep -lE -- "$focus" | folders); do
   ran=$((ran + $(cat "$work/count")))
 done
 
+# mentioned tells whether the specs of a folder hold the focus.
+mentioned() { grep -lF -- "$ginkgo" "$1"/*_test.go | xargs grep -hv '^func ' | grep -E -- "$focus" >/dev/null; }
+
 # Specs may be named across levels, so that no file holds the text.
 for folder in $(tests | xargs grep -lF -- "$ginkgo" | folders); do
-  if [ "$ran" -gt 0 ] && ! grep -lF -- "$ginkgo" "$folder"/*_test.go | xargs grep -hv '^func ' | grep -qE -- "$focus"; then continue; fi
+  if [ "$ran" -gt 0 ] && ! mentioned "$folder"; then continue; fi
   suite=$(awk '/^func Test/ { sub(/\(.*/, "", $2); name = $2 } /RunSpecs\(/ { print name }' "$folder"/*_test.go)
   specs() {
     (cd "$folder" && "$work/specs" -test.run "^$suite\$" -test.timeout 30m -ginkgo.focus "$focus" \

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
+// Shortest and Longest bound the wait after a failed call.
 const (
-	// Shortest and Longest bound the wait after a failed call.
 	Shortest = time.Second
 	Longest  = 10 * time.Minute
 )

@@ -103,8 +103,8 @@ func (o Observation) newGrant() Verdict {
 	case d.inputs.Used.changed(o.Inputs.used) && once && !o.freshInput():
 		return Verdict{Hold: OtherInputs}
 	case d.inputs.Used.changed(o.Inputs.used):
-	case grant.Condition == Refused && once && o.asked():
-		return Verdict{} // the grant that was refused is tried once more
+	case grant.Condition == Refused && o.triesOnceMore():
+		return Verdict{} // the grant that was refused
 	case grant.Condition == Refused && once:
 		return Verdict{Hold: Ended}
 	case grant.Condition == Refused:
@@ -123,7 +123,7 @@ func (o Observation) refresh() Verdict {
 	switch {
 	case grant == nil, grant.RefreshToken.Empty():
 		return Verdict{}
-	case grant.Condition == Refused && !(OnceOnly(o.Credential) && o.asked()):
+	case grant.Condition == Refused && !o.triesOnceMore():
 		return Verdict{}
 	case o.due(grant):
 		return o.allowed(Refresh, o.Inputs.refresh, o.Document.refreshFailure)
@@ -190,6 +190,10 @@ func (o Observation) asked() bool {
 	request := o.renewRequest()
 	return request != "" && request != o.Document.requests.TriedRenew
 }
+
+// triesOnceMore tells that a person asks for another try of a grant that was refused, and
+// that nothing could make a new one.
+func (o Observation) triesOnceMore() bool { return OnceOnly(o.Credential) && o.asked() }
 
 // RevokeRequest is the request for the end of every grant that is not handled yet, or "".
 func (o Observation) RevokeRequest() string { return o.Document.requests.revoke(o.Credential) }

@@ -44,8 +44,8 @@ type Document struct {
 	requests                      requests
 	// revoked tells that the last grant was revoked on request and has no successor.
 	revoked bool
-	// published is what our Secrets have of ours.
-	published Published
+	// owned is what our Secrets have of ours.
+	owned Owned
 	// terms repeats the policy for when the credential is gone.
 	terms Terms
 	// pending are grants that wait to be revoked.
@@ -55,16 +55,16 @@ type Document struct {
 	abandoned int
 }
 
-// Published names what the operator put on the published Secret, and on the state Secret,
+// Owned names what the operator put on the published Secret, and on the state Secret,
 // so that it can be removed when spec no longer names it.
-type Published struct {
+type Owned struct {
 	Keys        []string
 	Labels      []string
 	Annotations []string
 	StateLabels []string
 }
 
-func (p Published) count() int {
+func (p Owned) count() int {
 	return len(p.Keys) + len(p.Labels) + len(p.Annotations) + len(p.StateLabels)
 }
 
@@ -109,7 +109,7 @@ func (d Document) Successor(credential *v1alpha1.SpacesCredential) Document {
 	d = d.Clone()
 	next := Document{
 		credentialUID: credential.UID, claims: d.claims, inputs: d.inputs,
-		published: d.published, terms: TermsOf(credential),
+		owned: d.owned, terms: TermsOf(credential),
 	}
 	next.inputs.Used.use(d.firstUse)
 	next.requests.answer(credential)
@@ -164,18 +164,18 @@ func (d Document) Publishable() *Publishable {
 	return clone(d.meanwhile)
 }
 
-// Published is what the published Secret has of ours, as far as it was announced.
-func (d Document) Published() Published { return d.published }
+// Owned is what our Secrets have of ours, as far as it was noted.
+func (d Document) Owned() Owned { return d.owned }
 
-// Announce notes what is about to be published beside what was, and tells whether any
+// Own notes what is about to be published beside what was, and tells whether any
 // of it is new.
-func (d *Document) Announce(p Published) bool {
-	before := d.published.count()
-	d.published.Keys = union(d.published.Keys, p.Keys)
-	d.published.Labels = union(d.published.Labels, p.Labels)
-	d.published.Annotations = union(d.published.Annotations, p.Annotations)
-	d.published.StateLabels = union(d.published.StateLabels, p.StateLabels)
-	return d.published.count() > before
+func (d *Document) Own(p Owned) bool {
+	before := d.owned.count()
+	d.owned.Keys = union(d.owned.Keys, p.Keys)
+	d.owned.Labels = union(d.owned.Labels, p.Labels)
+	d.owned.Annotations = union(d.owned.Annotations, p.Annotations)
+	d.owned.StateLabels = union(d.owned.StateLabels, p.StateLabels)
+	return d.owned.count() > before
 }
 
 func union(a, b []string) []string {
@@ -230,9 +230,9 @@ func (d Document) Clone() Document {
 	d.firstUse = clone(d.firstUse)
 	d.meanwhile = clone(d.meanwhile)
 	d.inputs.Refused = slices.Clone(d.inputs.Refused)
-	d.published = Published{
-		Keys: slices.Clone(d.published.Keys), Labels: slices.Clone(d.published.Labels),
-		Annotations: slices.Clone(d.published.Annotations), StateLabels: slices.Clone(d.published.StateLabels),
+	d.owned = Owned{
+		Keys: slices.Clone(d.owned.Keys), Labels: slices.Clone(d.owned.Labels),
+		Annotations: slices.Clone(d.owned.Annotations), StateLabels: slices.Clone(d.owned.StateLabels),
 	}
 	d.pending = slices.Clone(d.pending)
 	return d

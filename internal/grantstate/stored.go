@@ -83,8 +83,8 @@ func Read(content []byte) (Document, error) {
 		grant: s.Grant, firstUse: s.FirstUse, meanwhile: s.Previous,
 		inputs: s.Inputs, refreshFailure: s.Failure, signInFailure: s.SignInFailure,
 		requests: s.requests, revoked: s.Revoked,
-		published: Published{Keys: s.PublishedKeys, Labels: s.PublishedLabels, Annotations: s.PublishedAnnotations, StateLabels: s.StateLabels},
-		terms:     s.Revocation, pending: s.Pending,
+		owned: Owned{Keys: s.PublishedKeys, Labels: s.PublishedLabels, Annotations: s.PublishedAnnotations, StateLabels: s.StateLabels},
+		terms: s.Revocation, pending: s.Pending,
 	}, nil
 }
 
@@ -96,8 +96,8 @@ func (d Document) Bytes() ([]byte, error) {
 		Grant: d.grant, FirstUse: d.firstUse, Previous: d.meanwhile,
 		Inputs: d.inputs, Failure: d.refreshFailure, SignInFailure: d.signInFailure,
 		requests: d.requests, Revoked: d.revoked,
-		PublishedKeys: d.published.Keys, PublishedLabels: d.published.Labels, PublishedAnnotations: d.published.Annotations,
-		StateLabels: d.published.StateLabels,
+		PublishedKeys: d.owned.Keys, PublishedLabels: d.owned.Labels, PublishedAnnotations: d.owned.Annotations,
+		StateLabels: d.owned.StateLabels,
 		Revocation:  d.terms, Pending: d.pending,
 	})
 }

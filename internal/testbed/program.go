@@ -27,9 +27,9 @@ type Program struct {
 	stops []func() error
 }
 
-// Main runs a test program at the root of the repository, stops what it left running, and
-// ends the process if it fails: with one line and exit code 1. A signal only ends the
-// context, so that not even a second Ctrl-C leaves processes behind.
+// Main runs a test program at the root of the repository and stops what it left running.
+// If something fails it says what, and ends the process with exit code 1. A signal only
+// ends the context, so that not even a second Ctrl-C leaves processes behind.
 func Main(name string, run func(context.Context, *Program) error) {
 	// What libraries log belongs to nobody here.
 	log.SetLogger(logr.Discard())

@@ -1,14 +1,47 @@
 package controllers
 
 import (
+	"io"
 	"slices"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/spaces-operator/spaces-credential-operator/internal/gate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/metrics"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
+
+// Reconciler keeps one SpacesCredential at a time as its spec wants it. All its
+// fields are set before the first pass.
+type Reconciler struct {
+	// Client reads SpacesCredentials and the metadata of Secrets, from a cache.
+	Client client.Client
+	// Live reads Secrets and writes everything, past any cache. It must outlive the
+	// manager, see [Reconciler.Drain].
+	Live client.Client
+	// Environments are the clients of the known environments by name.
+	Environments map[string]*spacesauth.Client
+	// DenySecretMetadata are prefixes of labels and annotations that no published
+	// Secret may carry, beside those the CRD reserves.
+	DenySecretMetadata []string
+	// Clock and Random are the only sources of time and randomness.
+	Clock  clock.WithTickerAndDelayedExecution
+	Random io.Reader
+	// Holder names this life of this process in claims; no two lives share one.
+	Holder  string
+	Events  events.EventRecorder
+	Metrics *metrics.Metrics
+
+	memory  memory
+	gates   gate.Gates
+	flights flights
+}
 
 // memory is what one process knows beyond the API server: answers not saved yet,
 // and what it last read or wrote, so that a pass need not read it again. Losing it
@@ -133,4 +166,19 @@ func (m *memory) withAnswers() []types.NamespacedName {
 		}
 	}
 	return keys
+}
+
+// publishedSince is when workloads could first see the newest token, as far as this
+// process knows; zero while they cannot.
+func (r *Reconciler) publishedSince(s *scope) time.Time {
+	token := s.document.Token()
+	if token == nil || s.published.digest == "" || s.published.fingerprint != token.AccessToken.Fingerprint() {
+		return time.Time{}
+	}
+	return r.memory.of(s.key).publishedSince
+}
+
+// wroteCredential remembers the version that was written.
+func (r *Reconciler) wroteCredential(s *scope) {
+	r.memory.change(s.key, func(known *recollection) { known.credentialVersion = s.credential.ResourceVersion })
 }

@@ -1,4 +1,4 @@
-package controllers
+package metrics
 
 import (
 	"context"
@@ -31,20 +31,20 @@ var (
 		[]string{"namespace", "name"}, nil)
 )
 
-// objectMetrics tell the state of every SpacesCredential. They are read from the
+// objects tell the state of every SpacesCredential. They are read from the
 // cache at each scrape, so that no series outlives its object or its reason.
-type objectMetrics struct {
+type objects struct {
 	cache client.Reader
 	log   logr.Logger
 }
 
-// NewObjectMetrics makes the metrics of the objects that the cache holds.
-func NewObjectMetrics(cache client.Reader, log logr.Logger) prometheus.Collector {
-	return &objectMetrics{cache: cache, log: log}
+// NewObjects makes the metrics of the objects that the cache holds.
+func NewObjects(cache client.Reader, log logr.Logger) prometheus.Collector {
+	return &objects{cache: cache, log: log}
 }
 
 // Describe implements prometheus.Collector.
-func (m *objectMetrics) Describe(into chan<- *prometheus.Desc) {
+func (m *objects) Describe(into chan<- *prometheus.Desc) {
 	into <- readyMetric
 	into <- expiryMetric
 	into <- pendingMetric
@@ -52,7 +52,7 @@ func (m *objectMetrics) Describe(into chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector. Without a cache to look into it says
 // nothing: an error would hide all other metrics, too.
-func (m *objectMetrics) Collect(into chan<- prometheus.Metric) {
+func (m *objects) Collect(into chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeLimit)
 	defer cancel()
 	var all v1alpha1.SpacesCredentialList

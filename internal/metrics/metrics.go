@@ -1,13 +1,17 @@
-package controllers
+// Package metrics counts what the operator does, and tells of its objects. docs/metrics.md
+// explains each of them.
+package metrics
 
 import (
+	"errors"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 // Metrics count what the operator does. No label holds a name that a person chose but
-// the environment's. Those of the objects are apart, see [NewObjectMetrics].
+// the environment's. Those of the objects are apart, see [NewObjects].
 type Metrics struct {
 	calls       *prometheus.CounterVec
 	revocations *prometheus.CounterVec
@@ -17,8 +21,8 @@ type Metrics struct {
 	overdue     prometheus.Gauge
 }
 
-// NewMetrics registers the metrics.
-func NewMetrics(registry prometheus.Registerer) *Metrics {
+// New registers the metrics.
+func New(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "spaces_service_calls_total",
@@ -49,23 +53,23 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	return m
 }
 
-// called counts a call that asked for a token.
-func (m *Metrics) called(environment, by string, err error) {
+// Called counts a call that asked for a token.
+func (m *Metrics) Called(environment, by string, err error) {
 	m.calls.WithLabelValues(environment, by, result(err)).Inc()
 	m.countAmbiguous(environment, err)
 }
 
-// checked counts a check of a new token.
-func (m *Metrics) checked(environment, which string, err error) {
+// Checked counts a check of a new token.
+func (m *Metrics) Checked(environment, which string, err error) {
 	outcome := result(err)
-	if err != nil && ofService(err) == nil {
-		outcome = "Failed"
+	if failed := (*spacesauth.Error)(nil); err != nil && !errors.As(err, &failed) {
+		outcome = "Failed" // the answer was good, and did not fit
 	}
 	m.checks.WithLabelValues(environment, which, outcome).Inc()
 }
 
-// revoked counts a call of the revocation endpoint.
-func (m *Metrics) revoked(environment string, err error) {
+// Revoked counts a call of the revocation endpoint.
+func (m *Metrics) Revoked(environment string, err error) {
 	m.revocations.WithLabelValues(environment, result(err)).Inc()
 	m.countAmbiguous(environment, err)
 }
@@ -79,7 +83,8 @@ func (m *Metrics) countAmbiguous(environment string, err error) {
 	}
 }
 
-func (m *Metrics) abandoned(count int) { m.givenUp.Add(float64(count)) }
+// Abandoned counts grants that were given up.
+func (m *Metrics) Abandoned(count int) { m.givenUp.Add(float64(count)) }
 
 func result(err error) string {
 	if err == nil {
@@ -87,3 +92,6 @@ func result(err error) string {
 	}
 	return string(spacesauth.KindOf(err))
 }
+
+// Overdue tells how many credentials the sweeper found past their renewal time.
+func (m *Metrics) Overdue(count int) { m.overdue.Set(float64(count)) }
