@@ -434,7 +434,7 @@ func (b bothEvents) Eventf(regarding, related runtime.Object, kind, reason, acti
 }
 
 var _ = Describe("A policy that asks for a label on every Secret", func() {
-	It("is satisfied by spec.stateLabels and the labels of the template; without them nothing is sent", func() {
+	It("a policy that asks for labels is satisfied by those of spec, and without them nothing is sent", func() {
 		w := newWorld()
 		o := w.operator()
 		w.apply(clientInput(), loginInput(), byPassword("bot"))

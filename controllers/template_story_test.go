@@ -148,7 +148,7 @@ var _ = Describe("A template of spec.secretTemplate.data", func() {
 		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
 	})
 
-	It("the keys that are announced are exactly those that are published, a template's included", func() {
+	It("the keys noted as ours are exactly those that are published, a template's included", func() {
 		credential := byPassword("bot", func(c *v1alpha1.SpacesCredential) {
 			c.Spec.SecretTemplate = &v1alpha1.SecretTemplate{
 				Formats: []v1alpha1.SecretFormat{v1alpha1.SecretFormatJSON, v1alpha1.SecretFormatDotenv, v1alpha1.SecretFormatCurl},
