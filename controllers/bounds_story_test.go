@@ -115,7 +115,7 @@ var _ = Describe("An object of maximal length in every field", func() {
 	}
 
 	for grant, make := range grants {
-		It("gets its token, keeps it and gives it back: "+grant, func() {
+		It("an object of maximal length gets a token, stays ready and leaves no grant behind: "+grant, func() {
 			credential, input := make()
 			if input != nil {
 				w.apply(client(), input)
@@ -138,7 +138,7 @@ var _ = Describe("An object of maximal length in every field", func() {
 		})
 	}
 
-	It("is told what is wrong with it in events that the API server takes", func() {
+	It("the events on the faults of an object of maximal length are short enough for the API server", func() {
 		credential, input := grants["Password"]()
 		w.apply(credential)
 		o.settle(name, time.Minute)
@@ -163,7 +163,7 @@ var _ = Describe("An object of maximal length in every field", func() {
 })
 
 var _ = Describe("An input that is far too long", func() {
-	It("is refused before anything is sent, and nothing of it is told", func() {
+	It("an input that is far too long is refused before anything is sent, and nothing of it is told", func() {
 		w := newWorld()
 		huge := strings.Repeat("h", 512<<10)
 		w.secrets = append(w.secrets, huge[:100])

@@ -27,7 +27,7 @@ var _ = Describe("Rule 5: changed inputs", func() {
 		o = w.operator()
 	})
 
-	It("of the environment sign in there, and show neither service the other's tokens", func() {
+	It("a new environment gets a sign-in and no token of the old one, whose grant is then revoked", func() {
 		other := w.neighbour(o)
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
@@ -47,7 +47,7 @@ var _ = Describe("Rule 5: changed inputs", func() {
 		Expect(other.spaces.Ledger().GrantsLive).To(Equal(1))
 	})
 
-	It("of the environment, while the new one is away, leave the old token with its own hosts", func() {
+	It("the old token stays published with its own hosts while a new environment is away", func() {
 		other := w.neighbour(o)
 		other.spaces.Down(true)
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
@@ -62,7 +62,7 @@ var _ = Describe("Rule 5: changed inputs", func() {
 		Expect(w.calls(fakespaces.OperationRefresh)).To(BeZero())
 	})
 
-	It("of the scopes are noticed at once", func() {
+	It("changed scopes lead to a new sign-in at once", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		edit(func(c *v1alpha1.SpacesCredential) { c.Spec.Scopes = []string{"email"} })
@@ -73,7 +73,7 @@ var _ = Describe("Rule 5: changed inputs", func() {
 		w.expectReady("bot")
 	})
 
-	It("of a password or a client secret alone throw no grant away", func() {
+	It("a living grant is kept when nothing but the password changes", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		w.spaces.SetPassword(username, "a-new-story-password")
@@ -85,7 +85,7 @@ var _ = Describe("Rule 5: changed inputs", func() {
 		w.expectReady("bot")
 	})
 
-	It("that the service refuses leave the old grant alive and renewed", func() {
+	It("a living grant is renewed while a changed user is refused, and the user is not tried again", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		login := w.secret("bot-login")
@@ -105,7 +105,7 @@ var _ = Describe("Rule 5: changed inputs", func() {
 		w.expectNothingLost()
 	})
 
-	It("of the environment leave a seed's grant renewed where it lives until a new seed comes", func() {
+	It("a seed's grant is renewed where it lives after a change of environment, until a new seed comes", func() {
 		other := w.neighbour(o)
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")
@@ -125,7 +125,7 @@ var _ = Describe("Rule 5: changed inputs", func() {
 		w.expectNothingLost()
 	})
 
-	It("of a seed begin a new grant at once, and the old one is revoked", func() {
+	It("a new seed begins a new grant at once, and the old grant is revoked", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")
 		seed := w.secret("seed")
@@ -138,7 +138,7 @@ var _ = Describe("Rule 5: changed inputs", func() {
 		w.expectNothingLost()
 	})
 
-	It("of a seed to one that is refused leave the old grant alive and renewed", func() {
+	It("a living grant is renewed while a new seed is refused, and that seed is not sent again", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")
 		seed := w.secret("seed")
@@ -154,7 +154,7 @@ var _ = Describe("Rule 5: changed inputs", func() {
 		w.expectNothingLost()
 	})
 
-	It("of a seed to one without an answer leave the old token Ready, and a deletion revokes both", func() {
+	It("a new seed without an answer leaves the old token Ready, and a deletion revokes both grants", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")
 		seed := w.secret("seed")
@@ -174,7 +174,7 @@ var _ = Describe("Rule 5: changed inputs", func() {
 		"seed": func() *v1alpha1.SpacesCredential { w.apply(w.seedInput()); return bySeed("bot") },
 		"code": func() *v1alpha1.SpacesCredential { w.apply(w.codeInput()); return byCode("bot") },
 	} {
-		It("of the environment, while a "+name+" is without an answer, do not send it elsewhere", func() {
+		It("a "+name+" without an answer is not sent to the environment that spec is changed to", func() {
 			other := w.neighbour(o)
 			w.apply(clientInput(), begin())
 			w.spaces.Down(true)
@@ -194,7 +194,7 @@ var _ = Describe("Rule 5: changed inputs", func() {
 		})
 	}
 
-	It("of the client do not send a used seed again", func() {
+	It("a used seed and its grant are not sent under another client, and a person is asked for", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")
 		w.spaces.AddClient("another-client", "another-client-secret")
@@ -216,7 +216,7 @@ var _ = Describe("What a person is told", func() {
 		o = w.operator()
 	})
 
-	It("of a seed whose grant has died is what to do, in the event too", func() {
+	It("a dead grant of a seed is told in the conditions and in one event that asks for a person", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		w.step(o.reconcile("bot").RequeueAfter)
 		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant)
@@ -228,7 +228,7 @@ var _ = Describe("What a person is told", func() {
 		Expect(w.events.reasons()).To(HaveLen(3))
 	})
 
-	It("of a deletion that has to wait stays the same while the problem does", func() {
+	It("the message of a deletion that has to wait stays the same while the problem does", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		w.spaces.Down(true)
@@ -247,7 +247,7 @@ var _ = Describe("What a person is told", func() {
 		Expect(len(messages)).To(BeNumerically("<=", 2), "%v", keysOf(messages))
 	})
 
-	It("of an older grant that cannot be revoked stands beside the living one", func() {
+	It("an older grant that cannot be revoked is told in GrantValid, and the credential stays ready", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		w.step(o.reconcile("bot").RequeueAfter)
 		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant)
@@ -259,7 +259,7 @@ var _ = Describe("What a person is told", func() {
 		w.expectReady("bot")
 	})
 
-	It("of the client ID is its value only under the key that is named so", func() {
+	It("a client ID that the service has not taken is told only under the key client_id", func() {
 		odd := clientInput()
 		odd.Name = "odd-client"
 		odd.StringData["something"] = "not-a-client-id-at-all"
@@ -277,7 +277,7 @@ var _ = Describe("What a person is told", func() {
 		Expect(w.credential("refused").Status.ClientID).To(Equal(clientID))
 	})
 
-	It("waits no longer after a short outage than the outage was long", func() {
+	It("a credential is ready again after a short outage within the time that the outage took", func() {
 		o = w.operator()
 		w.spaces.SetTokenLifetime(time.Minute)
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
@@ -308,7 +308,7 @@ var _ = Describe("A new seed or code that is not accepted", func() {
 		w.expectNothingSentAgain()
 	}
 
-	It("costs the living grant nothing: a mistyped seed that is answered with a web page", func() {
+	It("a living grant goes on beside a mistyped seed that is answered with a web page", func() {
 		w.apply(w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")
 		w.put("seed", map[string]string{"refresh_token": "mistyped"})
@@ -318,7 +318,7 @@ var _ = Describe("A new seed or code that is not accepted", func() {
 		livesOn()
 	})
 
-	It("costs the living grant nothing: a seed while the service throttles", func() {
+	It("a living grant goes on beside a new seed that the service throttles", func() {
 		w.apply(w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")
 		w.put("seed", map[string]string{"refresh_token": "mistyped"})
@@ -328,7 +328,7 @@ var _ = Describe("A new seed or code that is not accepted", func() {
 		livesOn()
 	})
 
-	It("costs the living grant nothing: a code that is refused as a request", func() {
+	It("a living grant goes on beside a new code that is refused as a request", func() {
 		w.apply(w.codeInput(), byCode("bot"))
 		o.reconcile("bot")
 		w.delete(w.secret("bot-code"))
@@ -339,7 +339,7 @@ var _ = Describe("A new seed or code that is not accepted", func() {
 		livesOn()
 	})
 
-	It("costs the living grant nothing: an environment that is mistyped", func() {
+	It("a living grant is renewed and its token repaired while spec names a mistyped environment", func() {
 		w.apply(loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		old := w.expectReady("bot")

@@ -30,7 +30,7 @@ var _ = Describe("Rule 2: a code", func() {
 		w.apply(w.codeInput())
 	}
 
-	It("is waited for: status tells a browser where to go, and nothing is made", func() {
+	It("a missing code is waited for: status tells a browser where to go, and nothing is made", func() {
 		o.reconcile("bot")
 		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAuthorizationPending)
 		w.expectCondition("bot", v1alpha1.ConditionReconciling, metav1.ConditionTrue)
@@ -45,7 +45,7 @@ var _ = Describe("Rule 2: a code", func() {
 		Expect(w.spaces.Ledger().Calls).To(BeEmpty())
 	})
 
-	It("is exchanged once, with its verifier; the grant is renewed by refresh and revoked at deletion", func() {
+	It("a code is exchanged once, with its verifier; its grant is renewed by refresh and revoked at deletion", func() {
 		o.reconcile("bot")
 		w.apply(w.codeInput())
 		o.reconcile("bot")
@@ -65,7 +65,7 @@ var _ = Describe("Rule 2: a code", func() {
 		w.expectNothingLost()
 	})
 
-	It("is in the state before it is sent", func() {
+	It("a code stands in the state before it is sent", func() {
 		w.apply(w.codeInput())
 		w.spaces.Intercept(func(call fakespaces.Call) fakespaces.Fault {
 			d := w.document("bot")
@@ -77,7 +77,7 @@ var _ = Describe("Rule 2: a code", func() {
 		w.expectReady("bot")
 	})
 
-	It("that got no answer is sent again as it was claimed, though its Secret is gone", func() {
+	It("a code without an answer is sent again as it was claimed, though its Secret is gone", func() {
 		w.apply(w.codeInput())
 		w.spaces.Next(fakespaces.OperationAuthorizationCode, fakespaces.FaultLostBefore)
 		o.reconcile("bot")
@@ -92,7 +92,7 @@ var _ = Describe("Rule 2: a code", func() {
 		w.expectNothingLost()
 	})
 
-	It("whose answer was lost is believed to be spent when the service says so, and a new one heals", func() {
+	It("a code whose answer was lost counts as refused once the service says so, until a new one comes", func() {
 		w.apply(w.codeInput())
 		w.spaces.Next(fakespaces.OperationAuthorizationCode, fakespaces.FaultLostAfter)
 		o.settle("bot", time.Hour)
@@ -105,7 +105,7 @@ var _ = Describe("Rule 2: a code", func() {
 		w.expectReady("bot")
 	})
 
-	It("that was refused is sent no more, by no process and on no request", func() {
+	It("a refused code is sent again by no process and on no request", func() {
 		w.apply(w.codeInput())
 		w.spaces.Next(fakespaces.OperationAuthorizationCode, fakespaces.FaultInvalidGrant)
 		o.settle("bot", time.Hour)
@@ -120,7 +120,7 @@ var _ = Describe("Rule 2: a code", func() {
 		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAuthorizationPending)
 	})
 
-	It("is sent again when the client that was refused is mended: nobody has judged the code", func() {
+	It("a code is sent again once the client that was refused with it is mended", func() {
 		w.apply(w.codeInput())
 		w.spaces.SetClientSecret(clientID, "another-story-secret")
 		o.settle("bot", 5*time.Minute)
@@ -134,7 +134,7 @@ var _ = Describe("Rule 2: a code", func() {
 		w.expectNothingLost()
 	})
 
-	It("that is new replaces a living grant, which is revoked two minutes later", func() {
+	It("a new code replaces a living grant, which is revoked two minutes later", func() {
 		w.apply(w.codeInput())
 		o.reconcile("bot")
 		first := w.expectReady("bot")
@@ -148,7 +148,7 @@ var _ = Describe("Rule 2: a code", func() {
 		w.expectNothingLost()
 	})
 
-	It("that is refused leaves the living grant alone, which is renewed meanwhile", func() {
+	It("a refused new code leaves the living grant alone, which is renewed meanwhile", func() {
 		w.apply(w.codeInput())
 		o.reconcile("bot")
 		w.expectReady("bot")
@@ -162,7 +162,7 @@ var _ = Describe("Rule 2: a code", func() {
 		w.expectNothingLost()
 	})
 
-	It("is asked for when the grant has died, while the token lives on, and heals it at once", func() {
+	It("a dead grant asks for a new code while its token lives on, and a new code heals it at once", func() {
 		w.apply(w.codeInput())
 		w.step(o.reconcile("bot").RequeueAfter)
 		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant)
@@ -178,7 +178,7 @@ var _ = Describe("Rule 2: a code", func() {
 		Expect(exchanges()).To(Equal(2))
 	})
 
-	It("that was used is not sent after the emergency stop or a request to revoke", func() {
+	It("a code that was used is not sent after an emergency stop or a request to revoke", func() {
 		w.apply(w.codeInput())
 		o.reconcile("bot")
 		w.delete(w.secret("bot-grant"))
@@ -198,7 +198,7 @@ var _ = Describe("Rule 2: a code", func() {
 		w.expectNothingLost()
 	})
 
-	It("on its way at the emergency stop is not sent again", func() {
+	It("a code on its way at an emergency stop is not sent again", func() {
 		w.apply(w.codeInput())
 		w.spaces.Next(fakespaces.OperationAuthorizationCode, fakespaces.FaultLostAfter)
 		o.reconcile("bot")
@@ -208,7 +208,7 @@ var _ = Describe("Rule 2: a code", func() {
 		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
 	})
 
-	It("with changed scopes needs a person, and the old grant lives on", func() {
+	It("changed scopes of a code's grant ask for a person, and the old grant is renewed meanwhile", func() {
 		w.apply(w.codeInput())
 		o.reconcile("bot")
 		credential := w.credential("bot")
@@ -221,7 +221,7 @@ var _ = Describe("Rule 2: a code", func() {
 		Expect(exchanges()).To(Equal(1))
 	})
 
-	It("of another shape than text is bad input", func() {
+	It("a code with a line break in it is bad input, and is not sent", func() {
 		input := w.codeInput()
 		input.StringData["code"] = "two\nlines"
 		w.apply(input)

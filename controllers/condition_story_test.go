@@ -34,7 +34,7 @@ var _ = Describe("The conditions", func() {
 	}
 	const yes, no = metav1.ConditionTrue, metav1.ConditionFalse
 
-	It("stay Ready over an edit that needs no new grant and no new content, in one pass without a call", func() {
+	It("a credential stays Ready over an edit that needs no new grant and no new content, without a call", func() {
 		o.reconcile("bot")
 		edit(func(c *v1alpha1.SpacesCredential) {
 			c.Spec.Renewal = &v1alpha1.Renewal{RenewBeforePercent: ptr.To(int32(20))}
@@ -46,7 +46,7 @@ var _ = Describe("The conditions", func() {
 		Expect(w.events.reasons()).To(Equal([]string{v1alpha1.ReasonIssued}))
 	})
 
-	It("stay Ready over an edit while the service is away, if the edit needs nothing of it", func() {
+	It("a credential stays Ready over an edit while the service is away, if the edit needs nothing of it", func() {
 		o.reconcile("bot")
 		w.spaces.Down(true)
 		edit(func(c *v1alpha1.SpacesCredential) {
@@ -56,7 +56,7 @@ var _ = Describe("The conditions", func() {
 		are(yes, no, no)
 	})
 
-	It("are not Ready after an edit that needs a new grant, until that is published", func() {
+	It("a credential is not Ready after an edit that needs a new grant, until that is published", func() {
 		o.reconcile("bot")
 		w.spaces.Down(true)
 		edit(func(c *v1alpha1.SpacesCredential) { c.Spec.Scopes = []string{"email"} })
@@ -67,7 +67,7 @@ var _ = Describe("The conditions", func() {
 		are(yes, no, no)
 	})
 
-	It("are not Ready after an edit whose content cannot be published", func() {
+	It("a credential is not Ready after an edit whose content cannot be published", func() {
 		o.reconcile("bot")
 		edit(func(c *v1alpha1.SpacesCredential) {
 			c.Spec.SecretTemplate = &v1alpha1.SecretTemplate{Formats: []v1alpha1.SecretFormat{v1alpha1.SecretFormatCurl}}
@@ -78,7 +78,7 @@ var _ = Describe("The conditions", func() {
 		w.expectCondition("bot", v1alpha1.ConditionReady, no, v1alpha1.ReasonSecretForbidden)
 	})
 
-	It("stay as they are when only a Secret's content changed, and what it leads to is refused", func() {
+	It("a credential whose input changed to something refused stays Ready, and is Stalled", func() {
 		o.reconcile("bot")
 		login := w.secret("bot-login")
 		login.Data["username"] = []byte("nobody@example.test")
@@ -88,7 +88,7 @@ var _ = Describe("The conditions", func() {
 		w.expectCondition("bot", v1alpha1.ConditionReady, yes, v1alpha1.ReasonRenewalFailing)
 	})
 
-	It("are not Reconciling for renewals, their retries and a service that is away", func() {
+	It("renewals, their retries and a service that is away do not set Reconciling", func() {
 		o.reconcile("bot")
 		w.spaces.Down(true)
 		o.settle("bot", 3*lifetime)
@@ -96,7 +96,7 @@ var _ = Describe("The conditions", func() {
 		w.expectCondition("bot", v1alpha1.ConditionReady, no, v1alpha1.ReasonExpired)
 	})
 
-	It("remember through a stall that this generation was realised once", func() {
+	It("a generation that was realised once is not Reconciling again after a stall", func() {
 		o.reconcile("bot")
 		login := w.secret("bot-login")
 		login.Data["username"] = []byte{0xff}
@@ -110,7 +110,7 @@ var _ = Describe("The conditions", func() {
 		w.expectCondition("bot", v1alpha1.ConditionReady, no, v1alpha1.ReasonExpired)
 	})
 
-	It("do not take a stall for a realised generation", func() {
+	It("a generation that stalled before it was realised is Reconciling again after the stall", func() {
 		login := w.secret("bot-login")
 		login.Data["password"] = []byte("")
 		Expect(admin.Update(w.ctx, login)).To(Succeed())
@@ -134,7 +134,7 @@ var _ = Describe("Ready", func() {
 		w.expectReady("bot")
 	})
 
-	It("follows the published Secret: deleted while suspended", func() {
+	It("the condition Ready follows the published Secret that is deleted while suspended", func() {
 		credential := w.credential("bot")
 		credential.Spec.Suspend = true
 		Expect(admin.Update(w.ctx, credential)).To(Succeed())
@@ -148,7 +148,7 @@ var _ = Describe("Ready", func() {
 		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonSuspended)
 	})
 
-	It("follows the published Secret: deleted, and nobody may make another", func() {
+	It("the condition Ready follows the published Secret that is deleted and may not be made again", func() {
 		w.delete(w.secret("bot"))
 		o.on(createPublished, plannedFault{before: forbidden()})
 		o.reconcile("bot")
@@ -158,7 +158,7 @@ var _ = Describe("Ready", func() {
 		w.expectReady("bot")
 	})
 
-	It("follows the published Secret: an older token that cannot be replaced, until that expires", func() {
+	It("the condition Ready follows the published Secret that keeps an older token until that expires", func() {
 		old := w.credential("bot").Status.Token
 		w.step(old.RenewalTime.Sub(w.clock.Now()))
 		for range 20 {
@@ -172,7 +172,7 @@ var _ = Describe("Ready", func() {
 		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonSecretForbidden)
 	})
 
-	It("does not change with another process: a generation is realised once", func() {
+	It("a generation that one process realised is not Reconciling for the next one", func() {
 		w.delete(w.secret("bot-login"))
 		w.spaces.Down(true)
 		o = w.operator()

@@ -34,7 +34,7 @@ var _ = Describe("Rule 8: deletion", func() {
 		o = w.operator()
 	})
 
-	It("revokes the grant and leaves nothing", func() {
+	It("a deletion revokes the grant and leaves nothing", func() {
 		start(byPassword("bot"))
 		w.delete(w.credential("bot"))
 		o.reconcile("bot")
@@ -45,7 +45,7 @@ var _ = Describe("Rule 8: deletion", func() {
 		Expect(o.memory.byCredential).To(BeEmpty(), "the process remembers a credential that is gone")
 	})
 
-	It("revokes when every input is gone", func() {
+	It("a deletion revokes the grant though every input is gone", func() {
 		start(byPassword("bot"))
 		w.delete(w.secret("spaces-client"))
 		w.delete(w.secret("bot-login"))
@@ -55,7 +55,7 @@ var _ = Describe("Rule 8: deletion", func() {
 		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
 	})
 
-	It("of a credential that never got anything ends at once", func() {
+	It("a deletion of a credential that never got anything ends at once", func() {
 		w.apply(byPassword("bot"))
 		o.reconcile("bot")
 		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonWaitingForInput)
@@ -63,7 +63,7 @@ var _ = Describe("Rule 8: deletion", func() {
 		expectGone()
 	})
 
-	It("while the service is down deletes the published Secret at once and ends at the deadline", func() {
+	It("a deletion while the service is down deletes the published Secret at once and ends at the deadline", func() {
 		start(byPassword("bot", terms(v1alpha1.RevocationOnDelete, 120)))
 		w.spaces.Down(true)
 		w.delete(w.credential("bot"))
@@ -79,7 +79,7 @@ var _ = Describe("Rule 8: deletion", func() {
 		Expect(w.logs.text()).To(ContainSubstring("Gave up revoking"))
 	})
 
-	It("succeeds when the service comes back before the deadline", func() {
+	It("a deletion revokes the grant when the service comes back before the deadline", func() {
 		start(byPassword("bot"))
 		w.spaces.Down(true)
 		w.delete(w.credential("bot"))
@@ -91,7 +91,7 @@ var _ = Describe("Rule 8: deletion", func() {
 		Expect(w.events.reasons()).NotTo(ContainElement(v1alpha1.ReasonRevocationAbandoned))
 	})
 
-	It("makes at least one attempt, however late", func() {
+	It("a deletion makes at least one attempt to revoke, however late", func() {
 		start(byPassword("bot", terms(v1alpha1.RevocationOnDelete, 0)))
 		w.delete(w.credential("bot"))
 		w.step(24 * time.Hour)
@@ -100,7 +100,7 @@ var _ = Describe("Rule 8: deletion", func() {
 		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
 	})
 
-	It("with policy Never makes no call, not even for a grant that was listed before", func() {
+	It("a deletion with policy Never makes no call, not even for a grant that was listed before", func() {
 		start(byPassword("bot", terms(v1alpha1.RevocationNever, 300)))
 		w.editDocument("bot", func(d map[string]any) {
 			d["pending"] = []any{map[string]any{
@@ -114,7 +114,7 @@ var _ = Describe("Rule 8: deletion", func() {
 		Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero())
 	})
 
-	It("with policy Retain keeps the published Secret, without our labels and without an owner", func() {
+	It("a deletion with policy Retain keeps the published Secret, without our labels and without an owner", func() {
 		start(byPassword("bot", func(c *v1alpha1.SpacesCredential) { c.Spec.SecretDeletionPolicy = v1alpha1.SecretDeletionRetain }))
 		Expect(w.secret("bot").OwnerReferences).To(BeEmpty())
 		w.delete(w.credential("bot"))
@@ -126,7 +126,7 @@ var _ = Describe("Rule 8: deletion", func() {
 		Expect(retained.Annotations).NotTo(HaveKey(v1alpha1.AnnotationCredentialUID))
 	})
 
-	It("waits for another process's claim, replays nothing, and revokes what the claim held", func() {
+	It("a deletion waits for another process's claim, replays nothing, and revokes what the claim held", func() {
 		start(byPassword("bot"))
 		w.step(w.credential("bot").Status.Token.RenewalTime.Sub(w.clock.Now()))
 		Expect(survive(func() { o.dieBeforeSaving("bot") })).To(BeFalse())
@@ -142,7 +142,7 @@ var _ = Describe("Rule 8: deletion", func() {
 		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
 	})
 
-	It("waits, without an attempt, for an environment that is not listed", func() {
+	It("a deletion waits without an attempt for an unlisted environment, and ends at the deadline", func() {
 		start(byPassword("bot"))
 		w.delete(w.credential("bot"))
 		stranger := w.operator()
@@ -155,7 +155,7 @@ var _ = Describe("Rule 8: deletion", func() {
 		Expect(w.events.reasons()).To(ContainElement(v1alpha1.ReasonRevocationAbandoned))
 	})
 
-	It("takes an unclear refusal for a failure and ends at the deadline", func() {
+	It("a deletion takes an unclear refusal for a failure, and ends at the deadline", func() {
 		start(byPassword("bot"))
 		w.spaces.SetFaultRate(fakespaces.OperationRevoke, fakespaces.FaultHTML400, 1)
 		w.delete(w.credential("bot"))
@@ -166,7 +166,7 @@ var _ = Describe("Rule 8: deletion", func() {
 })
 
 var _ = Describe("A deletion that needs a person", func() {
-	It("says so: the state cannot be read", func() {
+	It("a deletion with an unreadable state asks for a person, and ends at the deadline", func() {
 		w := newWorld()
 		o := w.operator()
 		w.apply(clientInput(), loginInput(), byPassword("bot"))

@@ -25,7 +25,7 @@ var _ = Describe("A service that refuses", func() {
 		o = w.operator()
 	})
 
-	It("is not asked again with the same password, by no process, until the Secret changes", func() {
+	It("a refused password is sent again by no process until its Secret changes", func() {
 		login := loginInput()
 		login.StringData["password"] = "wrong-password-story"
 		w.apply(clientInput(), login, byPassword("bot"))
@@ -42,7 +42,7 @@ var _ = Describe("A service that refuses", func() {
 		w.expectReady("bot")
 	})
 
-	It("is asked again with a password that was refused and changed back, though it was away in between", func() {
+	It("a refused password that is changed during an outage and changed back is sent again", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		w.spaces.SetPassword(username, "another-password-story")
 		o.settle("bot", time.Minute)
@@ -58,7 +58,7 @@ var _ = Describe("A service that refuses", func() {
 		w.expectReady("bot")
 	})
 
-	It("is asked again with a password that was changed back before the environment let anybody in", func() {
+	It("a refused password that is changed and changed back while the gate is closed is sent again", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"), asGuest("other"))
 		w.spaces.SetPassword(username, "another-password-story")
 		o.settle("bot", time.Minute)
@@ -77,7 +77,7 @@ var _ = Describe("A service that refuses", func() {
 		w.expectReady("bot")
 	})
 
-	It("is not asked again with the same client, and the grant is kept", func() {
+	It("a refused client is not sent again until it is mended, and the grant is kept", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		w.step(o.reconcile("bot").RequeueAfter)
 		w.spaces.SetClientSecret(clientID, "another-client-secret")
@@ -95,7 +95,7 @@ var _ = Describe("A service that refuses", func() {
 		w.expectNothingLost()
 	})
 
-	It("refuses the refresh token: the password makes a new grant, the old one is revoked", func() {
+	It("a refused refresh token is replaced by a sign-in with the password, and its grant is revoked", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		w.step(o.reconcile("bot").RequeueAfter)
 		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant)
@@ -107,7 +107,7 @@ var _ = Describe("A service that refuses", func() {
 		Expect(w.credential("bot").Status.PendingRevocations).To(BeZero())
 	})
 
-	It("answers a sign-in with a web page: it counts as refused", func() {
+	It("a sign-in that is answered with a web page counts as refused", func() {
 		w.spaces.Next(fakespaces.OperationPassword, fakespaces.FaultHTML400)
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.settle("bot", 5*time.Hour)
@@ -115,7 +115,7 @@ var _ = Describe("A service that refuses", func() {
 		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonResponseUnclear)
 	})
 
-	It("answers a refresh with a web page: it is asked again in an hour, and the grant is kept", func() {
+	It("a refresh that is answered with a web page is sent again in an hour, and the grant is kept", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		w.step(o.reconcile("bot").RequeueAfter)
 		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultHTML400)
@@ -136,7 +136,7 @@ var _ = Describe("A service that is away", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 	})
 
-	It("for less than the life left is not noticed by workloads", func() {
+	It("an outage that is shorter than the life a token has left is not noticed by workloads", func() {
 		w.step(o.reconcile("bot").RequeueAfter)
 		w.spaces.Down(true)
 		o.settle("bot", 10*time.Minute)
@@ -149,7 +149,7 @@ var _ = Describe("A service that is away", func() {
 		Expect(w.credential("bot").Status.FailedAttempts).To(BeZero())
 	})
 
-	It("is asked less and less often, and never within a second", func() {
+	It("a service that is away is asked less and less often, and never twice within a second", func() {
 		w.spaces.Down(true)
 		var last time.Time
 		w.spaces.Intercept(func(fakespaces.Call) fakespaces.Fault {
@@ -163,7 +163,7 @@ var _ = Describe("A service that is away", func() {
 		Expect(w.calls(fakespaces.OperationPassword)).To(BeNumerically(">", 24*60/10))
 	})
 
-	It("is not asked earlier because something woke the pass", func() {
+	It("a service that is away is not asked earlier because something wakes a pass", func() {
 		w.spaces.Down(true)
 		o.settle("bot", time.Minute)
 		calls := w.calls(fakespaces.OperationPassword)
@@ -174,7 +174,7 @@ var _ = Describe("A service that is away", func() {
 		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(calls))
 	})
 
-	It("is asked at once when an input changes: what failed may have been the input", func() {
+	It("a service that was away is asked at once when an input changes", func() {
 		w.spaces.Down(true)
 		o.settle("bot", time.Hour)
 		calls := w.calls(fakespaces.OperationPassword)
@@ -189,7 +189,7 @@ var _ = Describe("A service that is away", func() {
 		w.expectReady("bot")
 	})
 
-	It("is asked again after the clock was set back: no wait outlasts its own cap", func() {
+	It("a wait ends within its own cap, though the clock is set back by a day", func() {
 		w.spaces.Down(true)
 		o.settle("bot", time.Hour)
 		w.spaces.Down(false)
@@ -198,7 +198,7 @@ var _ = Describe("A service that is away", func() {
 		w.expectReady("bot")
 	})
 
-	It("asks for patience: that long nothing is sent", func() {
+	It("a service that asks for patience is sent nothing for that long", func() {
 		w.spaces.SetRetryAfter(20 * time.Minute)
 		w.spaces.Next(fakespaces.OperationPassword, fakespaces.FaultThrottledSeconds)
 		o.settle("bot", 19*time.Minute)
@@ -217,7 +217,7 @@ var _ = Describe("Bad input", func() {
 		o = w.operator()
 	})
 
-	DescribeTable("gets one clear message, sends nothing and loses nothing",
+	DescribeTable("bad input gets one clear message and sends nothing, and its correction brings the token",
 		func(spoil func(client, login *corev1.Secret), reason, says string) {
 			client, login := clientInput(), loginInput()
 			spoil(client, login)
@@ -255,7 +255,7 @@ var _ = Describe("Bad input", func() {
 		Entry("a Secret of another type", func(_, l *corev1.Secret) { l.Type = "example.test/other" }, v1alpha1.ReasonInputInvalid, "type"),
 	)
 
-	It("with one trailing newline is read without it", func() {
+	It("an input with one trailing newline is read without it", func() {
 		client, login := clientInput(), loginInput()
 		client.StringData["client_secret"] += "\n"
 		login.StringData["password"] += "\r\n"
@@ -264,7 +264,7 @@ var _ = Describe("Bad input", func() {
 		w.expectReady("bot")
 	})
 
-	It("names an unknown environment and those that are known", func() {
+	It("the message on an unknown environment names it and those that are known", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot", func(c *v1alpha1.SpacesCredential) { c.Spec.Environment = "nowhere" }))
 		o.reconcile("bot")
 		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonUnknownEnvironment)
@@ -272,7 +272,7 @@ var _ = Describe("Bad input", func() {
 		Expect(message).To(And(ContainSubstring(`"nowhere"`), ContainSubstring("staging")))
 	})
 
-	It("names metadata that the operator's flags forbid, before anything is spent", func() {
+	It("metadata that the operator's flags forbid stops a credential before anything is sent", func() {
 		o.DenySecretMetadata = []string{"corp.example.test/"}
 		w.apply(clientInput(), loginInput(), byPassword("bot", func(c *v1alpha1.SpacesCredential) {
 			c.Spec.SecretTemplate = &v1alpha1.SecretTemplate{Annotations: map[string]v1alpha1.AnnotationValue{"corp.example.test/billing": "x"}}
@@ -282,7 +282,7 @@ var _ = Describe("Bad input", func() {
 		Expect(w.spaces.Ledger().Calls).To(BeEmpty())
 	})
 
-	It("never names the keys that do exist", func() {
+	It("the message on a missing key never names the keys that do exist", func() {
 		client := clientInput()
 		client.StringData["a-key-nobody-should-hear-of"] = "x"
 		delete(client.StringData, "client_id")
@@ -294,7 +294,7 @@ var _ = Describe("Bad input", func() {
 		}
 	})
 
-	It("in a webhook's refusal never repeats what was sent", func() {
+	It("the error on a webhook's refusal never repeats what was sent", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		w.step(o.reconcile("bot").RequeueAfter)
 		echo := w.document("bot").Grant().RefreshToken.Reveal()
@@ -304,7 +304,7 @@ var _ = Describe("Bad input", func() {
 		Expect(err.Error()).NotTo(ContainSubstring(echo))
 	})
 
-	It("does not make a state Secret an input", func() {
+	It("a state Secret is not taken as an input", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		stolen := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "stolen"}, Type: v1alpha1.SecretTypeGrantState, Data: w.secret("bot-grant").Data}
@@ -315,7 +315,7 @@ var _ = Describe("Bad input", func() {
 		w.expectCondition("thief", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInputInvalid)
 	})
 
-	It("is left alone while suspended, and the token stays", func() {
+	It("a suspended credential asks for nothing and keeps its token until that expires", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		credential := w.credential("bot")

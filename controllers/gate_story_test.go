@@ -15,7 +15,7 @@ import (
 )
 
 var _ = Describe("The gate of an environment", func() {
-	It("keeps the patience that the service asked one credential for, for all", func() {
+	It("the patience that the service asks of one credential holds for all of its environment", func() {
 		w := newWorld()
 		o := w.operator()
 		w.apply(clientInput(), loginInput(), byPassword("first"), byPassword("second"))
@@ -31,7 +31,7 @@ var _ = Describe("The gate of an environment", func() {
 		w.expectReady("second")
 	})
 
-	It("sees few calls while the service is away for an hour, and all credentials ready soon after", func() {
+	It("an outage of an hour sees few calls, and all credentials are ready soon after it", func() {
 		w := newWorld()
 		o := w.operator()
 		w.apply(clientInput(), loginInput())
@@ -50,7 +50,7 @@ var _ = Describe("The gate of an environment", func() {
 		}
 	})
 
-	It("lets a thousand callers wait out a service that answers 429, and then come at its rate", func() {
+	It("a thousand callers wait out a service that answers 429, and then come at its rate", func() {
 		w := newWorld()
 		service := w.operator().Environments["staging"]
 		g := (&gate.Gates{}).Of(service.Environment())

@@ -31,7 +31,7 @@ var _ = Describe("Rule 1: nothing is sent before it can be kept", func() {
 		Expect(w.spaces.Ledger().Calls).To(BeEmpty())
 	}
 
-	It("sends nothing when a quota refuses the state Secret, and goes on when it is lifted", func() {
+	It("a credential sends nothing while a quota refuses its state Secret, and goes on once it is lifted", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		quota := w.quota(2)
 		o.reconcile("bot")
@@ -42,14 +42,14 @@ var _ = Describe("Rule 1: nothing is sent before it can be kept", func() {
 		w.expectReady("bot")
 	})
 
-	It("sends nothing in a terminating namespace", func() {
+	It("a credential in a terminating namespace sends nothing", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		w.delete(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}})
 		o.reconcile("bot")
 		expectNothingSent()
 	})
 
-	It("sends nothing when the finalizer cannot be written", func() {
+	It("a credential sends nothing while its finalizer cannot be written", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		o.on(writeCredential, plannedFault{before: errRefused})
 		_, err := o.pass("bot")
@@ -59,7 +59,7 @@ var _ = Describe("Rule 1: nothing is sent before it can be kept", func() {
 		w.expectReady("bot")
 	})
 
-	It("sends nothing when the claim of a renewal is refused", func() {
+	It("a renewal whose claim cannot be written sends nothing", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		w.step(o.reconcile("bot").RequeueAfter)
 		o.on(writeState, plannedFault{before: forbidden()})
@@ -79,7 +79,7 @@ var _ = Describe("Rule 2: every spend is claimed", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 	})
 
-	It("writes the claim before the service hears of it", func() {
+	It("a claim is written before the service hears of the spend", func() {
 		var claimed *grantstate.Claim
 		w.spaces.Intercept(func(fakespaces.Call) fakespaces.Fault {
 			claimed = w.document("bot").OpenClaim()
@@ -91,7 +91,7 @@ var _ = Describe("Rule 2: every spend is claimed", func() {
 		Expect(w.document("bot").OpenClaim()).To(BeNil())
 	})
 
-	It("ends the pass without a call when somebody else wrote the state", func() {
+	It("a pass ends without a call when somebody else wrote the state first", func() {
 		w.step(o.reconcile("bot").RequeueAfter)
 		other := w.operator()
 		o.on(writeState, plannedFault{meanwhile: func() { other.reconcile("bot") }})
@@ -101,7 +101,7 @@ var _ = Describe("Rule 2: every spend is claimed", func() {
 		w.expectNothingLost()
 	})
 
-	It("finishes and saves the call when the process is told to stop in the middle of it", func() {
+	It("a call is finished and saved when the process is told to stop in the middle of it", func() {
 		ctx, stop := context.WithCancel(w.ctx)
 		w.spaces.Intercept(func(fakespaces.Call) fakespaces.Fault {
 			stop()
@@ -117,7 +117,7 @@ var _ = Describe("Rule 2: every spend is claimed", func() {
 		w.expectNothingLost()
 	})
 
-	It("sends nothing when the process slept between the claim and the call", func() {
+	It("a process that slept between the claim and the call sends nothing", func() {
 		o.answersLate(createState, time.Minute)
 		o.failsToSave("bot")
 		Expect(w.spaces.Ledger().Calls).To(BeEmpty())
@@ -126,7 +126,7 @@ var _ = Describe("Rule 2: every spend is claimed", func() {
 		w.expectNothingLost()
 	})
 
-	It("ends the call and the save by the time in the claim, however late the answer to the claim", func(ctx SpecContext) {
+	It("a call and its save end by the time in their claim, however late the claim is answered", func(ctx SpecContext) {
 		const timeout = 600 * time.Second // far longer than the story is given to end
 		service, err := spacesauth.New(spacesauth.Environment{
 			Name: "staging", AccountsURL: w.server.URL, APIURL: w.server.URL, RequestsPerSecond: 20, Burst: 40, TimeoutSeconds: int(timeout.Seconds()),
@@ -158,13 +158,13 @@ var _ = Describe("Rule 2: every spend is claimed", func() {
 		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(2), "a claim whose time was over when it was answered was used")
 	}, SpecTimeout(time.Minute))
 
-	It("sends nothing when the wall clock was set back between the claim and the call", func() {
+	It("a process whose wall clock was set back between the claim and the call sends nothing", func() {
 		o.on(createState, plannedFault{meanwhile: func() { w.step(-2 * grantstate.ClockJump) }})
 		o.reconcile("bot")
 		Expect(w.spaces.Ledger().Calls[fakespaces.OperationRefresh]).To(BeZero())
 	})
 
-	It("leaves another process's claim alone, then takes it over and replays", func() {
+	It("another process's claim is left alone until it is old, then taken over and its call replayed", func() {
 		w.spaces.SetGracePeriod(time.Minute)
 		w.step(o.reconcile("bot").RequeueAfter)
 		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultLostAfter)
@@ -185,7 +185,7 @@ var _ = Describe("Rule 2: every spend is claimed", func() {
 		w.expectNothingLost()
 	})
 
-	It("does not believe the times in a claim: its holder's clock may be wrong", func() {
+	It("the times in another process's claim are not believed: its clock may be wrong", func() {
 		w.step(o.reconcile("bot").RequeueAfter)
 		grant := w.document("bot").Grant().ID
 		w.editDocument("bot", func(d map[string]any) {
@@ -197,7 +197,7 @@ var _ = Describe("Rule 2: every spend is claimed", func() {
 		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
 	})
 
-	It("replays an unanswered refresh quickly, then more slowly, and believes the answer", func() {
+	It("a refresh without an answer is replayed within seconds, and GrantValid is Unknown until then", func() {
 		w.spaces.SetGracePeriod(lifetime)
 		w.step(o.reconcile("bot").RequeueAfter)
 		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultLostAfter, fakespaces.FaultLostAfter, fakespaces.FaultLostBefore)
@@ -211,7 +211,7 @@ var _ = Describe("Rule 2: every spend is claimed", func() {
 		w.expectNothingLost()
 	})
 
-	It("believes a refusal of a replayed seed and says what to do", func() {
+	It("a replay of a seed's refresh that is refused is believed, and a person is asked for", func() {
 		w.step(o.reconcile("bot").RequeueAfter)
 		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultLostAfter)
 		o.settle("bot", time.Minute)
@@ -232,14 +232,14 @@ var _ = Describe("Rule 3: a newer refresh token is durable before its access tok
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 	})
 
-	It("saves before it publishes", func() {
+	It("an answer is saved before it is published", func() {
 		var saved bool
 		o.on(createPublished, plannedFault{meanwhile: func() { saved = w.document("bot").Grant().Token != nil }})
 		o.reconcile("bot")
 		Expect(saved).To(BeTrue())
 	})
 
-	It("keeps the answer in memory while the save fails, and repeats the write alone", func() {
+	It("an answer stays in memory while its save fails, and the save alone is repeated", func() {
 		w.step(o.reconcile("bot").RequeueAfter)
 		o.on(writeState, plannedFault{}, plannedFault{before: errRefused}, plannedFault{before: errRefused}, plannedFault{before: forbidden()})
 		for range 3 {
@@ -254,7 +254,7 @@ var _ = Describe("Rule 3: a newer refresh token is durable before its access tok
 		w.expectNothingLost()
 	})
 
-	It("publishes from the state when the process ended between save and publish", func() {
+	It("a token that was saved by a process that failed to publish it is published by the next one", func() {
 		w.step(o.reconcile("bot").RequeueAfter)
 		o.on(writePublished, plannedFault{before: errRefused})
 		_, err := o.pass("bot")
@@ -265,7 +265,7 @@ var _ = Describe("Rule 3: a newer refresh token is durable before its access tok
 		w.expectNothingLost()
 	})
 
-	It("keeps a refresh token that came without an access token", func() {
+	It("a refresh token that came without an access token is kept", func() {
 		w.step(o.reconcile("bot").RequeueAfter)
 		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultEmptyAccessToken)
 		before := w.document("bot").Grant().RefreshToken.Reveal()
@@ -276,7 +276,7 @@ var _ = Describe("Rule 3: a newer refresh token is durable before its access tok
 		w.expectNothingLost()
 	})
 
-	It("saves an answer after the lease was lost, with a client of its own", func() {
+	It("an answer that is unsaved when the lease is lost is saved by the drain", func() {
 		w.step(o.reconcile("bot").RequeueAfter)
 		ctx, lose := context.WithCancel(w.ctx)
 		w.spaces.Intercept(func(fakespaces.Call) fakespaces.Fault {
@@ -296,7 +296,7 @@ var _ = Describe("Rule 3: a newer refresh token is durable before its access tok
 		w.expectNothingLost()
 	})
 
-	It("gives up draining when the Pod's grace ends, and says so", func() {
+	It("a drain that cannot save an answer ends with the Pod's grace, and says so", func() {
 		w.step(o.reconcile("bot").RequeueAfter)
 		grace, end := context.WithCancel(w.ctx)
 		o.on(writeState, plannedFault{}, plannedFault{before: errRefused}, plannedFault{before: errRefused, meanwhile: end})
@@ -305,7 +305,7 @@ var _ = Describe("Rule 3: a newer refresh token is durable before its access tok
 		Expect(o.Drain(grace)).To(MatchError(ContainSubstring("kept in memory")))
 	})
 
-	It("drops a late answer when the state has a newer token of the same grant", func() {
+	It("a late answer is dropped when the state has a newer token of the same grant", func() {
 		w.spaces.SetGracePeriod(lifetime)
 		w.step(o.reconcile("bot").RequeueAfter)
 		next := w.operator()
@@ -319,7 +319,7 @@ var _ = Describe("Rule 3: a newer refresh token is durable before its access tok
 		w.expectReady("bot")
 	})
 
-	It("takes a late answer when the state calls the grant refused", func() {
+	It("a late answer is taken when the state calls its grant refused", func() {
 		w.step(o.reconcile("bot").RequeueAfter)
 		next := w.operator()
 		w.spaces.SetReuseDetection(false)
@@ -342,7 +342,7 @@ var _ = Describe("A late answer", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 	})
 
-	It("of a sign-in that another process made meanwhile is revoked", func() {
+	It("a late answer to a sign-in is revoked when another process signed in meanwhile", func() {
 		next := w.operator()
 		o.on(writeState, plannedFault{meanwhile: func() { w.takeOver(next, "bot") }})
 		o.failsToSave("bot")
@@ -352,7 +352,7 @@ var _ = Describe("A late answer", func() {
 		Expect([]int{ledger.GrantsIssued, ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{2, 1, 1}))
 	})
 
-	It("is revoked from memory when the credential and its state are gone", func() {
+	It("a late answer is revoked from memory when the credential and its state are gone", func() {
 		o.on(writeState, plannedFault{meanwhile: func() {
 			w.delete(w.credential("bot"))
 			w.tearOffFinalizers("bot")
@@ -364,7 +364,7 @@ var _ = Describe("A late answer", func() {
 		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
 	})
 
-	It("is revoked from memory until the deadline while the service is down, then given up loudly", func() {
+	It("a late answer that no state can keep is tried until the deadline, then given up with an event", func() {
 		o.on(writeState, plannedFault{meanwhile: func() {
 			w.delete(w.credential("bot"))
 			w.tearOffFinalizers("bot")
@@ -382,7 +382,7 @@ var _ = Describe("A late answer", func() {
 		Expect(w.events.reasons()).To(ContainElement(v1alpha1.ReasonRevocationAbandoned))
 	})
 
-	It("of a deleted credential joins its revocation", func() {
+	It("a late answer to a deleted credential joins its revocation", func() {
 		w.step(o.reconcile("bot").RequeueAfter)
 		o.on(writeState, plannedFault{}, plannedFault{meanwhile: func() { w.delete(w.credential("bot")) }})
 		_, err := o.pass("bot")

@@ -22,7 +22,7 @@ var _ = Describe("A guest", func() {
 	})
 	guests := func() int { return w.spaces.Ledger().GuestsIssued }
 
-	It("is made without a client, and its token is published with its own words", func() {
+	It("a guest is made without a client, and its token is published with the scheme jwt", func() {
 		w.apply(asGuest("kiosk"))
 		o.reconcile("kiosk")
 		token := w.expectReady("kiosk")
@@ -39,7 +39,7 @@ var _ = Describe("A guest", func() {
 		w.expectCondition("kiosk", v1alpha1.ConditionGrantValid, metav1.ConditionTrue)
 	})
 
-	It("is renewed late, as another guest, without an event and with nothing to revoke", func() {
+	It("a guest is renewed late, as another guest, without an event and with nothing to revoke", func() {
 		w.apply(asGuest("kiosk"))
 		o.reconcile("kiosk")
 		first := w.expectReady("kiosk")
@@ -60,7 +60,7 @@ var _ = Describe("A guest", func() {
 		Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero())
 	})
 
-	It("is renewed when spec says so", func() {
+	It("a guest is renewed as early as spec asks for it", func() {
 		w.apply(asGuest("kiosk", func(c *v1alpha1.SpacesCredential) {
 			c.Spec.Renewal = &v1alpha1.Renewal{RenewBeforePercent: ptr.To(int32(50))}
 		}))
@@ -69,7 +69,7 @@ var _ = Describe("A guest", func() {
 		Expect(token.RenewalTime.Sub(token.IssueTime.Time)).To(BeNumerically("<=", day/2))
 	})
 
-	It("lives for a day when its token tells no expiry", func() {
+	It("a guest whose token tells no expiry lives for a day", func() {
 		w.spaces.Next(fakespaces.OperationGuest, fakespaces.FaultGuestOpaque)
 		w.apply(asGuest("kiosk"))
 		o.reconcile("kiosk")
@@ -77,7 +77,7 @@ var _ = Describe("A guest", func() {
 		Expect(token.ExpirationTime.Sub(token.IssueTime.Time)).To(Equal(day))
 	})
 
-	It("with another name is another guest at once", func() {
+	It("a guest whose name is changed is another guest at once", func() {
 		w.apply(asGuest("kiosk"))
 		o.reconcile("kiosk")
 		first := w.expectReady("kiosk")
@@ -90,7 +90,7 @@ var _ = Describe("A guest", func() {
 		Expect(guests()).To(Equal(2))
 	})
 
-	It("is not made anew because the operator restarted", func() {
+	It("a guest is not made anew because the operator restarted", func() {
 		w.apply(asGuest("kiosk"))
 		o.reconcile("kiosk")
 		for range 3 {
@@ -99,7 +99,7 @@ var _ = Describe("A guest", func() {
 		Expect(guests()).To(Equal(1))
 	})
 
-	It("is made anew on either request, once each", func() {
+	It("a guest is made anew on a request to renew or to revoke, once for each", func() {
 		w.apply(asGuest("kiosk"))
 		o.reconcile("kiosk")
 		for i, annotation := range []string{v1alpha1.AnnotationRenewRequestedAt, v1alpha1.AnnotationRevokeRequestedAt} {
@@ -116,7 +116,7 @@ var _ = Describe("A guest", func() {
 		Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero())
 	})
 
-	It("that is refused without a reason is asked for again after an hour", func() {
+	It("a guest that is refused without a reason is asked for again after an hour", func() {
 		w.spaces.Next(fakespaces.OperationGuest, fakespaces.FaultHTML400)
 		w.apply(asGuest("kiosk"))
 		o.settle("kiosk", 59*time.Minute)
@@ -126,7 +126,7 @@ var _ = Describe("A guest", func() {
 		w.expectReady("kiosk")
 	})
 
-	It("outlives an outage that is shorter than what it has left", func() {
+	It("a guest outlives an outage that is shorter than the life its token has left", func() {
 		w.apply(asGuest("kiosk"))
 		w.step(o.reconcile("kiosk").RequeueAfter)
 		w.spaces.Down(true)
@@ -137,7 +137,7 @@ var _ = Describe("A guest", func() {
 		w.expectCondition("kiosk", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewed)
 	})
 
-	It("is made on the API host, which needs no accounts host", func() {
+	It("a guest takes a single call of the service, the one that makes it", func() {
 		w.apply(asGuest("kiosk"))
 		o.reconcile("kiosk")
 		Expect(w.spaces.Ledger().Calls).To(Equal(map[fakespaces.Operation]int{fakespaces.OperationGuest: 1}))

@@ -103,7 +103,7 @@ var _ = Describe("A live manager", Ordered, func() {
 		}
 	}
 
-	It("is woken by inputs that appear, one after the other", func() {
+	It("a live manager is woken by inputs that appear, one after the other", func() {
 		w.apply(byPassword("bot"))
 		soon(func(g Gomega) {
 			g.Expect(w.credential("bot").Status.Conditions).To(ContainElement(HaveField("Reason", v1alpha1.ReasonWaitingForInput)))
@@ -113,7 +113,7 @@ var _ = Describe("A live manager", Ordered, func() {
 		soon(isReady("bot"))
 	})
 
-	It("is woken by a published Secret that is deleted or edited", func() {
+	It("a live manager is woken by a published Secret that is deleted or edited", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		soon(isReady("bot"))
 		token := w.token("bot")
@@ -125,7 +125,7 @@ var _ = Describe("A live manager", Ordered, func() {
 		soon(func(g Gomega) { g.Expect(w.token("bot")).To(Equal(token)) })
 	})
 
-	It("is woken when the Secret in its way is deleted", func() {
+	It("a live manager is woken when the Secret in its way is deleted", func() {
 		foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "bot"}}
 		w.apply(clientInput(), loginInput(), foreign, byPassword("bot"))
 		soon(func(g Gomega) {
@@ -135,7 +135,7 @@ var _ = Describe("A live manager", Ordered, func() {
 		soon(isReady("bot"))
 	})
 
-	It("is woken by a corrected password and a deleted state", func() {
+	It("a live manager is woken by a corrected password and by a deleted state", func() {
 		login := loginInput()
 		login.StringData["password"] = "wrong-password-story"
 		w.apply(clientInput(), login, byPassword("bot"))
@@ -152,7 +152,7 @@ var _ = Describe("A live manager", Ordered, func() {
 		soon(isReady("bot"))
 	})
 
-	It("revokes and ends when a real namespace is deleted, its inputs first", func() {
+	It("the deletion of a namespace revokes its grants and ends, though its inputs go first", func() {
 		w.apply(clientInput(), loginInput(), w.seedInput(), byPassword("bot"), bySeed("seeded"))
 		soon(isReady("bot"))
 		soon(isReady("seeded"))
@@ -168,7 +168,7 @@ var _ = Describe("A live manager", Ordered, func() {
 		Expect(w.spaces.Ledger().GrantsLive).To(Equal(live - 2))
 	})
 
-	It("revokes and releases the state when the credential's finalizer is torn off", func() {
+	It("a credential whose finalizer is torn off leaves no grant, no state and no published Secret", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		soon(isReady("bot"))
 		live := w.spaces.Ledger().GrantsLive
@@ -186,7 +186,7 @@ var _ = Describe("A live manager", Ordered, func() {
 		Expect(w.spaces.Ledger().GrantsLive).To(Equal(live - 1))
 	})
 
-	It("tells its events to the API server", func() {
+	It("the events of a live manager reach the API server", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		soon(func(g Gomega) {
 			var events eventsv1.EventList
@@ -195,7 +195,7 @@ var _ = Describe("A live manager", Ordered, func() {
 		})
 	})
 
-	It("tells that a right was taken away, and goes on when it is back", func() {
+	It("a right that is taken away is told, and a live manager goes on when it is back", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		soon(isReady("bot"))
 		token := w.token("bot")
@@ -234,7 +234,7 @@ var _ = Describe("A live manager", Ordered, func() {
 		w.expectNothingLost()
 	})
 
-	It("comes to rest: a healthy credential costs no request at all", func() {
+	It("a healthy credential comes to rest: no more tokens are asked for", func() {
 		w.apply(clientInput(), loginInput())
 		for i := range 5 {
 			w.apply(byPassword(fmt.Sprintf("bot-%d", i)))
@@ -277,7 +277,7 @@ var _ = Describe("A live manager with many credentials", Ordered, func() {
 		return found
 	}
 
-	It("renews every token at its time, by timers alone", func() {
+	It("every token of many credentials is renewed at its time, by timers alone", func() {
 		stepped = testclock.NewFakeClock(time.Now().Truncate(time.Second))
 		w = newWorldAt(stepped)
 		config := rest.CopyConfig(plane.Config)
@@ -434,7 +434,7 @@ func (b bothEvents) Eventf(regarding, related runtime.Object, kind, reason, acti
 }
 
 var _ = Describe("A policy that asks for a label on every Secret", func() {
-	It("is satisfied by spec.stateLabels and the labels of the template; without them nothing is sent", func() {
+	It("a policy that asks for labels is satisfied by those of spec, and without them nothing is sent", func() {
 		w := newWorld()
 		o := w.operator()
 		w.apply(clientInput(), loginInput(), byPassword("bot"))

@@ -74,7 +74,7 @@ func (w *world) scraped() (series map[string]float64, kinds map[string]string) {
 }
 
 var _ = Describe("The metrics", func() {
-	It("tell of objects and calls what docs/metrics.md says, and no more", func() {
+	It("the metrics tell of objects and calls what docs/metrics.md says, and no more", func() {
 		w := newWorld()
 		o := w.operator()
 		w.metrics = prometheus.NewRegistry()

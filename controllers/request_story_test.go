@@ -29,7 +29,7 @@ var _ = Describe("Rule 10: requests", func() {
 	})
 
 	Context("to renew", func() {
-		It("make one token for each new value, and are echoed", func() {
+		It("each new value of a request to renew makes one token, and is echoed in status", func() {
 			w.apply(clientInput(), loginInput(), byPassword("bot"))
 			o.reconcile("bot")
 			for i, value := range []string{"now", "again"} {
@@ -43,7 +43,7 @@ var _ = Describe("Rule 10: requests", func() {
 			w.expectNothingLost()
 		})
 
-		It("that were there from the start are answered by the first sign-in", func() {
+		It("requests that were there from the start are answered by the first sign-in", func() {
 			credential := byPassword("bot")
 			credential.Annotations = map[string]string{v1alpha1.AnnotationRenewRequestedAt: "a", v1alpha1.AnnotationRevokeRequestedAt: "b"}
 			w.apply(clientInput(), loginInput(), credential)
@@ -53,7 +53,7 @@ var _ = Describe("Rule 10: requests", func() {
 			Expect(w.credential("bot").Status.LastHandledRevokeRequest).To(Equal("b"))
 		})
 
-		It("lift a refusal once", func() {
+		It("a request to renew lifts a refusal once", func() {
 			w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 			w.step(o.reconcile("bot").RequeueAfter)
 			w.spaces.SetClientSecret(clientID, "another-client-secret")
@@ -71,7 +71,7 @@ var _ = Describe("Rule 10: requests", func() {
 			w.expectNothingLost()
 		})
 
-		It("go before the backoff once, and stay until they are answered", func() {
+		It("a request to renew goes before the backoff once, and stays until it is answered", func() {
 			w.apply(clientInput(), loginInput(), byPassword("bot"))
 			o.reconcile("bot")
 			w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultForbidden403, 1)
@@ -89,7 +89,7 @@ var _ = Describe("Rule 10: requests", func() {
 			w.expectReady("bot")
 		})
 
-		It("wait while suspended", func() {
+		It("a request to renew or to revoke waits while the credential is suspended", func() {
 			w.apply(clientInput(), loginInput(), byPassword("bot"))
 			o.reconcile("bot")
 			credential := w.credential("bot")
@@ -102,7 +102,7 @@ var _ = Describe("Rule 10: requests", func() {
 			Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero())
 		})
 
-		It("of any length are kept within bounds", func() {
+		It("a very long request to renew is acted on once, and 256 bytes of it are kept", func() {
 			w.apply(clientInput(), loginInput(), byPassword("bot"))
 			o.reconcile("bot")
 			ask(v1alpha1.AnnotationRenewRequestedAt, strings.Repeat("x", 100_000))
@@ -112,7 +112,7 @@ var _ = Describe("Rule 10: requests", func() {
 		})
 	})
 
-	It("that are cut within a character act once, too", func() {
+	It("a request to renew that is cut within a character is acted on once, too", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		ask(v1alpha1.AnnotationRenewRequestedAt, "x"+strings.Repeat("é", 256))
@@ -126,7 +126,7 @@ var _ = Describe("Rule 10: requests", func() {
 			c.Spec.Revocation = &v1alpha1.Revocation{Policy: v1alpha1.RevocationNever}
 		}
 
-		DescribeTable("sign in by password first, then revoke the old grant a second later",
+		DescribeTable("a request to revoke signs in by password first, then revokes the old grant a second later",
 			func(change func(*v1alpha1.SpacesCredential)) {
 				w.apply(clientInput(), loginInput(), byPassword("bot", change))
 				o.reconcile("bot")
@@ -146,7 +146,7 @@ var _ = Describe("Rule 10: requests", func() {
 			Entry("by policy Never, too", never),
 		)
 
-		DescribeTable("revoke also when the password is of no help, and empty the published token",
+		DescribeTable("a request to revoke empties the published token and revokes, though the password is of no help",
 			func(prevent func(), reason string) {
 				w.apply(clientInput(), loginInput(), byPassword("bot", func(c *v1alpha1.SpacesCredential) {
 					c.Spec.SecretTemplate = &v1alpha1.SecretTemplate{Formats: []v1alpha1.SecretFormat{v1alpha1.SecretFormatCurl}}
@@ -187,7 +187,7 @@ var _ = Describe("Rule 10: requests", func() {
 			Entry("because its answer is lost", func() { w.spaces.Next(fakespaces.OperationPassword, fakespaces.FaultLostBefore) }, v1alpha1.ReasonAmbiguousResult),
 		)
 
-		It("end a seed's grant, which then asks for a person, and is not sent again", func() {
+		It("a request to revoke ends a seed's grant, which asks for a person and is not sent again", func() {
 			w.apply(clientInput(), w.seedInput(), bySeed("bot", never))
 			o.reconcile("bot")
 			ask(v1alpha1.AnnotationRevokeRequestedAt, "now")
@@ -206,7 +206,7 @@ var _ = Describe("Rule 10: requests", func() {
 			w.expectNothingLost()
 		})
 
-		It("go on revoking while the service is away, and survive a restart", func() {
+		It("a request to revoke goes on while the service is away, and over a restart", func() {
 			w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 			o.reconcile("bot")
 			w.spaces.Down(true)
@@ -242,7 +242,7 @@ var _ = Describe("Calls of one credential", func() {
 		return result
 	}
 
-	It("are a second apart, and requests to renew ten, though the clock stands still", func() {
+	It("five requests to renew in one moment lead to one call at once and one ten seconds later", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		w.step(20 * time.Second)
@@ -256,7 +256,7 @@ var _ = Describe("Calls of one credential", func() {
 		Expect(w.credential("bot").Status.LastHandledRenewRequest).To(Equal("4"))
 	})
 
-	It("keep their distance over a restart", func() {
+	It("calls of one credential keep their distance over a restart", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		o = w.operator()
@@ -266,7 +266,7 @@ var _ = Describe("Calls of one credential", func() {
 		Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero())
 	})
 
-	It("are one in a pass, and one in a second, for a list of revocations", func() {
+	It("a list of revocations is worked off with one call in a pass and one in a second", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")
 		w.editDocument("bot", func(d map[string]any) {
@@ -289,7 +289,7 @@ var _ = Describe("Calls of one credential", func() {
 		Expect(w.spaces.Ledger().GrantsLive).To(Equal(1))
 	})
 
-	It("report what a full list gave up, whichever write dropped it", func() {
+	It("a revocation that a full list gives up is told in an event", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")
 		w.editDocument("bot", func(d map[string]any) {
@@ -307,7 +307,7 @@ var _ = Describe("Calls of one credential", func() {
 		Expect(w.events.reasons()).To(ContainElement(v1alpha1.ReasonRevocationAbandoned))
 	})
 
-	It("that a mass revocation makes wait for their turn, and no token is emptied untried", func() {
+	It("a mass revocation waits for its turn, and empties no token before a sign-in was tried", func() {
 		names := []string{}
 		w.apply(clientInput(), loginInput())
 		for i := range 60 {

@@ -49,7 +49,7 @@ var _ = Describe("An operator whose rights are taken away", func() {
 	}
 
 	for _, what := range []request{readSecret, writeCredential, createState, createPublished} {
-		It(fmt.Sprintf("tells so before a first token, and goes on when they are back: %s", what), func() {
+		It(fmt.Sprintf("a right missing before a first token is told, and the token comes when it is back: %s", what), func() {
 			w.apply(bySeed("bot"))
 			misses(what)
 			w.expectReady("bot")
@@ -58,7 +58,7 @@ var _ = Describe("An operator whose rights are taken away", func() {
 	}
 
 	for _, what := range []request{readSecret, writeState, writePublished} {
-		It(fmt.Sprintf("tells so at a renewal, and goes on when they are back: %s", what), func() {
+		It(fmt.Sprintf("a right missing at a renewal is told, and the token is renewed when it is back: %s", what), func() {
 			w.apply(bySeed("bot"))
 			o.reconcile("bot")
 			misses(what)
@@ -67,7 +67,7 @@ var _ = Describe("An operator whose rights are taken away", func() {
 		})
 	}
 
-	It("says nothing false of a token that still lives, though it cannot read the state", func() {
+	It("a token that still lives is told as the published Secret shows it while the state cannot be read", func() {
 		w.apply(bySeed("bot"))
 		o.reconcile("bot")
 		told := w.credential("bot").Status.Token
@@ -80,7 +80,7 @@ var _ = Describe("An operator whose rights are taken away", func() {
 	})
 
 	for _, what := range []request{deleteState, writeState, deletePublished, writeCredential} {
-		It(fmt.Sprintf("tells so at a deletion, and ends it when they are back: %s", what), func() {
+		It(fmt.Sprintf("a right missing at a deletion is told, and the deletion ends when it is back: %s", what), func() {
 			w.apply(bySeed("bot"))
 			o.reconcile("bot")
 			w.delete(w.credential("bot"))

@@ -25,7 +25,7 @@ var _ = Describe("Rule 9: two credentials, one Secret", func() {
 		w.apply(clientInput(), loginInput())
 	})
 
-	It("the first by age and name publishes, the other says so and mints nothing", func() {
+	It("the first of two credentials by age and name publishes, the other says so and mints nothing", func() {
 		w.apply(byPassword("b", into("shared")), byPassword("a", into("shared")))
 		first, second := "a", "b"
 		if precedes(w.credential("b"), w.credential("a")) { // made in another second
@@ -44,7 +44,7 @@ var _ = Describe("Rule 9: two credentials, one Secret", func() {
 		w.expectReady(second)
 	})
 
-	It("the one whose UID it carries keeps it, whoever is older", func() {
+	It("a credential keeps the Secret that carries its UID when another one comes to name it", func() {
 		w.apply(byPassword("z", into("shared")))
 		o.reconcile("z")
 		w.apply(byPassword("a", into("shared")))
@@ -105,7 +105,7 @@ var _ = Describe("Adoption", func() {
 		w.apply(clientInput(), loginInput())
 	})
 
-	It("takes an offered Secret over and leaves what is not ours", func() {
+	It("an offered Secret is adopted, and what is not ours in it stays", func() {
 		w.apply(offered(), byPassword("bot"))
 		o.reconcile("bot")
 		w.expectReady("bot")
@@ -118,7 +118,7 @@ var _ = Describe("Adoption", func() {
 		Expect(o.requests()).To(BeEmpty())
 	})
 
-	It("takes a retained Secret back", func() {
+	It("a retained Secret is taken back by a new credential of the same name", func() {
 		retain := func(c *v1alpha1.SpacesCredential) { c.Spec.SecretDeletionPolicy = v1alpha1.SecretDeletionRetain }
 		w.apply(byPassword("bot", retain))
 		o.reconcile("bot")
@@ -129,7 +129,7 @@ var _ = Describe("Adoption", func() {
 		w.expectReady("bot")
 	})
 
-	DescribeTable("is refused before anything is spent",
+	DescribeTable("an adoption that must be refused sends nothing and changes nothing",
 		func(change func(*corev1.Secret), reason string) {
 			w.apply(offered(change), byPassword("bot"))
 			before := w.secret("bot").ResourceVersion

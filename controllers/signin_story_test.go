@@ -23,7 +23,7 @@ var _ = Describe("A credential's life", func() {
 		o = w.operator()
 	})
 
-	It("signs in by password in one pass, within eight requests", func() {
+	It("a sign-in by password takes one pass and seven requests to the API server", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		result := o.reconcile("bot")
 		w.expectReady("bot")
@@ -41,7 +41,7 @@ var _ = Describe("A credential's life", func() {
 		w.expectCondition("bot", v1alpha1.ConditionGrantValid, metav1.ConditionTrue)
 	})
 
-	It("begins with a seed that is sent once and never again", func() {
+	It("a seed is sent once, and its grant is renewed without it", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")
 		w.expectReady("bot")
@@ -52,7 +52,7 @@ var _ = Describe("A credential's life", func() {
 		w.expectNothingLost()
 	})
 
-	It("renews before expiry, within five requests and without an event", func() {
+	It("a token is renewed before it expires, with five requests and without an event", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		first := o.reconcile("bot")
 		before := w.expectReady("bot")
@@ -68,7 +68,7 @@ var _ = Describe("A credential's life", func() {
 		w.expectNothingLost()
 	})
 
-	It("keeps renewing one grant for days", func() {
+	It("a password's grant is renewed for two days without another sign-in", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.settle("bot", 48*time.Hour)
 		w.expectReady("bot")
@@ -77,7 +77,7 @@ var _ = Describe("A credential's life", func() {
 		w.expectNothingLost()
 	})
 
-	It("mints nothing because the operator restarted", func() {
+	It("a restart of the operator mints nothing", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		token := w.expectReady("bot")
@@ -89,7 +89,7 @@ var _ = Describe("A credential's life", func() {
 		Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
 	})
 
-	It("does nothing at all in a pass without a reason", func() {
+	It("a pass without a reason makes no request at all", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		o.forget()
@@ -97,7 +97,7 @@ var _ = Describe("A credential's life", func() {
 		Expect(o.requests()).To(BeEmpty())
 	})
 
-	It("tells nothing twice while the informer lags behind its own status", func() {
+	It("a pass whose informer lags behind our own status tells nothing twice", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		old := w.credential("bot")
 		o.reconcile("bot")
@@ -120,7 +120,7 @@ var _ = Describe("A credential's life", func() {
 		Expect(o.requests()).To(BeEmpty())
 	})
 
-	It("turns Ready False at the second of expiry and not before", func() {
+	It("the condition Ready turns False at the second of expiry and not before", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		w.spaces.Down(true)

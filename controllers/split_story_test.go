@@ -94,7 +94,7 @@ var _ = Describe("A leader that was stopped", func() {
 		}
 	}
 
-	It("does not put its old view into the status", func() {
+	It("a leader that was stopped does not put its old view into the status", func() {
 		w.step(w.credential("bot").Status.Token.RenewalTime.Sub(w.clock.Now()))
 		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultServerError500)
 		stopAfter(2, func() {
@@ -107,7 +107,7 @@ var _ = Describe("A leader that was stopped", func() {
 		w.expectReady("bot")
 	})
 
-	It("does not put an older token back into the published Secret", func() {
+	It("a leader that was stopped does not put an older token back into the published Secret", func() {
 		w.delete(w.secret("bot"))
 		old.on(readSecret, plannedFault{}, plannedFault{meanwhile: func() { next.settle("bot", 2*lifetime) }})
 		_, err := old.pass("bot")
@@ -115,7 +115,7 @@ var _ = Describe("A leader that was stopped", func() {
 		w.expectReady("bot")
 	})
 
-	It("does not send what another process used meanwhile: a seed", func() {
+	It("a leader that was stopped does not send a seed that another process used meanwhile", func() {
 		old.freezeSecrets()
 		w.put("seed", map[string]string{"refresh_token": w.spaces.IssueGrant(clientID, username, "spaces")})
 		next.settle("bot", 10*time.Second)
@@ -128,7 +128,7 @@ var _ = Describe("A leader that was stopped", func() {
 		w.expectNothingLost()
 	})
 
-	It("does not send what another process used meanwhile: a code", func() {
+	It("a leader that was stopped does not send a code that another process used meanwhile", func() {
 		w.apply(w.codeInput(), byCode("coded"))
 		old.reconcile("coded")
 		old.reconcile("coded")
@@ -145,7 +145,7 @@ var _ = Describe("A leader that was stopped", func() {
 		w.expectNothingLost()
 	})
 
-	It("does not sign in anew because another process followed a change", func() {
+	It("a leader that was stopped does not sign in anew because another process followed a change", func() {
 		w.apply(loginInput(), byPassword("by-password"))
 		old.reconcile("by-password")
 		old.reconcile("by-password")
@@ -161,7 +161,7 @@ var _ = Describe("A leader that was stopped", func() {
 		w.expectReady("by-password")
 	})
 
-	It("does not bring back a credential that was deleted meanwhile", func() {
+	It("a leader that was stopped does not bring back a credential that was deleted meanwhile", func() {
 		old.freeze(true)
 		w.delete(w.credential("bot"))
 		next.settle("bot", time.Minute)
@@ -174,7 +174,7 @@ var _ = Describe("A leader that was stopped", func() {
 		w.expectNothingLost()
 	})
 
-	It("does not end the grant of a credential that was made anew under the same name", func() {
+	It("a leader that was stopped does not end the grant of a credential made anew under the same name", func() {
 		w.delete(w.credential("bot"))
 		old.on(deleteState, plannedFault{before: errRefused}, plannedFault{before: errRefused})
 		for range 2 {
@@ -196,7 +196,7 @@ var _ = Describe("A leader that was stopped", func() {
 		w.expectNothingLost()
 	})
 
-	It("does not empty a Secret that has a new token after a revocation", func() {
+	It("a leader that was stopped does not empty a Secret that has a new token after a revocation", func() {
 		w.ask(v1alpha1.AnnotationRevokeRequestedAt)
 		stopAfter(1, func() {
 			next.reconcile("bot")
@@ -316,7 +316,7 @@ func (o *operator) passUntilStruck(name string, b *blow) {
 }
 
 var _ = Describe("An API server that went back in time", func() {
-	It("is believed after half a minute: nothing waits for versions that never come again", func() {
+	It("an API server that went back in time is believed after half a minute", func() {
 		w := newWorld()
 		o := w.operator()
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
@@ -345,7 +345,7 @@ var _ = Describe("An API server that went back in time", func() {
 })
 
 var _ = Describe("A process that is leaving", func() {
-	It("has counted a call before it is claimed, and lets none begin", func() {
+	It("a process that is leaving waits for a call that is being claimed, and lets none begin", func() {
 		w := newWorld()
 		o := w.operator()
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))

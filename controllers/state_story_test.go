@@ -30,7 +30,7 @@ var _ = Describe("Rule 4: publishing and repair never call the service", func() 
 		w.expectReady("bot")
 	})
 
-	It("restores a deleted Secret, by the same process or another", func() {
+	It("a deleted published Secret is restored without a new token, by the same process or another", func() {
 		for _, by := range []*operator{o, w.operator()} {
 			token := w.token("bot")
 			w.delete(w.secret("bot"))
@@ -40,7 +40,7 @@ var _ = Describe("Rule 4: publishing and repair never call the service", func() 
 		Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
 	})
 
-	DescribeTable("restores an edited Secret and leaves what is not ours",
+	DescribeTable("the operator leaves what is not ours and restores a published Secret",
 		func(edit func(*corev1.Secret)) {
 			before := w.secret("bot")
 			changed := before.DeepCopy()
@@ -65,7 +65,7 @@ var _ = Describe("Rule 4: publishing and repair never call the service", func() 
 		Entry("which lost its owner", func(s *corev1.Secret) { s.OwnerReferences = nil }),
 	)
 
-	It("removes a key it no longer publishes, at once and without a call", func() {
+	It("a key that is no longer published is removed at once and without a new token", func() {
 		credential := w.credential("bot")
 		credential.Spec.SecretTemplate.Formats = nil
 		Expect(admin.Update(w.ctx, credential)).To(Succeed())
@@ -74,7 +74,7 @@ var _ = Describe("Rule 4: publishing and repair never call the service", func() 
 		Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
 	})
 
-	It("lives in harmony with its own writes: the informer may lag behind them", func() {
+	It("a pass after a renewal knows the operator's own writes and makes no request", func() {
 		seen := w.secret("bot").ResourceVersion
 		w.step(w.credential("bot").Status.Token.RenewalTime.Sub(w.clock.Now()))
 		o.reconcile("bot")
@@ -86,7 +86,7 @@ var _ = Describe("Rule 4: publishing and repair never call the service", func() 
 })
 
 var _ = Describe("Rule 9: somebody else's Secret", func() {
-	It("is not changed, and nothing is sent while it is in the way", func() {
+	It("a Secret of somebody else in the way is not changed, and nothing is sent while it is there", func() {
 		w := newWorld()
 		o := w.operator()
 		foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "bot"}, StringData: map[string]string{"access_token": "theirs"}}
@@ -100,7 +100,7 @@ var _ = Describe("Rule 9: somebody else's Secret", func() {
 		w.expectReady("bot")
 	})
 
-	It("is not changed when it appears between the check and the publication", func() {
+	It("a Secret of somebody else that appears between check and publication is not changed", func() {
 		w := newWorld()
 		o := w.operator()
 		foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "bot"}, StringData: map[string]string{"access_token": "theirs"}}
@@ -111,7 +111,7 @@ var _ = Describe("Rule 9: somebody else's Secret", func() {
 		Expect(w.secret("bot").ResourceVersion).To(Equal(foreign.ResourceVersion))
 	})
 
-	It("of the state's name is not taken for a state", func() {
+	It("a Secret of somebody else under the state's name is not taken for a state", func() {
 		w := newWorld()
 		o := w.operator()
 		foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "bot-grant"}}
@@ -133,7 +133,7 @@ var _ = Describe("A state Secret", func() {
 		o = w.operator()
 	})
 
-	It("renews nothing in an environment that is not for the namespace, whatever the state says", func() {
+	It("a state that names an environment closed to its namespace renews nothing there", func() {
 		w := newWorld()
 		o := w.operator()
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
@@ -156,7 +156,7 @@ var _ = Describe("A state Secret", func() {
 		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonUnknownEnvironment)
 	})
 
-	It("that is a copy is released, neither spent nor revoked, and its seed is not sent again", func() {
+	It("a copied state is released, neither spent nor revoked, and its seed is not sent again", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")
 		w.copyState("bot", "")
@@ -169,7 +169,7 @@ var _ = Describe("A state Secret", func() {
 		w.expectNothingLost()
 	})
 
-	It("that is a copy without a credential is released and not revoked", func() {
+	It("a copied state without a credential is released and not revoked", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")
 		w.copyState("bot", "restored")
@@ -178,7 +178,7 @@ var _ = Describe("A state Secret", func() {
 		Expect(w.spaces.Ledger().GrantsLive).To(Equal(1))
 	})
 
-	It("whose credential lost its finalizer is revoked and released", func() {
+	It("a state is revoked and released when its credential was deleted without its finalizer", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		w.vanish("bot")
@@ -188,7 +188,7 @@ var _ = Describe("A state Secret", func() {
 		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
 	})
 
-	It("records a changed policy at once, should the credential vanish", func() {
+	It("a changed revocation policy is in the state at once, and holds when the credential vanishes", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		credential := w.credential("bot")
@@ -201,7 +201,7 @@ var _ = Describe("A state Secret", func() {
 		Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero())
 	})
 
-	It("that somebody wrote during its burial is looked at again soon", func() {
+	It("an orphaned state that somebody writes while it is retired is looked at again soon", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		w.vanish("bot")
@@ -211,7 +211,7 @@ var _ = Describe("A state Secret", func() {
 		Expect(w.stateExists("bot")).To(BeFalse())
 	})
 
-	It("of a credential that was made anew is revoked before the new one signs in", func() {
+	It("a state of a former credential of the same name is revoked, and the new one signs in", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		w.vanish("bot")
@@ -223,7 +223,7 @@ var _ = Describe("A state Secret", func() {
 		Expect([]int{ledger.GrantsIssued, ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{2, 1, 1}))
 	})
 
-	It("that is an orphan is kept and tried until its recorded deadline while the service is down", func() {
+	It("an orphaned state is tried until its recorded deadline while the service is down, then given up", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		w.vanish("bot")
@@ -237,7 +237,7 @@ var _ = Describe("A state Secret", func() {
 		Expect(w.events.reasons()).To(ContainElement(v1alpha1.ReasonRevocationAbandoned))
 	})
 
-	DescribeTable("that cannot be read is left alone",
+	DescribeTable("a state is left alone, and released unrevoked at a deletion's deadline, when it cannot be read",
 		func(content string) {
 			hour := int32(3600)
 			w.apply(clientInput(), w.seedInput(), bySeed("bot", func(c *v1alpha1.SpacesCredential) {
@@ -272,7 +272,7 @@ var _ = Describe("A state Secret", func() {
 		Entry("because it is empty", ``),
 	)
 
-	It("deleted by hand is the emergency stop: a seed is revoked and asks for a person", func() {
+	It("an emergency stop revokes a seed's grant, does not send the seed again and asks for a person", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")
 		w.delete(w.secret("bot-grant"))
@@ -291,7 +291,7 @@ var _ = Describe("A state Secret", func() {
 		w.expectNothingLost()
 	})
 
-	It("deleted by hand is the emergency stop: a password signs in anew, policy Never or not", func() {
+	It("an emergency stop revokes a password's grant whatever the policy says, and signs in anew", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot", func(c *v1alpha1.SpacesCredential) {
 			c.Spec.Revocation = &v1alpha1.Revocation{Policy: v1alpha1.RevocationNever}
 		}))
@@ -304,7 +304,7 @@ var _ = Describe("A state Secret", func() {
 		Expect([]int{ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{1, 1}))
 	})
 
-	It("deleted by hand during a call is never spent from; the answer is revoked with the rest", func() {
+	It("an emergency stop during a call spends nothing more, and revokes its answer with the rest", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		w.step(o.reconcile("bot").RequeueAfter)
 		o.on(writeState, plannedFault{}, plannedFault{meanwhile: func() { w.delete(w.secret("bot-grant")) }})
@@ -336,7 +336,7 @@ func (w *world) copyState(name, to string) {
 }
 
 var _ = Describe("The emergency stop of a state that somebody else's finalizer holds", func() {
-	It("revokes once, writes that down, and waits; then a seed is not sent again", func() {
+	It("an emergency stop under a foreign finalizer revokes once and waits, and the seed is not sent again", func() {
 		w := newWorld()
 		o := w.operator()
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))

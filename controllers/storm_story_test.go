@@ -18,7 +18,7 @@ var _ = Describe("A storm", func() {
 	// Secrets that are deleted. What no client could keep is left out: a sign-in or a code whose
 	// answer is lost, and a process that ends between answer and save.
 	for seed := uint64(1); seed <= 3; seed++ {
-		It(fmt.Sprintf("costs no grant and sends no delivered refresh token again (seed %d)", seed), func() {
+		It(fmt.Sprintf("a day of storm costs no grant and sends no delivered refresh token again: random seed %d", seed), func() {
 			chance := rand.New(rand.NewPCG(seed, seed))
 			// The service answers in goroutines of its own, and so has a source of its own.
 			w := newWorld(fakespaces.WithGracePeriod(12*time.Hour), fakespaces.WithRandom(byteStream{rand.New(rand.NewPCG(seed, ^seed))}))

@@ -15,7 +15,7 @@ import (
 )
 
 var _ = Describe("The sweeper", func() {
-	It("finds the credential whose timer was lost, and no other", func() {
+	It("the sweeper finds the credential whose timer was lost, and no other", func() {
 		w := newWorld()
 		o := w.operator()
 		w.apply(clientInput(), loginInput(), byPassword("lost"), byPassword("healthy"))
@@ -82,7 +82,7 @@ func TestOverdue(t *testing.T) {
 }
 
 var _ = Describe("The sweeper's count", func() {
-	It("leaves out what a person or the service holds up: no processor is to blame", func() {
+	It("the sweeper's count leaves out a credential that is held up", func() {
 		w := newWorld()
 		o := w.operator()
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))

@@ -54,7 +54,7 @@ var _ = Describe("A template of spec.secretTemplate.data", func() {
 		}
 	}
 
-	It("is rendered, and rendered anew at each renewal", func() {
+	It("a template is rendered at the sign-in, and anew at each renewal", func() {
 		begin(entry("client.toml", good), entry("HEADER", "{{ .Authorization }}"), entry("id.jwt", "{{ .IDToken }}"))
 		for range 2 {
 			token := w.expectReady("bot")
@@ -69,7 +69,7 @@ var _ = Describe("A template of spec.secretTemplate.data", func() {
 		w.expectNothingLost()
 	})
 
-	It("that is edited is published at once and without a call, and its key goes with it", func() {
+	It("an edited template is published at once and without a new token, and a dropped one's key goes", func() {
 		begin(entry("client.toml", good), entry("gone.txt", "{{ .Scope }}"))
 		edit(entry("client.toml", "{{ .AccessToken }}"))
 		Expect(published("client.toml")).To(Equal(w.expectReady("bot")))
@@ -80,7 +80,7 @@ var _ = Describe("A template of spec.secretTemplate.data", func() {
 		Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
 	})
 
-	DescribeTable("that cannot work sends nothing and says where it is wrong",
+	DescribeTable("a message says where a template is wrong and nothing is sent when it cannot work",
 		func(template string, words ...string) {
 			begin(entry("fine.txt", good), entry("client.toml", template))
 			expectInvalid(append(words, `"client.toml", line 2`)...)
@@ -98,7 +98,7 @@ var _ = Describe("A template of spec.secretTemplate.data", func() {
 		Entry("because its output has no end", "a\n{{ indent 1000000000 .Scope }}", "0 to 100 spaces"),
 	)
 
-	It("that was edited to a bad one leaves the Secret as it is; nothing is spent until it is mended", func() {
+	It("a template edited to a bad one leaves the Secret as it is, and nothing is spent until it is mended", func() {
 		begin(entry("client.toml", good))
 		before := w.secret("bot")
 		edit(entry("client.toml", "{{ .AccesToken }}"), entry("new.txt", "{{ .TokenType }}"))
@@ -118,7 +118,7 @@ var _ = Describe("A template of spec.secretTemplate.data", func() {
 		w.expectNothingLost()
 	})
 
-	It("that was edited to a bad one and back is published without a call", func() {
+	It("a bad template that is mended is published without a new token", func() {
 		begin(entry("client.toml", good))
 		token := w.expectReady("bot")
 		edit(entry("client.toml", "{{ end }}"))
@@ -129,7 +129,7 @@ var _ = Describe("A template of spec.secretTemplate.data", func() {
 		Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
 	})
 
-	It("that only the values of a real token break is found when it is published; the token is kept", func() {
+	It("a template that only a real token's values break is told at publication, and the token is kept", func() {
 		begin(entry("claims.json", "{{ .IDToken | b64dec }}"))
 		expectInvalid(`"claims.json", line 1`, "b64dec was given what is not base64")
 		Expect(w.secret("bot")).To(BeNil())
@@ -139,7 +139,7 @@ var _ = Describe("A template of spec.secretTemplate.data", func() {
 		Expect(w.spaces.Ledger().TokensIssued).To(Equal(1))
 	})
 
-	It("that is bad does not hold up a deletion", func() {
+	It("a bad template does not hold up a deletion", func() {
 		begin(entry("client.toml", good))
 		edit(entry("client.toml", "{{ end }}"))
 		w.delete(w.credential("bot"))
@@ -148,7 +148,7 @@ var _ = Describe("A template of spec.secretTemplate.data", func() {
 		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
 	})
 
-	It("is announced by its key before anything is published under it", func() {
+	It("the keys noted as ours are exactly those that are published, a template's included", func() {
 		credential := byPassword("bot", func(c *v1alpha1.SpacesCredential) {
 			c.Spec.SecretTemplate = &v1alpha1.SecretTemplate{
 				Formats: []v1alpha1.SecretFormat{v1alpha1.SecretFormatJSON, v1alpha1.SecretFormatDotenv, v1alpha1.SecretFormatCurl},
@@ -162,7 +162,7 @@ var _ = Describe("A template of spec.secretTemplate.data", func() {
 })
 
 var _ = Describe("What spec no longer names", func() {
-	It("goes from the published Secret and from the state: labels and annotations; what others put there stays", func() {
+	It("labels and annotations that spec drops go from both Secrets, and what others put there stays", func() {
 		w := newWorld()
 		o := w.operator()
 		w.apply(clientInput(), loginInput(), byPassword("bot", func(c *v1alpha1.SpacesCredential) {
@@ -195,7 +195,7 @@ var _ = Describe("What spec no longer names", func() {
 		Expect(w.secret("bot").Annotations).To(HaveKey(v1alpha1.AnnotationFingerprint))
 	})
 
-	It("is written by one field manager, whatever the binary is called", func() {
+	It("the published Secret and the state are written by one field manager", func() {
 		w := newWorld()
 		o := w.operator()
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
@@ -208,7 +208,7 @@ var _ = Describe("What spec no longer names", func() {
 		}
 	})
 
-	It("changes the owner, too: a Secret that is to be retained has none", func() {
+	It("a published Secret that spec comes to retain loses its owner", func() {
 		w := newWorld()
 		o := w.operator()
 		w.apply(clientInput(), loginInput(), byPassword("bot"))

@@ -266,17 +266,17 @@ var _ = Describe("After an upgrade", func() {
 	const soon = time.Minute
 
 	for _, build := range []string{"a-begin", "d-2026-11"} {
-		It("a password's grant goes on: "+build, func() {
+		It("a password's grant of an earlier build goes on without a sign-in: "+build, func() {
 			w.apply(clientInput(), loginInput())
 			w.expectGoesOn(byPassword("bot"), build+"/password.json")
 		})
 
-		It("a seed's grant goes on, and the seed is not sent again: "+build, func() {
+		It("a seed's grant of an earlier build goes on, and the seed is not sent again: "+build, func() {
 			w.apply(clientInput(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "seed"}, StringData: map[string]string{"refresh_token": thenSeed}})
 			w.expectGoesOn(bySeed("bot"), build+"/seed.json")
 		})
 
-		It("a refresh that was under way is sent again when its holder can no longer be at work: "+build, func() {
+		It("a refresh that an earlier build claimed is sent again when its holder can no longer be at work: "+build, func() {
 			w.apply(clientInput(), loginInput())
 			w.store(byPassword("bot"), build+"/refresh-claimed.json", nil)
 			o := w.operator()
@@ -287,7 +287,7 @@ var _ = Describe("After an upgrade", func() {
 			w.expectRenewedOnce()
 		})
 
-		It("a renewal that failed is tried again: "+build, func() {
+		It("a renewal that failed under an earlier build is tried again: "+build, func() {
 			w.apply(clientInput(), loginInput())
 			w.store(byPassword("bot"), build+"/renewal-failed.json", nil)
 			w.clock.SetTime(w.document("bot").Failure().NextAttemptTime)
@@ -295,7 +295,7 @@ var _ = Describe("After an upgrade", func() {
 			w.expectRenewedOnce()
 		})
 
-		It("a grant that waits to be revoked is, and its successor goes on: "+build, func() {
+		It("a grant that an earlier build listed is revoked, and its successor goes on: "+build, func() {
 			login := loginInput()
 			login.StringData["username"] = thenOtherUser
 			w.apply(clientInput(), login)
@@ -311,7 +311,7 @@ var _ = Describe("After an upgrade", func() {
 			Expect(w.spaces.Ledger().GrantsLive).To(Equal(1))
 		})
 
-		It("a password that was refused is not sent again, and a mended one is: "+build, func() {
+		It("a password that an earlier build saw refused is not sent again, and a mended one is: "+build, func() {
 			login := loginInput()
 			login.StringData["password"] = thenPassword
 			w.apply(clientInput(), login)
@@ -330,12 +330,12 @@ var _ = Describe("After an upgrade", func() {
 	}
 
 	for _, build := range []string{"b-exchange", "d-2026-11"} {
-		It("a code's grant goes on, and the code is not sent again: "+build, func() {
+		It("a code's grant of an earlier build goes on, and the code is not sent again: "+build, func() {
 			w.apply(clientInput(), codeFromThen(thenCode))
 			w.expectGoesOn(byCode("bot"), build+"/code.json")
 		})
 
-		It("a guest stays the same guest until renewal: "+build, func() {
+		It("a guest of an earlier build stays the same guest until renewal: "+build, func() {
 			w.store(asGuest("bot"), build+"/guest.json", nil)
 			o := w.operator()
 			o.reconcile("bot")
@@ -348,7 +348,7 @@ var _ = Describe("After an upgrade", func() {
 			Expect(w.calls(fakespaces.OperationGuest)).To(Equal(1))
 		})
 
-		It("the token before stays published while the newest is checked: "+build, func() {
+		It("a token of an earlier build that waits to be checked leaves the one before it published: "+build, func() {
 			w.apply(clientInput(), loginInput())
 			w.store(byPassword("bot", func(c *v1alpha1.SpacesCredential) {
 				c.Spec.Verification = []v1alpha1.Verification{v1alpha1.VerificationTokenInfo}
@@ -362,7 +362,7 @@ var _ = Describe("After an upgrade", func() {
 	}
 
 	for _, build := range []string{"a-begin", "b-exchange", "d-2026-11"} {
-		It("a seed that was under way is sent again, once: "+build, func() {
+		It("a seed that an earlier build claimed is sent again, once: "+build, func() {
 			seed := w.seedInput()
 			gaps := map[string]string{"SEED": seed.StringData["refresh_token"]}
 			w.apply(clientInput(), seed)
@@ -376,7 +376,7 @@ var _ = Describe("After an upgrade", func() {
 	}
 
 	for _, build := range []string{"b-exchange", "d-2026-11"} {
-		It("a code that was under way is sent again, once: "+build, func() {
+		It("a code that an earlier build claimed is sent again, once: "+build, func() {
 			code := w.codeInput()
 			gaps := map[string]string{"CODE": code.StringData["code"]}
 			w.apply(clientInput(), code)
@@ -392,7 +392,7 @@ var _ = Describe("After an upgrade", func() {
 	}
 	// Nobody can tell whether the client is still the one that it was claimed with. No
 	// release wrote such a document.
-	DescribeTable("what was under way without its client is sent to nobody, kept, and a seed revoked in the end",
+	DescribeTable("what an earlier build claimed without its client is sent to nobody, and a seed revoked in the end",
 		func(file string, credential *v1alpha1.SpacesCredential, revoked int) {
 			seed, code := w.seedInput(), w.codeInput()
 			gaps := map[string]string{"SEED": seed.StringData["refresh_token"], "CODE": code.StringData["code"]}
@@ -419,7 +419,7 @@ var _ = Describe("After an upgrade", func() {
 // A newer operator may come back after a rollback: until then its document is nobody
 // else's to write, whatever is asked for meanwhile.
 var _ = Describe("A state document of a newer operator", func() {
-	It("keeps every byte and its version through renewals, edits, requests and restarts", func() {
+	It("a state of a newer operator keeps every byte through renewals, edits, requests and restarts", func() {
 		w := newWorld()
 		o := w.operator()
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
@@ -490,7 +490,7 @@ var _ = Describe("A state document of a newer operator", func() {
 		Expect(w.token("bot")).To(Equal(token))
 	})
 
-	It("is good for the newer operator as it was left", func() {
+	It("a newer operator that comes back goes on with its state as it was left", func() {
 		w := newWorld()
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		w.operator().reconcile("bot")

@@ -27,13 +27,13 @@ var _ = Describe("Verification of a new token", func() {
 	}
 	both := checked(v1alpha1.VerificationTokenInfo, v1alpha1.VerificationUserProfile)
 
-	It("asks nothing when spec does not ask for it", func() {
+	It("a token is not checked when spec does not ask for it", func() {
 		w.apply(byPassword("bot"))
 		o.settle("bot", 2*lifetime)
 		Expect(w.calls(fakespaces.OperationTokenInfo) + w.calls(fakespaces.OperationProfile)).To(BeZero())
 	})
 
-	It("lets a good token through, once for each token", func() {
+	It("a good token is published after its checks, which are made once for each token", func() {
 		w.apply(byPassword("bot", both))
 		w.spaces.Intercept(func(call fakespaces.Call) fakespaces.Fault {
 			if call.Operation == fakespaces.OperationTokenInfo || call.Operation == fakespaces.OperationProfile {
@@ -54,7 +54,7 @@ var _ = Describe("Verification of a new token", func() {
 		Expect(w.events.reasons()).To(Equal([]string{v1alpha1.ReasonIssued}))
 	})
 
-	It("has patience with a young token that the API host does not know yet", func() {
+	It("a young token that the API host does not know yet is checked again, and not replaced", func() {
 		w.spaces.SetReplicationDelay(20 * time.Second)
 		w.apply(byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
 		o.settle("bot", 3*time.Second)
@@ -66,7 +66,7 @@ var _ = Describe("Verification of a new token", func() {
 		Expect(w.spaces.Ledger().TokensIssued).To(Equal(1), "a token was minted because a check failed")
 	})
 
-	It("keeps the old token published while the new one fails, through a restart and a repair, then lets the new one in", func() {
+	It("an old token stays published, over a restart and a repair, until the new one has passed", func() {
 		w.apply(byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
 		o.settle("bot", 3*time.Second)
 		old := w.expectReady("bot")
@@ -89,7 +89,7 @@ var _ = Describe("Verification of a new token", func() {
 		Expect(w.document("bot").Check()).To(BeNil())
 	})
 
-	It("turns Ready False when the old token expires and no new one has passed", func() {
+	It("the condition Ready turns False when the old token expires and no new one has passed", func() {
 		w.apply(byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
 		o.settle("bot", 3*time.Second)
 		w.spaces.SetFaultRate(fakespaces.OperationProfile, fakespaces.FaultForbidden403, 1)
@@ -101,7 +101,7 @@ var _ = Describe("Verification of a new token", func() {
 		fakespaces.FaultOtherAudience: "another client",
 		fakespaces.FaultOtherUser:     "another user",
 	} {
-		It("stops a token of "+words+", and a person is told", func() {
+		It("a token of "+words+" is not published, and a person is told", func() {
 			w.spaces.SetFaultRate(fakespaces.OperationTokenInfo, fault, 1)
 			w.apply(byPassword("bot", checked(v1alpha1.VerificationTokenInfo)))
 			o.settle("bot", 5*time.Minute)
@@ -115,7 +115,7 @@ var _ = Describe("Verification of a new token", func() {
 		})
 	}
 
-	It("that is taken out of spec lets the waiting token in without a call", func() {
+	It("a check that is taken out of spec lets the waiting token in without a call", func() {
 		w.spaces.SetFaultRate(fakespaces.OperationProfile, fakespaces.FaultForbidden403, 1)
 		w.apply(byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
 		o.settle("bot", 3*time.Second)
@@ -128,7 +128,7 @@ var _ = Describe("Verification of a new token", func() {
 		Expect(w.calls(fakespaces.OperationProfile)).To(Equal(calls))
 	})
 
-	It("that is put into spec later looks at the next token and leaves the published one", func() {
+	It("a check that is put into spec later looks at the next token and leaves the published one", func() {
 		w.apply(byPassword("bot"))
 		o.reconcile("bot")
 		first := w.expectReady("bot")
@@ -142,7 +142,7 @@ var _ = Describe("Verification of a new token", func() {
 		Expect(w.calls(fakespaces.OperationProfile)).To(Equal(1))
 	})
 
-	It("keeps an old grant alive for two minutes from when its successor could be seen", func() {
+	It("an old grant stays alive for two minutes from when its successor's token could be seen", func() {
 		w.apply(byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
 		o.settle("bot", 3*time.Second)
 		old := w.expectReady("bot")
@@ -165,7 +165,7 @@ var _ = Describe("Verification of a new token", func() {
 		Expect(w.credential("bot").Status.Identity.Username).To(Equal("second@example.test"))
 	})
 
-	It("waits while the credential is suspended", func() {
+	It("a check waits while the credential is suspended", func() {
 		w.spaces.SetFaultRate(fakespaces.OperationProfile, fakespaces.FaultForbidden403, 1)
 		w.apply(byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
 		o.settle("bot", 3*time.Second)
@@ -177,7 +177,7 @@ var _ = Describe("Verification of a new token", func() {
 		Expect(w.calls(fakespaces.OperationProfile)).To(Equal(calls))
 	})
 
-	It("of a guest asks for its profile with the guest's own scheme", func() {
+	It("a guest's profile is asked for with the guest's own scheme", func() {
 		w.apply(asGuest("kiosk", checked(v1alpha1.VerificationUserProfile)))
 		o.settle("kiosk", 3*time.Second)
 		w.expectReady("kiosk")
@@ -186,7 +186,7 @@ var _ = Describe("Verification of a new token", func() {
 })
 
 var _ = Describe("Verification with a burst of one call", func() {
-	It("comes to its end: what has passed is not asked again", func() {
+	It("two checks with a burst of one call come to their end, and what has passed is not asked again", func() {
 		w := newWorld()
 		o := w.operator()
 		service, err := spacesauth.New(spacesauth.Environment{
