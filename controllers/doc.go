@@ -3,23 +3,23 @@
 // Every pass of the loop makes the same steps in the same order; reconcile.go has them, and
 // the files are listed here as a pass comes to them:
 //
-//	reconcile, scope      gone, deleted or living? and what the pass carries
-//	observe               reads all that is judged, once: the state Secret, what is published,
+//	reconcile             gone, deleted or living?
+//	observe, inputs       reads all that is judged, once: what is published, the state Secret,
 //	                      rivals, environments, inputs
 //	renew                 asks internal/grantstate what is due, and has it done
-//	obtain, turn          the irreversible act: claims, calls the service at most once, saves
+//	obtain                the irreversible act: claims, calls the service at most once, saves
 //	                      the answer before anything else
 //	verify                lets the new token pass the checks that spec asks for, if any
-//	publish, unpublish    writes the Secret that workloads mount, from the state
-//	content, template     what it holds
+//	publish, rivals       writes the Secret that workloads mount, from the state
 //	finalize, retire      the end of a credential, and of a state
 //	revoke                works off the list of grants that wait to be revoked
 //	conclude, status      turns what happened into conditions and the time of the next pass
-//	messages              what people read, by reason
+//	watches, sweeper      what wakes the next one
 //
-// What they stand on comes last: state and secrets (how Secrets are written), memory (what a
-// process knows beyond the API server), outcome (how far a step has come), events, metrics;
-// setup, watches and sweeper say what wakes a pass.
+// What they stand on comes last: content (what is published), turn (the right to make a call
+// now), environments, events, messages (what people read, by reason), state (the state Secret
+// and its one writer), scope (what a pass carries, and how far a step has come) and reconciler
+// (what a process has, and remembers).
 //
 // The one thing that cannot be undone is a call that spends a grant, because a
 // refresh token may be good for one use. So it stands between two writes to the
