@@ -181,3 +181,20 @@ var _ = Describe("A deletion that needs a person", func() {
 		Expect(w.events.of(v1alpha1.ReasonRevocationAbandoned)).To(HaveField("uid", Not(BeEmpty())), "kubectl describe shows no event without the UID of its object")
 	})
 })
+
+var _ = Describe("A published Secret that is to be retained", func() {
+	It("loses its owner at the deletion of the credential, though the policy was changed while suspended", func() {
+		w := newWorld()
+		o := w.operator()
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		credential := w.credential("bot")
+		credential.Spec.Suspend, credential.Spec.SecretDeletionPolicy = true, v1alpha1.SecretDeletionRetain
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		o.reconcile("bot")
+		w.delete(w.credential("bot"))
+		o.settle("bot", 10*time.Second)
+		Expect(w.exists("bot")).To(BeFalse())
+		Expect(w.secret("bot").OwnerReferences).To(BeEmpty(), "the garbage collector would delete it")
+	})
+})

@@ -28,6 +28,12 @@ func (r *Reconciler) clientForURL(accountsURL string) *spacesauth.Client {
 	return r.firstClient(func(e spacesauth.Environment) bool { return e.AccountsURL == accountsURL })
 }
 
+// openClient returns the client of the environment that a grant was made in, if a namespace
+// may use it, or nil.
+func (r *Reconciler) openClient(accountsURL, namespace string) *spacesauth.Client {
+	return r.firstClient(func(e spacesauth.Environment) bool { return e.AccountsURL == accountsURL && e.Allows(namespace) })
+}
+
 // firstClient returns the client of the first environment by name that fits, or nil.
 func (r *Reconciler) firstClient(fits func(spacesauth.Environment) bool) *spacesauth.Client {
 	for _, name := range slices.Sorted(maps.Keys(r.Environments)) {
@@ -43,9 +49,7 @@ func (r *Reconciler) firstClient(fits func(spacesauth.Environment) bool) *spaces
 // their namespace. Revocation asks no such thing: a namespace that lost an environment has
 // grants to give back.
 func (r *Reconciler) clientToRenew(namespace string, spend grantstate.Spend, clientID string) (*spacesauth.Client, outcome) {
-	open := r.firstClient(func(e spacesauth.Environment) bool {
-		return e.AccountsURL == spend.AccountsURL() && e.Allows(namespace)
-	})
+	open := r.openClient(spend.AccountsURL(), namespace)
 	switch {
 	case open == nil && r.clientForURL(spend.AccountsURL()) == nil:
 		return nil, unlisted(spend.Environment(), spend.AccountsURL())

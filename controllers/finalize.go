@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -77,15 +78,7 @@ func (r *Reconciler) deletePublished(ctx context.Context, s *scope) error {
 		return err
 	}
 	if isRetained(s.credential) {
-		_, err = secretio.Patch(ctx, r.Live, secretio.Judged{Name: s.publishedName(), UID: seen.UID, ResourceVersion: seen.ResourceVersion}, map[string]any{
-			"metadata": map[string]any{
-				"labels": map[string]any{v1alpha1.LabelManagedBy: nil, v1alpha1.LabelSecret: nil},
-				"annotations": map[string]any{
-					v1alpha1.AnnotationCredential: nil, v1alpha1.AnnotationCredentialUID: nil,
-					v1alpha1.AnnotationAdoptableBy: s.credential.Name,
-				},
-			},
-		})
+		err = r.retainPublished(ctx, s)
 	} else {
 		err = secretio.Delete(ctx, r.Live, secretio.Judged{Name: s.publishedName(), UID: seen.UID, ResourceVersion: seen.ResourceVersion})
 	}
@@ -96,4 +89,28 @@ func (r *Reconciler) deletePublished(ctx context.Context, s *scope) error {
 		return fmt.Errorf("removing the published Secret %s: %w", s.publishedName(), err)
 	}
 	return nil
+}
+
+// retainPublished takes from the published Secret what makes it ours, our owner reference too:
+// the garbage collector would undo the policy.
+func (r *Reconciler) retainPublished(ctx context.Context, s *scope) error {
+	var secret corev1.Secret
+	if err := r.Live.Get(ctx, s.publishedName(), &secret); err != nil {
+		return err
+	}
+	if !isPublishedBy(&secret, s.credential) {
+		return nil
+	}
+	judged := secretio.Judged{Name: s.publishedName(), UID: secret.UID, ResourceVersion: secret.ResourceVersion}
+	_, err := secretio.Patch(ctx, r.Live, judged, map[string]any{
+		"metadata": map[string]any{
+			"labels": map[string]any{v1alpha1.LabelManagedBy: nil, v1alpha1.LabelSecret: nil},
+			"annotations": map[string]any{
+				v1alpha1.AnnotationCredential: nil, v1alpha1.AnnotationCredentialUID: nil,
+				v1alpha1.AnnotationAdoptableBy: s.credential.Name,
+			},
+			"ownerReferences": s.publishedOwners(secret.OwnerReferences),
+		},
+	})
+	return err
 }

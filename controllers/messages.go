@@ -260,7 +260,7 @@ func heldState(name, finalizer string) outcome {
 }
 
 func heldPublished(name string) outcome {
-	return waitingFor(v1alpha1.ReasonSecretConflict, "Secret %q is being deleted and somebody's finalizer holds it. It is published again once it is gone.", name)
+	return blockedBy(v1alpha1.ReasonSecretConflict, "Secret %q is being deleted and somebody's finalizer holds it. Have that removed; it is published again once it is gone.", name)
 }
 
 func publishedTaken(name string) outcome {

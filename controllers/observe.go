@@ -37,7 +37,6 @@ func (r *Reconciler) observePublished(ctx context.Context, s *scope) (*metav1.Pa
 	if err != nil {
 		return nil, err
 	}
-	known := r.memory.of(s.key).published
 	switch {
 	case seen == nil:
 		s.published = published{whose: absent}
@@ -45,15 +44,16 @@ func (r *Reconciler) observePublished(ctx context.Context, s *scope) (*metav1.Pa
 	case !isPublishedBy(seen, s.credential):
 		s.published = published{whose: foreign, uid: seen.UID, resourceVersion: seen.ResourceVersion}
 		return seen, nil
-	case seen.UID != known.uid:
-	case secretio.NotNewer(seen.ResourceVersion, known.resourceVersion):
-		behind := !secretio.NotNewer(known.resourceVersion, seen.ResourceVersion)
-		if !r.wentBack(s.key, behind) {
-			s.published = known
-			return seen, nil
-		}
 	}
-	s.published = publishedAs(seen)
+	known := r.memory.of(s.key).published
+	newer := seen.UID != known.uid || !secretio.NotNewer(seen.ResourceVersion, known.resourceVersion)
+	behind := !newer && !secretio.NotNewer(known.resourceVersion, seen.ResourceVersion)
+	late := func(known *recollection) *time.Time { return &known.publishedBehind }
+	if r.wentBack(s.key, behind, late) || newer {
+		s.published = publishedAs(seen)
+	} else {
+		s.published = known
+	}
 	return seen, nil
 }
 
@@ -61,6 +61,9 @@ func (r *Reconciler) observePublished(ctx context.Context, s *scope) (*metav1.Pa
 func (r *Reconciler) observeObstacle(ctx context.Context, s *scope, seen *metav1.PartialObjectMetadata) (outcome, error) {
 	if problem := firstTrouble(unknownValues(s.credential), r.denied(s.credential), unworkable(s.credential)); problem.isTrouble() {
 		return problem, nil
+	}
+	if s.published.whose == ours && seen.DeletionTimestamp != nil {
+		return heldPublished(seen.Name), nil
 	}
 	return r.rival(ctx, s, seen)
 }
@@ -70,7 +73,7 @@ func (r *Reconciler) observeObstacle(ctx context.Context, s *scope, seen *metav1
 func (r *Reconciler) lags(s *scope) bool {
 	written := r.memory.of(s.key).credentialVersion
 	behind := written != "" && !secretio.NotNewer(written, s.credential.ResourceVersion)
-	return !r.wentBack(s.key, behind) && behind
+	return !r.wentBack(s.key, behind, func(known *recollection) *time.Time { return &known.credentialBehind }) && behind
 }
 
 // lagPatience is how long an informer may show older versions than were written. After
@@ -79,15 +82,15 @@ const lagPatience = 30 * time.Second
 
 // wentBack tells whether what is remembered is newer than what there is for too long, and
 // then begins anew with what there is.
-func (r *Reconciler) wentBack(key types.NamespacedName, behind bool) bool {
+func (r *Reconciler) wentBack(key types.NamespacedName, behind bool, of func(*recollection) *time.Time) bool {
 	now, over := r.Clock.Now(), false
 	r.memory.change(key, func(known *recollection) {
-		switch {
+		switch since := of(known); {
 		case !behind:
-			known.behindSince = time.Time{}
-		case known.behindSince.IsZero() || known.behindSince.After(now):
-			known.behindSince = now
-		case now.Sub(known.behindSince) >= lagPatience:
+			*since = time.Time{}
+		case since.IsZero() || since.After(now):
+			*since = now
+		case now.Sub(*since) >= lagPatience:
 			over = true
 			known.beginAnew()
 		}

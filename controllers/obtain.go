@@ -75,8 +75,8 @@ func (r *Reconciler) lookAgain(ctx context.Context, s *scope, verdict grantstate
 	if err != nil {
 		return outcome{}, err
 	}
-	if verdict.Action == grantstate.Refresh {
-		in.seen = known.WithRefresh(in.seen)
+	if verdict.Action == grantstate.Refresh { // nothing else was looked at
+		in.seen, in.grantProblem = known.WithRefresh(in.seen), s.inputs.grantProblem
 	}
 	s.inputs = in
 	if now := s.decide(in.seen); now.Action != verdict.Action {

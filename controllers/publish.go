@@ -136,7 +136,7 @@ func (r *Reconciler) republish(ctx context.Context, s *scope, want content) (out
 // adopt takes over somebody else's Secret, if its owner allows it.
 func (r *Reconciler) adopt(ctx context.Context, s *scope, secret *corev1.Secret, want content) (outcome, error) {
 	if problem := s.adoption(secret); problem.isTrouble() {
-		s.published = published{whose: foreign}
+		s.published, s.isTaken = published{whose: foreign}, true
 		return problem, nil
 	}
 	return r.patchPublished(ctx, s, publishedAs(secret), want)

@@ -84,14 +84,14 @@ func (r *Reconciler) realise(ctx context.Context, s *scope) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	if unpublished.reason == v1alpha1.ReasonSecretConflict {
+	if s.isTaken {
 		err = r.undoSignIn(ctx, s)
 	}
 	if err == nil {
 		s.revocation, err = r.revokeListed(ctx, s)
 	}
 	if err != nil {
-		s.revocation, err = r.unrevoked(s, err)
+		s.revocation, err = r.heldRevocation(s, err)
 	}
 	return firstTrouble(unpublished, held, unverified), err
 }

@@ -56,12 +56,13 @@ type memory struct {
 type recollection struct {
 	// credentialVersion is the resourceVersion of the credential as last written.
 	credentialVersion string
-	// behindSince is since when the informer shows older versions than are remembered.
-	behindSince time.Time
+	// credentialBehind and publishedBehind are since when the informer shows an older version
+	// than is remembered; zero while it does not.
+	credentialBehind, publishedBehind time.Time
 
 	state *state
-	// successor is the document that follows one that was released while its credential
-	// lives, as long as it could not be written.
+	// successor is the document that follows one that is released while its credential
+	// lives, until it is written.
 	successor *grantstate.Document
 	watching  watchedClaim
 	published published
@@ -90,7 +91,7 @@ type watchedClaim struct {
 
 // beginAnew forgets the versions that were written or read: there are older ones now.
 func (known *recollection) beginAnew() {
-	known.credentialVersion, known.behindSince = "", time.Time{}
+	known.credentialVersion, known.credentialBehind, known.publishedBehind = "", time.Time{}, time.Time{}
 	known.state, known.published, known.inputs = nil, published{}, inputs{}
 }
 

@@ -54,13 +54,14 @@ func (r *Reconciler) replaceState(ctx context.Context, s *scope) (outcome, error
 // taken over, so that a seed is not sent a second time. While somebody else's finalizer
 // holds the old one, the new one has to wait.
 func (r *Reconciler) succeed(ctx context.Context, s *scope, end func(context.Context, *scope) (outcome, error)) (outcome, error) {
+	// From before the release on: whatever fails then, what was used is not forgotten.
 	next := s.document.Successor(s.credential)
+	r.memory.change(s.key, func(known *recollection) { known.successor = &next })
 	out, err := end(ctx, s)
 	if err != nil || out.standing != settled {
 		return out, err
 	}
 	if s.state != nil && len(s.state.othersFinalizers()) > 0 {
-		r.memory.change(s.key, func(known *recollection) { known.successor = &next })
 		return heldState(s.state.name.Name, s.state.othersFinalizers()[0]), nil
 	}
 	s.state, s.document = nil, next

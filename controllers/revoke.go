@@ -122,10 +122,10 @@ func (r *Reconciler) revokeListed(ctx context.Context, s *scope) (outcome, error
 	return o.outcome, nil
 }
 
-// unrevoked turns an error on the way of a revocation into what is told of it: what was
+// heldRevocation turns an error on the way of a revocation into what is told of it: what was
 // published is told all the same. After a conflict the next pass revokes once more, which the
 // service takes for done.
-func (r *Reconciler) unrevoked(s *scope, err error) (outcome, error) {
+func (r *Reconciler) heldRevocation(s *scope, err error) (outcome, error) {
 	if errors.Is(err, errConflict) {
 		return pacedUntil(r.Clock.Now().Add(afterConflict)), nil
 	}

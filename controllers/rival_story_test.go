@@ -146,3 +146,29 @@ var _ = Describe("Adoption", func() {
 		Entry("for a Secret offered to somebody else", func(s *corev1.Secret) { s.Annotations[v1alpha1.AnnotationAdoptableBy] = "another" }, v1alpha1.ReasonSecretConflict),
 	)
 })
+
+var _ = Describe("A published Secret that somebody's finalizer holds", func() {
+	It("while it is being deleted nothing is signed in anew, and the living grant stays", func() {
+		w := newWorld()
+		o := w.operator()
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		secret := w.secret("bot")
+		secret.Finalizers = []string{"backup.example.test/keep"}
+		Expect(admin.Update(w.ctx, secret)).To(Succeed())
+		w.delete(secret)
+		w.spaces.AddUser("second@example.test", password)
+		w.put("bot-login", map[string]string{"username": "second@example.test"})
+		o.settle("bot", 10*time.Minute)
+		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(1))
+		Expect(w.document("bot").Grant()).NotTo(BeNil())
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonSecretConflict)
+
+		secret = w.secret("bot")
+		secret.Finalizers = nil
+		Expect(admin.Update(w.ctx, secret)).To(Succeed())
+		o.settle("bot", 10*time.Second)
+		w.expectReady("bot")
+		Expect(w.credential("bot").Status.Identity.Username).To(Equal("second@example.test"))
+	})
+})

@@ -64,7 +64,7 @@ func precedes(a, b *v1alpha1.SpacesCredential) bool {
 	return a.Name < b.Name
 }
 
-// adoptable tells why somebody else's Secret may not be taken over; nil when its
+// adoptable tells why somebody else's Secret may not be taken over; it is settled when its
 // owner allows it and it can be written, or when the informer is late and it is ours. It is
 // looked at before anything is spent.
 func (r *Reconciler) adoptable(ctx context.Context, s *scope) (outcome, error) {

@@ -33,8 +33,8 @@ type scope struct {
 	// published Secret, publish and what empties it, say so there.
 	observation
 	// state is the state Secret, and document what is in it: a new one while there is no
-	// state. Both are set by observe, and after that by update and by the save of an answer
-	// alone.
+	// state. Both are set by observe, and follow what update, the save of an answer and the
+	// deletion of the state leave there.
 	state    *state
 	document grantstate.Document
 	// isKnown tells that the state could be read, and is one to work with: the document
@@ -43,6 +43,9 @@ type scope struct {
 	// remembered is the state that this process had in memory when the pass began.
 	remembered *state
 
+	// isTaken tells that the name of the published Secret turned out to be somebody else's,
+	// after all that was observed; set by publish.
+	isTaken bool
 	// isPublished tells that the published Secret holds all that is wanted; set by publish.
 	isPublished bool
 	// revocation is what holds listed grants up; set by revokeListed.
@@ -230,12 +233,18 @@ func (o outcome) orSooner(wake time.Time) outcome {
 // isTrouble tells an outcome that people are told of.
 func (o outcome) isTrouble() bool { return o.standing == waiting || o.standing == blocked }
 
-// firstTrouble returns the first outcome that is not settled, or a settled one.
+// firstTrouble returns the first outcome that people are told of, else one that waits for its
+// turn, else a settled one; with the soonest time to look again of all.
 func firstTrouble(outcomes ...outcome) outcome {
+	var told outcome
 	for _, o := range outcomes {
-		if o.standing != settled {
-			return o
+		switch {
+		case o.standing == settled:
+		case told.standing == settled, o.isTrouble() && !told.isTrouble():
+			told = o.orSooner(told.wake)
+		default:
+			told = told.orSooner(o.wake)
 		}
 	}
-	return outcome{}
+	return told
 }

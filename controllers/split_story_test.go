@@ -344,6 +344,24 @@ var _ = Describe("An API server that went back in time", func() {
 	})
 })
 
+var _ = Describe("A published Secret that went back in time", func() {
+	It("it is compared again after half a minute, though the credential is as it was written", func() {
+		w := newWorld()
+		o := w.operator()
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		o.reconcile("bot")
+		w.put("bot", map[string]string{"access_token": "of the backup"})
+		o.memory.change(w.key("bot"), func(known *recollection) { known.published.resourceVersion = "99999999999" })
+		for range 2 {
+			o.reconcile("bot")
+			w.step(lagPatience)
+		}
+		o.reconcile("bot")
+		w.expectReady("bot")
+	})
+})
+
 var _ = Describe("A process that is leaving", func() {
 	It("a process that is leaving waits for a call that is being claimed, and lets none begin", func() {
 		w := newWorld()

@@ -191,7 +191,8 @@ func (r *Reconciler) update(ctx context.Context, s *scope, change func(*grantsta
 	return nil
 }
 
-// createState makes the state Secret, with the first claim already in it.
+// createState makes the state Secret: with the first claim already in it, or in place of one
+// that was released.
 func (r *Reconciler) createState(ctx context.Context, s *scope, d grantstate.Document) (*state, error) {
 	content, err := d.Bytes()
 	if err != nil {

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"fmt"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -362,5 +363,46 @@ var _ = Describe("The emergency stop of a state that somebody else's finalizer h
 		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
 		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1), "the seed was sent again")
 		w.expectNothingSentAgain()
+	})
+})
+
+var _ = Describe("The state that follows one that was released", func() {
+	var w *world
+	var o *operator
+	BeforeEach(func() {
+		w = newWorld()
+		o = w.operator()
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		o.reconcile("bot")
+		w.expectReady("bot")
+	})
+
+	for _, fault := range []plannedFault{{before: errRefused}, {before: conflictError()}, {after: errRefused}} {
+		for _, what := range []request{writeState, createState} {
+			It(fmt.Sprintf("a used seed is not sent again after an emergency stop, though the next state met an error: %s, %v, %v", what, fault.before, fault.after), func() {
+				w.delete(w.secret("bot-grant"))
+				o.on(what, fault)
+				o.settle("bot", 5*time.Minute)
+				Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
+				w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
+				w.expectNothingSentAgain()
+			})
+		}
+	}
+
+	It("the grants of an emergency stop are revoked under policy Never, though the credential is deleted meanwhile", func() {
+		credential := w.credential("bot")
+		credential.Spec.Revocation = &v1alpha1.Revocation{Policy: v1alpha1.RevocationNever}
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		o.reconcile("bot")
+		w.spaces.Down(true)
+		w.delete(w.secret("bot-grant"))
+		o.settle("bot", 10*time.Second)
+		w.delete(w.credential("bot"))
+		o.settle("bot", 10*time.Second)
+		w.spaces.Down(false)
+		o.settle("bot", 4*time.Minute)
+		Expect(w.exists("bot")).To(BeFalse())
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
 	})
 })

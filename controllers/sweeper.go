@@ -9,6 +9,7 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/metrics"
@@ -46,7 +47,8 @@ func (s *sweeper) Start(ctx context.Context) error {
 		}
 		found, err := s.overdue(ctx)
 		if err != nil {
-			return err
+			log.FromContext(ctx).Error(err, "Looking for SpacesCredentials whose timer was lost failed; trying again in a minute")
+			continue
 		}
 		s.metrics.Overdue(len(found))
 		for i := range found {

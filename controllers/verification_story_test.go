@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"testing"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -203,3 +204,64 @@ var _ = Describe("Verification with a burst of one call", func() {
 		Expect([]int{w.calls(fakespaces.OperationTokenInfo), w.calls(fakespaces.OperationProfile)}).To(Equal([]int{1, 1}))
 	})
 })
+
+var _ = Describe("The outcome of a pass", func() {
+	It("a check never calls an environment that is closed to its namespace, whatever a state says", func() {
+		w := newWorld()
+		o := w.operator()
+		closed := w.neighbour(o)
+		environment := o.Environments["other"].Environment()
+		environment.Namespaces = []string{"somebody-elses"}
+		client, err := spacesauth.New(environment, spacesauth.WithClock(w.clock))
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(client.CloseIdleConnections)
+		o.Environments["other"] = client
+		w.apply(clientInput(), loginInput(), byPassword("bot", func(c *v1alpha1.SpacesCredential) {
+			c.Spec.Verification = []v1alpha1.Verification{v1alpha1.VerificationUserProfile}
+		}))
+		o.settle("bot", 5*time.Second)
+		w.editDocument("bot", func(d map[string]any) {
+			grant := d["grant"].(map[string]any)
+			grant["environment"], grant["accountsURL"] = environment.Name, environment.AccountsURL
+			grant["token"].(map[string]any)["check"] = map[string]any{}
+		})
+		o.settle("bot", time.Minute)
+		Expect(closed.spaces.Ledger().Calls).To(BeEmpty())
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonUnknownEnvironment)
+	})
+
+	It("a missing input is told after a renewal, too", func() {
+		w := newWorld()
+		o := w.operator()
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		w.delete(w.secret("bot-login"))
+		w.spaces.RevokeGrantOf(w.document("bot").Grant().RefreshToken.Reveal())
+		w.step(w.credential("bot").Status.Token.RenewalTime.Sub(w.clock.Now()))
+		o.settle("bot", 3*time.Second)
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing)
+		Expect(meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionReady).Message).To(ContainSubstring(`"bot-login" does not exist`))
+	})
+})
+
+func TestTroubleIsToldBeforeTurnsAndTheSoonestWakes(t *testing.T) {
+	trouble, person, turn := waitingFor("A", "a").at(noon.Add(time.Hour)), blockedBy("B", "b"), pacedUntil(noon.Add(time.Second))
+	for sentence, c := range map[string]struct {
+		outcomes []outcome
+		reason   string
+		standing standing
+		wake     time.Time
+	}{
+		"nothing":                     {nil, "", settled, time.Time{}},
+		"a turn":                      {[]outcome{{}, turn}, "", paced, turn.wake},
+		"a turn before a person":      {[]outcome{turn, person}, "B", blocked, turn.wake},
+		"a person before a turn":      {[]outcome{person, turn}, "B", blocked, turn.wake},
+		"two troubles: the first one": {[]outcome{trouble, person}, "A", waiting, trouble.wake},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			if got := firstTrouble(c.outcomes...); got.reason != c.reason || got.standing != c.standing || !got.wake.Equal(c.wake) {
+				t.Errorf("told is %+v", got)
+			}
+		})
+	}
+}

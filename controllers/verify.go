@@ -33,9 +33,12 @@ func (r *Reconciler) verify(ctx context.Context, s *scope) (outcome, error) {
 		return unverified(*check), nil
 	}
 	grant := s.document.Grant()
-	client := r.clientForURL(grant.AccountsURL)
-	if client == nil {
+	client := r.openClient(grant.AccountsURL, s.key.Namespace)
+	switch {
+	case client == nil && r.clientForURL(grant.AccountsURL) == nil:
 		return unlisted(grant.Environment, grant.AccountsURL), nil
+	case client == nil: // a state that somebody made by hand opens none
+		return closedIssuer(grant.Environment, grant.AccountsURL, s.key.Namespace), nil
 	}
 	turn, closed := r.turn(s, client, false)
 	if turn == nil {

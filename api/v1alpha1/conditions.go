@@ -123,8 +123,8 @@ const (
 	// Annotate renew-requested-at, or store a new refresh token, to go on.
 	ReasonGrantRevoked = "GrantRevoked"
 
-	// ReasonSuspended: spec.suspend is true and no token of this generation is
-	// published. Set it to false to go on.
+	// ReasonSuspended: spec.suspend is true, so nothing is renewed or published; Ready is
+	// True while the published token lives. Set it to false to go on.
 	ReasonSuspended = "Suspended"
 
 	// ReasonStateUnreadable: the state Secret is damaged or was written by a newer

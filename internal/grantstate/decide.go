@@ -53,7 +53,7 @@ const (
 type Verdict struct {
 	Action Action
 	Hold   Hold
-	// Refusal and Failure come with their holds, Until with a wait.
+	// Refusal and Failure come with their holds, Until with TooSoon.
 	Refusal *Refusal
 	Failure *Failure
 	Until   time.Time
@@ -70,7 +70,7 @@ type Observation struct {
 // Decide answers one question: is a call due, and which? At most one is: what else is
 // due is found by the next look.
 func Decide(o Observation) Verdict {
-	if !isKnown(o.Credential.Spec.GrantType) {
+	if !o.Credential.Spec.GrantType.IsKnown() {
 		return Verdict{Hold: UnknownGrantType}
 	}
 	if o.RevokeRequest() != "" {
@@ -143,7 +143,7 @@ func (o Observation) allowed(what Action, hash string, failed *Failure) Verdict 
 	case refusal != nil && (!o.asked() || o.isJudgedCode(refusal)):
 		return Verdict{Hold: RefusedBefore, Refusal: refusal}
 	case failed != nil && failed.holds(o.Now, hash) && !o.asked():
-		return Verdict{Hold: InBackoff, Failure: clone(failed), Until: failed.NextAttemptTime}
+		return Verdict{Hold: InBackoff, Failure: clone(failed)}
 	case what == SignIn && o.listIsFull():
 		return Verdict{Hold: ListFull}
 	}
@@ -233,14 +233,6 @@ func OnceOnly(credential *v1alpha1.SpacesCredential) bool {
 	case v1alpha1.GrantTypeRefreshToken, v1alpha1.GrantTypeAuthorizationCode:
 		return true
 	case v1alpha1.GrantTypePassword, v1alpha1.GrantTypeAnonymous:
-	}
-	return false
-}
-
-func isKnown(grantType v1alpha1.GrantType) bool {
-	switch grantType {
-	case v1alpha1.GrantTypePassword, v1alpha1.GrantTypeRefreshToken, v1alpha1.GrantTypeAuthorizationCode, v1alpha1.GrantTypeAnonymous:
-		return true
 	}
 	return false
 }

@@ -160,6 +160,8 @@ func (d *Document) Retire(how Retirement, now time.Time) {
 	d.expectNothing()
 	for i := range d.pending {
 		d.pending[i].GiveUpTime = deadline
+		// What a person asked for is not taken back by the policy of a deletion that follows.
+		d.pending[i].Always = d.pending[i].Always || how.Always
 	}
 }
 
