@@ -250,6 +250,7 @@ var _ = Describe("Calls of one credential", func() {
 			ask(v1alpha1.AnnotationRenewRequestedAt, fmt.Sprint(i))
 			Expect(atOnce().RequeueAfter).To(BeNumerically(">=", time.Second))
 		}
+		o.settle("bot", 8*time.Second)
 		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
 		o.settle("bot", 30*time.Second)
 		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(2), "five requests in a moment: one is heard at once, the last ten seconds later")
