@@ -189,16 +189,6 @@ func (r *Reconciler) rememberPublished(s *scope, secret metav1.Object, c content
 	s.published, s.isPublished = now, true
 }
 
-// publishedOwners adds our owner reference to others, or takes it away: with policy
-// Retain the garbage collector must not undo the policy.
-func (s *scope) publishedOwners(others []metav1.OwnerReference) []metav1.OwnerReference {
-	owners := slices.DeleteFunc(slices.Clone(others), func(o metav1.OwnerReference) bool { return o.UID == s.credential.UID })
-	if !isRetained(s.credential) {
-		owners = append(owners, ownerReference(s.credential))
-	}
-	return owners
-}
-
 // matches tells whether the Secret holds all that is wanted and nothing we stopped
 // publishing.
 func (s *scope) matches(secret *corev1.Secret, want content) bool {

@@ -3,6 +3,7 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -141,6 +142,16 @@ func (s *scope) judged(inputs grantstate.Seen) grantstate.Observation {
 // publishedName is the Secret that workloads mount.
 func (s *scope) publishedName() types.NamespacedName {
 	return types.NamespacedName{Namespace: s.key.Namespace, Name: s.credential.EffectiveSecretName()}
+}
+
+// publishedOwners adds our owner reference to others, or takes it away: with policy
+// Retain the garbage collector must not undo the policy.
+func (s *scope) publishedOwners(others []metav1.OwnerReference) []metav1.OwnerReference {
+	owners := slices.DeleteFunc(slices.Clone(others), func(o metav1.OwnerReference) bool { return o.UID == s.credential.UID })
+	if !isRetained(s.credential) {
+		owners = append(owners, ownerReference(s.credential))
+	}
+	return owners
 }
 
 // isPublishedBy tells whether a Secret is ours: it carries the UID of the living
