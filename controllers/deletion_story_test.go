@@ -178,7 +178,7 @@ var _ = Describe("A deletion that needs a person", func() {
 		w.expectCondition("bot", v1alpha1.ConditionReconciling, metav1.ConditionFalse, v1alpha1.ReasonDeleting)
 		o.settle("bot", v1alpha1.DefaultRevocationDeadline+time.Minute)
 		Expect(w.exists("bot")).To(BeFalse())
-		Expect(w.events.of(v1alpha1.ReasonRevocationAbandoned)).To(HaveField("uid", Not(BeEmpty())), "kubectl describe shows no event without the UID of its object")
+		Expect(w.events.of(v1alpha1.ReasonRevocationAbandoned).uid).NotTo(BeEmpty(), "kubectl describe shows no event without the UID of its object")
 	})
 })
 

@@ -425,6 +425,7 @@ var _ = Describe("A state document of a newer operator", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		o.reconcile("bot")
 		token := w.expectReady("bot")
+		renewal := w.credential("bot").Status.Token.RenewalTime.Time
 		published := w.secret("bot")
 		secret := w.secret("bot-grant")
 		newer := strings.Replace(string(secret.Data[v1alpha1.StateKey]), `"version":1`, `"version":2,"novelty":{"of":"a newer operator"}`, 1)
@@ -459,7 +460,7 @@ var _ = Describe("A state document of a newer operator", func() {
 		}
 
 		untouched(o)
-		w.step(w.credential("bot").Status.Token.RenewalTime.Sub(w.clock.Now()))
+		w.step(renewal.Sub(w.clock.Now()))
 		untouched(o)
 		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue)
 		for _, change := range []func(*v1alpha1.SpacesCredential){
