@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"testing"
 	"text/tabwriter"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -12,6 +13,38 @@ import (
 
 // ofMatrix marks the specs that fill the matrix.
 var ofMatrix = Label("matrix")
+
+// isWhole says that all of the matrix is told, as `make chaos` asks. `make test` tells a
+// sample of it, always the same one.
+var isWhole = os.Getenv("MATRIX") != ""
+
+// sampled are the mishaps that a story is told with in the sample, at its first and its last
+// request and at its first and its last call. From story to story it is the next ones, so
+// that all of them come up.
+func sampled(story string) []mishap {
+	all := slices.Concat(keysOf(crashStories), keysOf(ownedStories))
+	var ofRequests, others []mishap
+	for _, m := range slices.Concat(mishaps, splits) {
+		if m.ofCalls() || m == stoppedAtRest {
+			others = append(others, m)
+		} else {
+			ofRequests = append(ofRequests, m)
+		}
+	}
+	i := slices.Index(all, story)
+	return []mishap{ofRequests[i%len(ofRequests)], others[i%len(others)]}
+}
+
+// ends are the numbers of the first and the last of so many places.
+func ends(places int) []int {
+	switch places {
+	case 0:
+		return nil
+	case 1:
+		return []int{1}
+	}
+	return []int{1, places}
+}
 
 // cell is one story with one mishap: it is told once for every request or call where the
 // mishap can strike.
@@ -35,7 +68,7 @@ func cellOf(story string, m mishap) *cell {
 // `make chaos` asks for the matrix: a row for each story, a column for each mishap, and
 // how often the story was told; a cell that failed says so.
 var _ = ReportAfterSuite("the matrix of crashes", func(Report) {
-	if os.Getenv("MATRIX") == "" {
+	if !isWhole {
 		return
 	}
 	columns, told, failed := slices.Concat(mishaps, splits), 0, 0
@@ -63,3 +96,22 @@ var _ = ReportAfterSuite("the matrix of crashes", func(Report) {
 	_ = out.Flush()
 	_, _ = fmt.Printf("\nstories: %d\ncells run: %d\nstories and mishaps that failed: %d\n", len(cells), told, failed)
 })
+
+// The sample that `make test` tells leaves out no story and no mishap.
+func TestTheSampleHasEveryStoryAndMishap(t *testing.T) {
+	told := map[mishap]int{}
+	for _, story := range slices.Concat(keysOf(crashStories), keysOf(ownedStories)) {
+		of := sampled(story)
+		if len(of) == 0 {
+			t.Errorf("the sample leaves out the story %q", story)
+		}
+		for _, m := range of {
+			told[m]++
+		}
+	}
+	for _, m := range slices.Concat(mishaps, splits) {
+		if told[m] < 2 {
+			t.Errorf("the sample tells %d stories with %q", told[m], m)
+		}
+	}
+}

@@ -158,9 +158,9 @@ var _ = Describe("A service that is away", func() {
 			last = now
 			return fakespaces.NoFault
 		})
-		o.settle("bot", 24*time.Hour)
-		Expect(w.calls(fakespaces.OperationPassword)).To(BeNumerically("<", 24*60/5+20))
-		Expect(w.calls(fakespaces.OperationPassword)).To(BeNumerically(">", 24*60/10))
+		o.settle("bot", 8*time.Hour)
+		Expect(w.calls(fakespaces.OperationPassword)).To(BeNumerically("<", 8*60/5+20))
+		Expect(w.calls(fakespaces.OperationPassword)).To(BeNumerically(">", 8*60/10))
 	})
 
 	It("a service that is away is not asked earlier because something wakes a pass", func() {

@@ -36,7 +36,7 @@ var _ = Describe("The gate of an environment", func() {
 		o := w.operator()
 		w.apply(clientInput(), loginInput())
 		var names []string
-		for i := range 10 {
+		for i := range 5 {
 			names = append(names, fmt.Sprintf("bot-%d", i))
 			w.apply(byPassword(names[i]))
 		}

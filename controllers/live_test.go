@@ -252,7 +252,7 @@ func many() int {
 	if number, err := strconv.Atoi(os.Getenv("CREDENTIALS")); err == nil {
 		return number
 	}
-	return 300
+	return 150
 }
 
 var _ = Describe("A live manager with many credentials", Ordered, func() {
@@ -361,6 +361,7 @@ func (w *world) gauge(name string) float64 {
 // story's choice. It sees the watched namespaces alone, and ends with the story.
 func (w *world) live(config *rest.Config, c clock.WithTickerAndDelayedExecution, watched map[string]cache.Config, concurrency int, rate float64) *Reconciler {
 	GinkgoHelper()
+	mirrors.end(w.namespace)
 	secrets := &metav1.PartialObjectMetadata{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	log := zap.New(zap.WriteTo(w.logs), zap.UseDevMode(true))

@@ -2,7 +2,7 @@ package controllers
 
 import (
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -36,6 +36,9 @@ var stopLasts = map[mishap]time.Duration{stopped: 20 * time.Second, answerWaits:
 func (b *blow) aimStop(o *operator, meanwhile func()) {
 	if b.mishap == stopped || b.mishap == stoppedLong {
 		o.faults.after = func(number int, what request) {
+			if b.struck == "" {
+				b.chances = number
+			}
 			if number == b.number {
 				b.struck = string(what)
 				o.timers.stopWhile(meanwhile)
@@ -43,11 +46,19 @@ func (b *blow) aimStop(o *operator, meanwhile func()) {
 		}
 		return
 	}
-	var calls atomic.Int32 // the service answers in goroutines of its own
+	var mu sync.Mutex // the service answers in goroutines of its own
 	o.world.interceptAnswer(func(call fakespaces.Call) {
-		if int(calls.Add(1)) == b.number {
-			defer GinkgoRecover()
+		mu.Lock()
+		strikes := b.struck == "" && b.chances+1 == b.number
+		if b.struck == "" {
+			b.chances++
+		}
+		if strikes {
 			b.struck = string(call.Operation)
+		}
+		mu.Unlock()
+		if strikes {
+			defer GinkgoRecover()
 			o.timers.stopWhile(meanwhile)
 		}
 	})
@@ -211,7 +222,7 @@ var _ = Describe("A leader that was stopped", func() {
 })
 
 // proceedSplit goes on with a story whose leader is stopped once while another takes over.
-func (story crashStory) proceedSplit(w *world, m mishap, number int) bool {
+func (story crashStory) proceedSplit(w *world, m mishap, number int) int {
 	dead := w.spaces.Ledger().GrantsDead
 	old, next := w.operator(), w.operator()
 	var newest string // when the token expires that the other process left published
@@ -232,7 +243,7 @@ func (story crashStory) proceedSplit(w *world, m mishap, number int) bool {
 	neverOlder()
 	w.interceptAnswer(nil)
 	if b.struck == "" {
-		return false
+		return b.chances
 	}
 
 	By("the old leader goes on: it does not know yet that it lost the lease, and its informers are late")
@@ -258,17 +269,24 @@ func (story crashStory) proceedSplit(w *world, m mishap, number int) bool {
 	if m == answerLate && w.spaces.Ledger().GrantsDead > dead {
 		Expect(b.struck).To(BeElementOf(string(fakespaces.OperationRefresh), string(fakespaces.OperationAuthorizationCode)))
 		story.lost(w)
-		return true
+		return b.chances
 	}
 	w.expectNothingSentAgain()
 	w.expectGrantsDead(dead)
 	story.end(w)
-	return true
+	return b.chances
 }
 
 // proceedRested goes on with a story whose first leader was stopped before it began. Another
-// tells it to its end; then the first one wakes up, at once and when its token is due.
-func (story crashStory) proceedRested(w *world) bool {
+// tells it to its end; then the first one wakes up, at once and when its token is due. It
+// can be stopped there once, in the stories that have a first leader.
+func (story crashStory) proceedRested(w *world, number int) int {
+	if w.former == nil {
+		return 0
+	}
+	if number != 1 {
+		return 1
+	}
 	dead := w.spaces.Ledger().GrantsDead
 	old, next := w.former, w.operator()
 	old.freezeSecrets()
@@ -285,7 +303,7 @@ func (story crashStory) proceedRested(w *world) bool {
 	w.expectNothingSentAgain()
 	w.expectGrantsDead(dead)
 	story.end(w)
-	return true
+	return 1
 }
 
 // publishedUntil is when the published token of a credential expires, as the Secret tells

@@ -18,6 +18,8 @@ var (
 	scheme = runtime.NewScheme()
 	// admin sees and changes everything, past any fault of a story.
 	admin client.WithWatch
+	// onlooker reads as admin does, through the mirror.
+	onlooker client.WithWatch
 )
 
 func TestControllers(t *testing.T) {
@@ -32,8 +34,10 @@ var _ = BeforeSuite(func() {
 	plane, err = testbed.StartControlPlane(testbed.CRDs)
 	Expect(err).NotTo(HaveOccurred())
 	plane.Config.QPS, plane.Config.Burst = 1000, 1000
-	admin, err = client.NewWithWatch(plane.Config, client.Options{Scheme: scheme})
+	server, err := client.NewWithWatch(plane.Config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
+	admin = mirrors.counting(server)
+	onlooker = mirrors.reading(admin)
 })
 
 var _ = AfterSuite(func() {

@@ -101,12 +101,14 @@ func newWorldAt(clock *testclock.FakeClock, options ...fakespaces.Option) *world
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "story-"}}
 	Expect(admin.Create(w.ctx, namespace)).To(Succeed())
 	w.namespace = namespace.Name
+	mirrors.begin(w.namespace)
 	DeferCleanup(func() {
 		w.expectNoLeak()
 		w.spaces.Intercept(nil)
 		w.spaces.InterceptAnswer(nil)
 		w.server.CloseClientConnections()
 		w.server.Close()
+		mirrors.end(w.namespace)
 	})
 	return w
 }
@@ -168,7 +170,7 @@ func (w *world) operator() *operator {
 	DeferCleanup(service.CloseIdleConnections)
 	o := &operator{faults: &faults{}, world: w, timers: &processClock{FakeClock: w.clock}}
 	o.Reconciler = &Reconciler{
-		Client:       o.faults.informer(indexed(admin)),
+		Client:       o.faults.informer(indexed(onlooker)),
 		Live:         o.faults.client(admin),
 		Environments: map[string]*spacesauth.Client{"staging": service},
 		Clock:        o.timers,
@@ -283,7 +285,7 @@ func (w *world) credential(name string) *v1alpha1.SpacesCredential {
 func (w *world) find(name string) *v1alpha1.SpacesCredential {
 	GinkgoHelper()
 	var credential v1alpha1.SpacesCredential
-	err := admin.Get(w.ctx, w.key(name), &credential)
+	err := onlooker.Get(w.ctx, w.key(name), &credential)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -300,7 +302,7 @@ func (w *world) exists(name string) bool {
 func (w *world) secret(name string) *corev1.Secret {
 	GinkgoHelper()
 	var secret corev1.Secret
-	err := admin.Get(w.ctx, w.key(name), &secret)
+	err := onlooker.Get(w.ctx, w.key(name), &secret)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
