@@ -36,8 +36,13 @@ demo: ## Show the operator at work, without a cluster (DURATION=90s ends by itse
 	KUBEBUILDER_ASSETS="$$assets" exec bin/demo/demo $(if $(DURATION),--duration $(DURATION))
 
 .PHONY: test
-test: ## Run every test; needs neither a cluster nor Docker
+test: ## Run the tests; needs neither a cluster nor Docker
 	@hack/test.sh $(TESTFLAGS)
+
+.PHONY: test-browser
+test-browser: ## Sign in by kubectl spaces login with a real Chromium (skipped where there is none)
+	@if ! command -v chromium chromium-browser google-chrome >/dev/null 2>&1; then echo "test-browser: skipped: there is no Chromium here (apt-get install chromium)"; exit 0; fi; \
+	export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; $(GO) -C hack/browser test $(TESTFLAGS) ./...
 
 .PHONY: test-one
 test-one: ## Run the tests that a sentence names: make test-one FOCUS='a secretName stays'

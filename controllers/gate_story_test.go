@@ -36,13 +36,13 @@ var _ = Describe("The gate of an environment", func() {
 		o := w.operator()
 		w.apply(clientInput(), loginInput())
 		var names []string
-		for i := range 5 {
+		for i := range 3 {
 			names = append(names, fmt.Sprintf("bot-%d", i))
 			w.apply(byPassword(names[i]))
 		}
 		w.spaces.Down(true)
 		o.settleAll(names, time.Hour)
-		Expect(w.calls(fakespaces.OperationPassword)).To(BeNumerically("<", 200), "a herd")
+		Expect(w.calls(fakespaces.OperationPassword)).To(BeNumerically("<", 100), "a herd")
 		w.spaces.Down(false)
 		o.settleAll(names, 11*time.Minute)
 		for _, name := range names {

@@ -252,7 +252,7 @@ func many() int {
 	if number, err := strconv.Atoi(os.Getenv("CREDENTIALS")); err == nil {
 		return number
 	}
-	return 150
+	return 100
 }
 
 var _ = Describe("A live manager with many credentials", Ordered, func() {

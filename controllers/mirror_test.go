@@ -6,10 +6,14 @@ import (
 	"reflect"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 )
 
 // mirrors spares the API server the reads of what nobody wrote since it was read: nine of
@@ -45,24 +49,65 @@ func (m *mirror) end(namespace string) {
 	delete(m.namespaces, namespace)
 }
 
-// wrote forgets what was read of an object.
-func (m *mirror) wrote(object client.Object) {
+// writing forgets what is known of an object that is about to be written, since the write may
+// take effect at any time from now on, and counts it.
+func (m *mirror) writing(object client.Object) (number int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if known := m.namespaces[object.GetNamespace()]; known != nil {
-		known.writes++
-		delete(known.objects, object.GetName())
-		clear(known.lists)
+	known := m.namespaces[object.GetNamespace()]
+	if known == nil {
+		return 0
 	}
+	known.writes++
+	delete(known.objects, object.GetName())
+	clear(known.lists)
+	return known.writes
 }
 
-// counting returns a client whose writes the mirror learns of: before they are sent, since
-// they may take effect at any time from then on, and after, since a read may lie between.
+// wrote knows what the API server answered to a write, if no other one was on its way
+// meanwhile. What a write removed, or left in another form, is read again.
+func (m *mirror) wrote(object client.Object, number int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.namespaces[object.GetNamespace()]
+	if known == nil {
+		return
+	}
+	alone := known.writes == number
+	known.writes++
+	delete(known.objects, object.GetName())
+	clear(known.lists)
+	if err != nil || !alone || object.GetUID() == "" || object.GetDeletionTimestamp() != nil {
+		return
+	}
+	shown := map[string]client.Object{}
+	switch written := object.(type) {
+	case *v1alpha1.SpacesCredential:
+		shown[form(written)] = written.DeepCopy()
+	case *corev1.Secret:
+		shown[form(written)] = written.DeepCopy()
+		meta := &metav1.PartialObjectMetadata{ObjectMeta: *written.ObjectMeta.DeepCopy()}
+		meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+		shown[form(meta)] = meta
+	}
+	known.objects[object.GetName()] = shown
+}
+
+// form tells objects of one name apart by their kind, and by how much of them was asked for.
+func form(object client.Object) string {
+	if meta, ok := object.(*metav1.PartialObjectMetadata); ok {
+		return "metadata of " + meta.Kind
+	}
+	return fmt.Sprintf("%T", object)
+}
+
+// counting returns a client whose writes the mirror learns of.
 func (m *mirror) counting(server client.WithWatch) client.WithWatch {
 	wrote := func(object client.Object, write func() error) error {
-		m.wrote(object)
-		defer m.wrote(object)
-		return write()
+		number := m.writing(object)
+		err := write()
+		m.wrote(object, number, err)
+		return err
 	}
 	return interceptor.NewClient(server, interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
@@ -75,7 +120,9 @@ func (m *mirror) counting(server client.WithWatch) client.WithWatch {
 			return wrote(object, func() error { return c.Patch(ctx, object, patch, options...) })
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.DeleteOption) error {
-			return wrote(object, func() error { return c.Delete(ctx, object, options...) })
+			m.writing(object)
+			defer m.writing(object)
+			return c.Delete(ctx, object, options...)
 		},
 		SubResourceUpdate: func(ctx context.Context, c client.Client, name string, object client.Object, options ...client.SubResourceUpdateOption) error {
 			return wrote(object, func() error { return c.SubResource(name).Update(ctx, object, options...) })
@@ -98,7 +145,7 @@ func (m *mirror) get(ctx context.Context, c client.WithWatch, key client.ObjectK
 		m.mu.Unlock()
 		return c.Get(ctx, key, object, options...)
 	}
-	what := fmt.Sprintf("%T %s", object, object.GetObjectKind().GroupVersionKind().Kind)
+	what := form(object)
 	writes := known.writes
 	last, shown := known.objects[key.Name][what]
 	m.mu.Unlock()

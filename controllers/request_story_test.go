@@ -12,6 +12,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 var _ = Describe("Rule 10: requests", func() {
@@ -309,9 +310,14 @@ var _ = Describe("Calls of one credential", func() {
 	})
 
 	It("a mass revocation waits for its turn, and empties no token before a sign-in was tried", func() {
+		environment := o.Environments["staging"].Environment()
+		environment.RequestsPerSecond, environment.Burst = 2, 4
+		slow, err := spacesauth.New(environment, spacesauth.WithClock(w.clock))
+		Expect(err).NotTo(HaveOccurred())
+		o.Environments["staging"] = slow
 		names := []string{}
 		w.apply(clientInput(), loginInput())
-		for i := range 45 { // more than the burst
+		for i := range 8 { // more than the burst
 			names = append(names, fmt.Sprintf("bot-%d", i))
 			w.apply(byPassword(names[i]))
 		}

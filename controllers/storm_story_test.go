@@ -13,17 +13,17 @@ import (
 )
 
 var _ = Describe("A storm", func() {
-	// Everything that can go wrong, by chance but repeatably, for a simulated day: a
+	// Everything that can go wrong, by chance but repeatably, for simulated hours: a
 	// service that fails and loses answers, an API server that does, processes that end,
 	// Secrets that are deleted. What no client could keep is left out: a sign-in or a code whose
 	// answer is lost, and a process that ends between answer and save.
-	// `make chaos` tells more days of it than `make test`.
-	days := uint64(1)
+	// `make chaos` tells more of it than `make test`.
+	storms, hours := uint64(1), 12
 	if isWhole {
-		days = 4
+		storms, hours = 4, 24
 	}
-	for seed := uint64(1); seed <= days; seed++ {
-		It(fmt.Sprintf("a day of storm costs no grant and sends no delivered refresh token again: random seed %d", seed), ofMatrix, func() {
+	for seed := uint64(1); seed <= storms; seed++ {
+		It(fmt.Sprintf("a storm of many hours costs no grant and sends no delivered refresh token again: random seed %d", seed), ofMatrix, func() {
 			chance := rand.New(rand.NewPCG(seed, seed))
 			// The service answers in goroutines of its own, and so has a source of its own.
 			w := newWorld(fakespaces.WithGracePeriod(12*time.Hour), fakespaces.WithRandom(byteStream{rand.New(rand.NewPCG(seed, ^seed))}))
@@ -74,7 +74,7 @@ var _ = Describe("A storm", func() {
 			}
 
 			o, deaths := stormy(), 0
-			for hour := range 24 {
+			for hour := range hours {
 				if !survive(func() { o.settleAll(names, time.Hour) }) {
 					o = stormy()
 					deaths++

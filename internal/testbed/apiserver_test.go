@@ -28,9 +28,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestAPIServerComesBack tells what outlives an API server, and what does not.
+// TestAPIServerComesBack tells what outlives an API server, and what does not: the
+// controllers do, so deletion works on afterwards. In the end the plane is stopped whose API
+// server is gone.
 func TestAPIServerComesBack(t *testing.T) {
-	plane := start(t)
+	plane, err := testbed.StartControlPlane()
+	must(t, err)
+	t.Cleanup(func() { must(t, plane.Stop()) })
+	must(t, plane.StartControllers(io.Discard))
 	kubeconfig, err := testbed.WriteKubeconfig(t.TempDir(), plane.Config)
 	must(t, err)
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
@@ -46,6 +51,7 @@ func TestAPIServerComesBack(t *testing.T) {
 	token, err := kube.CoreV1().ServiceAccounts(namespace).CreateToken(t.Context(), "workload", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 	must(t, err)
 
+	expectGoes(t, kube, "before")
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		watch, err := kube.CoreV1().Secrets(namespace).Watch(t.Context(), metav1.ListOptions{})
 		must(t, err)
@@ -76,6 +82,8 @@ func TestAPIServerComesBack(t *testing.T) {
 			t.Errorf("%s: a service-account token of before is not good any more: %s", signal, review.Status.Error)
 		}
 	}
+	expectGoes(t, kube, "after")
+	must(t, plane.StopAPIServer(syscall.SIGKILL))
 }
 
 // ends waits until a channel is closed.
@@ -90,18 +98,6 @@ func ends[event any](events <-chan event) bool {
 			return false
 		}
 	}
-}
-
-// TestControllersOutliveTheAPIServer proves that deletion works on afterwards.
-func TestControllersOutliveTheAPIServer(t *testing.T) {
-	plane := start(t)
-	must(t, plane.StartControllers(io.Discard))
-	kube, err := kubernetes.NewForConfig(plane.Config)
-	must(t, err)
-	expectGoes(t, kube, "before")
-	must(t, plane.StopAPIServer(syscall.SIGKILL))
-	must(t, plane.StartAPIServer())
-	expectGoes(t, kube, "after")
 }
 
 // expectGoes creates and deletes a namespace, and waits until it is gone.
@@ -121,22 +117,6 @@ func expectGoes(t *testing.T, kube kubernetes.Interface, name string) {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-}
-
-func TestStopNeedsNoAPIServer(t *testing.T) {
-	plane, err := testbed.StartControlPlane()
-	must(t, err)
-	stopped := plane.StopAPIServer(syscall.SIGKILL)
-	must(t, plane.Stop())
-	must(t, stopped)
-}
-
-func start(t *testing.T) *testbed.ControlPlane {
-	t.Helper()
-	plane, err := testbed.StartControlPlane()
-	must(t, err)
-	t.Cleanup(func() { must(t, plane.Stop()) })
-	return plane
 }
 
 func must(t *testing.T, err error) {
