@@ -77,6 +77,8 @@ type settings struct {
 	defaultTokenLifetime    time.Duration
 	denySecretMetadata      string
 	gracefulShutdownTimeout time.Duration
+	stateKeyFlag            string
+	newStateKey             bool
 	zap                     zap.Options
 }
 
@@ -99,6 +101,8 @@ func parse(arguments []string, out io.Writer) (*settings, error) {
 	flags.DurationVar(&s.defaultTokenLifetime, "default-token-lifetime", time.Hour, "lifetime of a token whose answer tells none")
 	flags.StringVar(&s.denySecretMetadata, "deny-secret-metadata", "", "comma-separated `prefixes` of labels and annotations that no published Secret may carry")
 	flags.DurationVar(&s.gracefulShutdownTimeout, "graceful-shutdown-timeout", 25*time.Second, "time to finish and save calls when stopping")
+	flags.StringVar(&s.stateKeyFlag, "state-key-secret", "", "`namespace/name` of the Secret with the keys that seal state documents; empty means "+v1alpha1.StateKeySecretName+" beside the lease")
+	flags.BoolVar(&s.newStateKey, "new-state-key", false, "make a key where there is none, though states are sealed with one that is gone; their grants are given up")
 	showVersion := flags.Bool("version", false, "print the version and stop")
 	config.RegisterFlags(flags)
 	s.zap.BindFlags(flags)
@@ -200,6 +204,10 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 	if err != nil {
 		return nil, nil, err
 	}
+	keys, err := s.loadKeys(ctx, live)
+	if err != nil {
+		return nil, nil, err
+	}
 	holder, err := holderName()
 	if err != nil {
 		return nil, nil, err
@@ -207,6 +215,7 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 	reconciler := &controllers.Reconciler{
 		Client:             manager.GetClient(),
 		Live:               live,
+		Keys:               keys,
 		Environments:       environments,
 		DenySecretMetadata: list(s.denySecretMetadata),
 		Clock:              clock.RealClock{},
@@ -216,6 +225,7 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		Metrics:            operatormetrics.New(metrics.Registry),
 	}
 	err = errors.Join(
+		manager.Add(keys),
 		reconciler.SetupWithManager(ctx, manager, s.concurrency),
 		metrics.Registry.Register(operatormetrics.NewObjects(manager.GetCache(), ctrl.Log.WithName("metrics"))),
 		manager.AddHealthzCheck("ping", healthz.Ping),
@@ -237,7 +247,10 @@ func (s *settings) managerOptions(scheme *runtime.Scheme) ctrl.Options {
 		GracefulShutdownTimeout:       &s.gracefulShutdownTimeout,
 		Metrics:                       metricsserver.Options{BindAddress: s.metricsAddress, SecureServing: s.metricsSecure},
 		Cache: cache.Options{
-			ByObject: map[client.Object]cache.ByObject{secrets: {Transform: controllers.StripSecretMetadata}},
+			ByObject: map[client.Object]cache.ByObject{
+				secrets:                      {Transform: controllers.StripSecretMetadata},
+				&v1alpha1.SpacesCredential{}: {Transform: controllers.StripCredential},
+			},
 		},
 	}
 	if s.metricsSecure {

@@ -60,6 +60,14 @@ func (r *Reconciler) abandoned(ctx context.Context, credential *v1alpha1.SpacesC
 		"Gave up revoking %d grant(s): %s. They live on at the service until they end there.", count, why)
 }
 
+// strayReleased warns that a Secret carried our finalizer and was no state.
+func (r *Reconciler) strayReleased(ctx context.Context, secret client.Object) {
+	log.FromContext(ctx).Info("Released a deleted Secret that carries our finalizer and is no state of a SpacesCredential", "secret", client.ObjectKeyFromObject(secret).String())
+	r.Events.Eventf(secret, nil, corev1.EventTypeWarning, v1alpha1.ReasonStateUnreadable, "Release",
+		"The Secret carried the finalizer of state Secrets and is none: their type is %s, and their names end in %q. It was released; nothing in it was used.",
+		v1alpha1.SecretTypeGrantState, v1alpha1.GrantSecretSuffix)
+}
+
 // copyReleased warns that a state Secret was a copy.
 func (r *Reconciler) copyReleased(ctx context.Context, credential *v1alpha1.SpacesCredential) {
 	log.FromContext(ctx).Info("Released a copied state Secret without revoking its grants", "spacescredential", client.ObjectKeyFromObject(credential))

@@ -408,12 +408,11 @@ func (w *world) editDocument(name string, change func(map[string]any)) {
 	GinkgoHelper()
 	secret := w.secret(name + v1alpha1.GrantSecretSuffix)
 	var d map[string]any
-	Expect(json.Unmarshal(secret.Data[v1alpha1.StateKey], &d)).To(Succeed())
+	Expect(json.Unmarshal(w.opened(secret), &d)).To(Succeed())
 	change(d)
 	content, err := json.Marshal(d)
 	Expect(err).NotTo(HaveOccurred())
-	secret.Data[v1alpha1.StateKey] = content
-	Expect(admin.Update(w.ctx, secret)).To(Succeed())
+	w.fill(secret, content)
 }
 
 // tearOffFinalizers removes every finalizer of a credential and its state.

@@ -379,7 +379,7 @@ func (w *world) live(config *rest.Config, c clock.WithTickerAndDelayedExecution,
 	direct, err := client.New(config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 	reconciler := &Reconciler{
-		Client: manager.GetClient(), Live: direct, Environments: map[string]*spacesauth.Client{"staging": service},
+		Client: manager.GetClient(), Live: direct, Keys: keys, Environments: map[string]*spacesauth.Client{"staging": service},
 		Clock: c, Holder: "live", Events: bothEvents{manager.GetEventRecorder(v1alpha1.FieldManager), w.events},
 		Metrics: metrics.New(w.metrics), Random: rand.Reader,
 	}

@@ -351,6 +351,12 @@ func unreadable(name, detail string) outcome {
 		"The state Secret %q cannot be read: %s. It is left as it is. Run the operator version that wrote it, or delete the Secret to give up its grant.", name, detail)
 }
 
+func nobodys(name string) outcome {
+	return blockedBy(v1alpha1.ReasonStateUnreadable,
+		"The state Secret %q is not one that this operator made for this object, or it was damaged: it carries no seal that fits. "+
+			"Nothing in it is used. Delete the Secret to begin anew.", name)
+}
+
 // RevocationFailing
 
 // unrevoked says that a grant is not revoked yet, in words that stay the same from one

@@ -15,6 +15,7 @@ import (
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/metrics"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+	"github.com/spaces-operator/spaces-credential-operator/internal/statekey"
 )
 
 // Reconciler keeps one SpacesCredential at a time as its spec wants it. All its
@@ -25,6 +26,8 @@ type Reconciler struct {
 	// Live reads Secrets and writes everything, past any cache. It must outlive the
 	// manager, see [Reconciler.Drain].
 	Live client.Client
+	// Keys seal and open state documents.
+	Keys *statekey.Keys
 	// Environments are the clients of the known environments by name.
 	Environments map[string]*spacesauth.Client
 	// DenySecretMetadata are prefixes of labels and annotations that no published

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -19,12 +21,20 @@ import (
 func (r *Reconciler) replaceState(ctx context.Context, s *scope) (outcome, error) {
 	switch s.state.problem {
 	case stateForeign:
+		if out, err := r.releaseForeign(ctx, s); err != nil || !s.state.deletion.IsZero() {
+			return out, err
+		}
 		return stateTaken(s.state.name.Name), nil
 	case stateUnreadable:
 		if s.state.deletion.IsZero() {
 			return unreadable(s.state.name.Name, s.state.detail), nil
 		}
 		return endsPass(r.awaitReader(ctx, s, grantstate.TermsOf(s.credential).Deadline(s.state.deletion)))
+	case stateNobodys:
+		if s.state.deletion.IsZero() {
+			return nobodys(s.state.name.Name), nil
+		}
+		return endsPass(r.releaseNobodys(ctx, s))
 	case stateOrphaned:
 		living, err := r.living(ctx, s.key)
 		if err != nil {
@@ -81,11 +91,16 @@ func (r *Reconciler) retireState(ctx context.Context, s *scope) (outcome, error)
 	terms := grantstate.TermsOf(s.credential)
 	switch s.state.problem {
 	case stateForeign:
-		return outcome{}, nil
+		return r.releaseForeign(ctx, s)
 	case stateCopied:
 		return r.releaseCopy(ctx, s)
 	case stateUnreadable:
 		return r.awaitReader(ctx, s, terms.Deadline(deletion))
+	case stateNobodys:
+		if s.state.deletion.IsZero() {
+			r.abandoned(ctx, s.credential, 1, "the state document carried no seal that fits it")
+		}
+		return r.releaseNobodys(ctx, s)
 	case stateOrphaned:
 		return r.retire(ctx, s, grantstate.Retirement{})
 	case stateUsable: // the usual end, below
@@ -104,8 +119,11 @@ func (r *Reconciler) retireOrphan(ctx context.Context, s *scope) (outcome, error
 	if !controllerutil.ContainsFinalizer(seen, v1alpha1.FinalizerGrant) && seen.Labels[v1alpha1.LabelSecret] != v1alpha1.SecretGrant {
 		return outcome{}, nil
 	}
-	if s.state, err = r.readState(ctx, s.key, ""); err != nil || s.state == nil || s.state.problem == stateForeign {
+	if s.state, err = r.readState(ctx, s.key, ""); err != nil || s.state == nil {
 		return outcome{}, err
+	}
+	if s.state.problem == stateForeign {
+		return r.releaseForeign(ctx, s)
 	}
 	s.document = s.state.document
 	living, err := r.living(ctx, s.key)
@@ -120,6 +138,8 @@ func (r *Reconciler) retireOrphan(ctx context.Context, s *scope) (outcome, error
 			return outcome{}, err
 		}
 		return r.awaitReader(ctx, s, s.state.deletion.Add(v1alpha1.DefaultRevocationDeadline))
+	case stateNobodys:
+		return r.releaseNobodys(ctx, s)
 	case stateOrphaned, stateUsable, stateForeign:
 	}
 	return r.retire(ctx, s, grantstate.Retirement{})
@@ -176,6 +196,32 @@ func (r *Reconciler) awaitReader(ctx context.Context, s *scope, deadline time.Ti
 	released, err := r.releaseState(ctx, s)
 	if released {
 		r.abandoned(ctx, s.credential, 1, "the state document could not be read")
+	}
+	return outcome{}, err
+}
+
+// releaseForeign takes our finalizer, which does not belong there, from a deleted Secret that
+// is none of ours.
+func (r *Reconciler) releaseForeign(ctx context.Context, s *scope) (outcome, error) {
+	if s.state.deletion.IsZero() {
+		return outcome{}, nil
+	}
+	released, err := r.releaseState(ctx, s)
+	if released {
+		r.strayReleased(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.state.name.Namespace, Name: s.state.name.Name, UID: s.state.uid}})
+	}
+	return outcome{}, err
+}
+
+// releaseNobodys lets a deleted Secret go whose document is nobody's. One that is not deleted
+// is left alone: what is in it was not written by us for that Secret.
+func (r *Reconciler) releaseNobodys(ctx context.Context, s *scope) (outcome, error) {
+	if s.state.deletion.IsZero() {
+		return outcome{}, nil
+	}
+	released, err := r.releaseState(ctx, s)
+	if released {
+		r.abandoned(ctx, s.credential, 1, "the state document carried no seal that fits it")
 	}
 	return outcome{}, err
 }

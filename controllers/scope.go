@@ -62,7 +62,7 @@ func (s *scope) isGone() bool { return s.credential.UID == "" }
 // isBlind tells that nothing is known of the state but that it may be there: what stands in
 // the published Secret is all there is to tell of.
 func (s *scope) isBlind() bool {
-	return !s.isKnown && (s.state == nil || s.state.problem == stateUnreadable)
+	return !s.isKnown && (s.state == nil || s.state.problem == stateUnreadable || s.state.problem == stateNobodys)
 }
 
 // observation is everything that a pass judges, read once at its beginning.

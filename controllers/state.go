@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,9 +12,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/seal"
 	"github.com/spaces-operator/spaces-credential-operator/internal/secretio"
 )
 
@@ -24,8 +27,11 @@ const (
 	stateUsable stateProblem = ""
 	// stateForeign is a Secret of that name without our type.
 	stateForeign stateProblem = "foreign"
-	// stateUnreadable is damaged, or written by a newer operator.
+	// stateUnreadable is written by a newer operator, or sealed with a key that is not there.
 	stateUnreadable stateProblem = "unreadable"
+	// stateNobodys carries no seal, or does not open with a key that is there: it was damaged,
+	// moved from elsewhere, or made by hand.
+	stateNobodys stateProblem = "nobody's"
 	// stateCopied names another Secret: a restored backup, somebody's copy.
 	stateCopied stateProblem = "copied"
 	// stateOrphaned names another credential.
@@ -44,6 +50,9 @@ type state struct {
 	// detail says what is unreadable about the document.
 	detail   string
 	document grantstate.Document
+	// isRecalled tells that the Secret holds nobody's document, and that this process knows
+	// the good one that it wrote or read there before.
+	isRecalled bool
 }
 
 // isUsable tells that a pass may work with what there is; a state that does not exist yet
@@ -80,6 +89,10 @@ func (r *Reconciler) observeState(ctx context.Context, s *scope) error {
 	}
 	if s.state != nil {
 		s.document = s.state.document
+		if s.state.isRecalled && s.state.isUsable() {
+			log.FromContext(ctx).Info("A state document was damaged, and is written anew as this process knows it", "secret", s.state.name.String())
+			return r.update(ctx, s, func(*grantstate.Document) {})
+		}
 		return nil
 	}
 	s.document, err = r.newDocument(s)
@@ -125,7 +138,11 @@ func (r *Reconciler) readState(ctx context.Context, credential types.NamespacedN
 	if err != nil {
 		return nil, fmt.Errorf("reading the state Secret %s: %w", stateName(credential), err)
 	}
-	found := judgeState(&secret, uid)
+	found, err := r.judgeState(ctx, &secret, uid)
+	if err != nil {
+		return nil, err
+	}
+	found.recall(r.memory.of(credential).state)
 	r.rememberState(credential, found)
 	return found, nil
 }
@@ -144,8 +161,16 @@ func (r *Reconciler) stillNewest(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// judgeState tells what a Secret of the state's name is to the credential uid.
-func judgeState(secret *corev1.Secret, uid types.UID) *state {
+// recall takes the document that this process knows of the very Secret in place of nobody's.
+func (s *state) recall(known *state) {
+	if s.problem == stateNobodys && known != nil && known.uid == s.uid && known.problem == stateUsable {
+		s.problem, s.detail, s.document, s.isRecalled = stateUsable, "", known.document, true
+	}
+}
+
+// judgeState tells what a Secret of the state's name is to the credential uid. Its error is
+// that of a read of the keys.
+func (r *Reconciler) judgeState(ctx context.Context, secret *corev1.Secret, uid types.UID) (*state, error) {
 	found := &state{
 		name:            client.ObjectKeyFromObject(secret),
 		uid:             secret.UID,
@@ -157,9 +182,21 @@ func judgeState(secret *corev1.Secret, uid types.UID) *state {
 	}
 	if secret.Type != v1alpha1.SecretTypeGrantState {
 		found.problem = stateForeign
-		return found
+		return found, nil
 	}
-	document, err := grantstate.Read(secret.Data[v1alpha1.StateKey])
+	content, err := r.Keys.Open(ctx, found.name, secret.Data[v1alpha1.StateKey])
+	unknownKey, newer := (*seal.UnknownKeyError)(nil), (*seal.NewerError)(nil)
+	switch {
+	case errors.Is(err, seal.ErrBroken):
+		found.problem, found.detail = stateNobodys, err.Error()
+		return found, nil
+	case errors.As(err, &unknownKey), errors.As(err, &newer):
+		found.problem, found.detail = stateUnreadable, err.Error()
+		return found, nil
+	case err != nil:
+		return nil, err
+	}
+	document, err := grantstate.Read(content)
 	switch {
 	case err != nil:
 		found.problem, found.detail = stateUnreadable, err.Error()
@@ -169,7 +206,16 @@ func judgeState(secret *corev1.Secret, uid types.UID) *state {
 		found.problem = stateOrphaned
 	}
 	found.document = document
-	return found
+	return found, nil
+}
+
+// sealed is a document as a Secret holds it.
+func (r *Reconciler) sealed(secret types.NamespacedName, d grantstate.Document) ([]byte, error) {
+	content, err := d.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	return r.Keys.Seal(seal.Place{Namespace: secret.Namespace, Name: secret.Name, Credential: d.CredentialUID()}, content)
 }
 
 // update changes the document of a pass. It is the only way in which one is written: under
@@ -194,7 +240,7 @@ func (r *Reconciler) update(ctx context.Context, s *scope, change func(*grantsta
 // createState makes the state Secret: with the first claim already in it, or in place of one
 // that was released.
 func (r *Reconciler) createState(ctx context.Context, s *scope, d grantstate.Document) (*state, error) {
-	content, err := d.Bytes()
+	content, err := r.sealed(stateName(s.key), d)
 	if err != nil {
 		return nil, err
 	}
@@ -223,13 +269,13 @@ func (r *Reconciler) createState(ctx context.Context, s *scope, d grantstate.Doc
 		return nil, fmt.Errorf("creating the state Secret %s: %w", client.ObjectKeyFromObject(secret), secretio.Quiet(err))
 	}
 	r.memory.change(s.key, func(known *recollection) { known.successor = nil })
-	return judgeState(secret, s.credential.UID), nil
+	return r.judgeState(ctx, secret, s.credential.UID)
 }
 
 // writeState replaces the document, if nobody else has since it was judged.
 func (r *Reconciler) writeState(ctx context.Context, s *scope, d grantstate.Document) (*state, error) {
 	d.StandsIn(s.state.uid)
-	content, err := d.Bytes()
+	content, err := r.sealed(s.state.name, d)
 	if err != nil {
 		return nil, err
 	}
@@ -245,7 +291,7 @@ func (r *Reconciler) writeState(ctx context.Context, s *scope, d grantstate.Docu
 		return nil, fmt.Errorf("writing the state Secret %s: %w", s.state.name, secretio.Quiet(err))
 	}
 	written := *s.state
-	written.resourceVersion, written.document = object.ResourceVersion, d.Written()
+	written.resourceVersion, written.document, written.isRecalled = object.ResourceVersion, d.Written(), false
 	return &written, nil
 }
 
@@ -273,6 +319,7 @@ func (r *Reconciler) markDeleted(ctx context.Context, s *scope) error {
 	if s.state.uid != judged.uid {
 		return errConflict
 	}
+	s.state.recall(judged)
 	s.state.problem, s.document = judged.problem, s.state.document
 	return nil
 }

@@ -160,7 +160,7 @@ var _ = Describe("A state Secret", func() {
 	It("a copied state is released, neither spent nor revoked, and its seed is not sent again", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")
-		w.copyState("bot", "")
+		w.copyState("bot")
 		next := w.operator()
 		next.settle("bot", 10*time.Second)
 		Expect(w.spaces.Ledger().GrantsLive).To(Equal(1), "the original was logged out")
@@ -173,9 +173,10 @@ var _ = Describe("A state Secret", func() {
 	It("a copied state without a credential is released and not revoked", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")
-		w.copyState("bot", "restored")
-		w.operator().settle("restored", 10*time.Second)
-		Expect(w.stateExists("restored")).To(BeFalse())
+		w.vanish("bot")
+		w.copyState("bot")
+		w.operator().settle("bot", 10*time.Second)
+		Expect(w.stateExists("bot")).To(BeFalse())
 		Expect(w.spaces.Ledger().GrantsLive).To(Equal(1))
 	})
 
@@ -247,8 +248,7 @@ var _ = Describe("A state Secret", func() {
 			o.reconcile("bot")
 			token := w.token("bot")
 			secret := w.secret("bot-grant")
-			secret.Data[v1alpha1.StateKey] = []byte(content)
-			Expect(admin.Update(w.ctx, secret)).To(Succeed())
+			w.fill(secret, []byte(content))
 			w.step(45 * time.Minute)
 			next := w.operator()
 			next.reconcile("bot")
@@ -317,22 +317,17 @@ var _ = Describe("A state Secret", func() {
 	})
 })
 
-// copyState replaces a state Secret by a copy of itself, as restoring a backup does,
-// or copies it to another name.
-func (w *world) copyState(name, to string) {
+// copyState replaces a state Secret by a copy of itself, as restoring a backup does.
+func (w *world) copyState(name string) {
 	GinkgoHelper()
 	original := w.secret(name + v1alpha1.GrantSecretSuffix)
 	duplicate := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: original.Name, Labels: original.Labels, Annotations: original.Annotations, Finalizers: original.Finalizers},
 		Type:       original.Type, Data: original.Data,
 	}
-	if to != "" {
-		duplicate.Name = to + v1alpha1.GrantSecretSuffix
-	} else {
-		original.Finalizers = nil
-		Expect(admin.Update(w.ctx, original)).To(Succeed())
-		w.delete(original)
-	}
+	original.Finalizers = nil
+	Expect(admin.Update(w.ctx, original)).To(Succeed())
+	w.delete(original)
 	w.apply(duplicate)
 }
 

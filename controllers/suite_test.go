@@ -1,15 +1,21 @@
 package controllers
 
 import (
+	"context"
+	"crypto/rand"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/statekey"
 	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
@@ -20,6 +26,8 @@ var (
 	admin client.WithWatch
 	// onlooker reads as admin does, through the mirror.
 	onlooker client.WithWatch
+	// keys seal the state documents of all stories but those about keys.
+	keys *statekey.Keys
 )
 
 func TestControllers(t *testing.T) {
@@ -38,6 +46,11 @@ var _ = BeforeSuite(func() {
 	Expect(err).NotTo(HaveOccurred())
 	admin = mirrors.counting(server)
 	onlooker = mirrors.reading(admin)
+	keys = &statekey.Keys{
+		Live: admin, Name: types.NamespacedName{Namespace: metav1.NamespaceDefault, Name: v1alpha1.StateKeySecretName},
+		Clock: clock.RealClock{}, Random: rand.Reader,
+	}
+	Expect(keys.Load(context.Background(), func(context.Context) error { return nil })).To(Succeed())
 })
 
 var _ = AfterSuite(func() {

@@ -193,8 +193,7 @@ func (w *thenWorld) store(credential *v1alpha1.SpacesCredential, file string, ga
 	}
 	content, err := storedDocument(file, filled)
 	Expect(err).NotTo(HaveOccurred())
-	secret.Data = map[string][]byte{v1alpha1.StateKey: content}
-	Expect(admin.Update(w.ctx, secret)).To(Succeed())
+	w.fill(secret, content)
 
 	d := w.document(credential.Name)
 	last := then
@@ -428,10 +427,9 @@ var _ = Describe("A state document of a newer operator", func() {
 		renewal := w.credential("bot").Status.Token.RenewalTime.Time
 		published := w.secret("bot")
 		secret := w.secret("bot-grant")
-		newer := strings.Replace(string(secret.Data[v1alpha1.StateKey]), `"version":1`, `"version":2,"novelty":{"of":"a newer operator"}`, 1)
+		newer := strings.Replace(string(w.opened(secret)), `"version":1`, `"version":2,"novelty":{"of":"a newer operator"}`, 1)
 		Expect(newer).To(ContainSubstring("novelty"))
-		secret.Data[v1alpha1.StateKey] = []byte(newer)
-		Expect(admin.Update(w.ctx, secret)).To(Succeed())
+		w.fill(secret, []byte(newer))
 		calls := w.spaces.Ledger().Calls
 
 		untouched := func(by *operator) {
@@ -439,7 +437,7 @@ var _ = Describe("A state document of a newer operator", func() {
 			by.reconcile("bot")
 			now := w.secret("bot-grant")
 			Expect(now.ResourceVersion).To(Equal(secret.ResourceVersion), "the state was written")
-			Expect(string(now.Data[v1alpha1.StateKey])).To(Equal(newer))
+			Expect(string(w.opened(now))).To(Equal(newer))
 			Expect(w.secret("bot").ResourceVersion).To(Equal(published.ResourceVersion), "the published Secret was written")
 			Expect(w.spaces.Ledger().Calls).To(Equal(calls), "the service was called")
 			w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonStateUnreadable)
@@ -496,9 +494,8 @@ var _ = Describe("A state document of a newer operator", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		w.operator().reconcile("bot")
 		secret := w.secret("bot-grant")
-		ours := secret.Data[v1alpha1.StateKey]
-		secret.Data[v1alpha1.StateKey] = bytes.Replace(ours, []byte(`"version":1`), []byte(`"version":2`), 1)
-		Expect(admin.Update(w.ctx, secret)).To(Succeed())
+		ours := w.opened(secret)
+		w.fill(secret, bytes.Replace(ours, []byte(`"version":1`), []byte(`"version":2`), 1))
 		w.step(2 * lifetime)
 		older := w.operator()
 		older.reconcile("bot")
@@ -506,8 +503,7 @@ var _ = Describe("A state document of a newer operator", func() {
 
 		// The one that reads this version comes back, in the shape of today's.
 		secret = w.secret("bot-grant")
-		secret.Data[v1alpha1.StateKey] = ours
-		Expect(admin.Update(w.ctx, secret)).To(Succeed())
+		w.fill(secret, ours)
 		w.operator().reconcile("bot")
 		w.expectReady("bot")
 		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))

@@ -107,7 +107,8 @@ func problems(credential *v1alpha1.SpacesCredential, now time.Time) []string {
 }
 
 // expectNoLeak is the second watcher: at the end of a story no secret that the fake
-// service ever issued or was given stands anywhere but in the data of a Secret.
+// service ever issued or was given stands anywhere but in the data of a Secret that a person
+// made, or of the published one. In a state Secret none can be read.
 func (w *world) expectNoLeak() {
 	GinkgoHelper()
 	secrets := append(w.spaces.Secrets(), w.secrets...)
@@ -142,7 +143,7 @@ func holdsOne(text string, begins map[string][]string) bool {
 }
 
 // everythingSaid collects what the operator told anybody: status, events, logs,
-// metrics, and the metadata of every object in the namespace.
+// metrics, the metadata of every object in the namespace, and what a state Secret shows.
 func (w *world) everythingSaid() map[string]string {
 	said := map[string]string{"logs": w.logs.text(), "events": w.events.text()}
 	families, err := w.metrics.Gather()
@@ -157,6 +158,9 @@ func (w *world) everythingSaid() map[string]string {
 	Expect(admin.List(w.ctx, &inputs, client.InNamespace(w.namespace))).To(Succeed())
 	for _, secret := range inputs.Items {
 		said["metadata of Secret "+secret.Name] = show(secret.ObjectMeta)
+		if secret.Type == v1alpha1.SecretTypeGrantState {
+			said["data of Secret "+secret.Name] = string(secret.Data[v1alpha1.StateKey])
+		}
 	}
 	return said
 }

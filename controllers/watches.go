@@ -43,10 +43,13 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager,
 	if err := manager.Add(&sweeper{client: manager.GetClient(), clock: r.Clock, metrics: r.Metrics, isHeldUp: r.isHeldUp, queue: swept}); err != nil {
 		return err
 	}
+	if err := (strays{r}).setup(manager); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(manager).
 		Named("spacescredential").
 		For(&v1alpha1.SpacesCredential{}, builder.WithPredicates(predicate.Or[client.Object](
-			predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+			predicate.GenerationChangedPredicate{}, requestChanged))).
 		Watches(&v1alpha1.SpacesCredential{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, object client.Object) []reconcile.Request {
 			return requestsFor(r.rivalsOf(ctx, object))
 		}), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
@@ -66,6 +69,13 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager,
 		}).
 		Complete(r)
 }
+
+// requestChanged lets through what a person asked for. Any other change of metadata is no work.
+var requestChanged = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+	before, now := e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations()
+	return before[v1alpha1.AnnotationRenewRequestedAt] != now[v1alpha1.AnnotationRenewRequestedAt] ||
+		before[v1alpha1.AnnotationRevokeRequestedAt] != now[v1alpha1.AnnotationRevokeRequestedAt]
+}}
 
 // isHeldUp tells that the last pass of this process found something in the way.
 func (r *Reconciler) isHeldUp(key types.NamespacedName) bool { return r.memory.of(key).isHeldUp }
@@ -109,9 +119,13 @@ func requestsFor(keys []types.NamespacedName) []reconcile.Request {
 	return requests
 }
 
-// StripSecretMetadata is the transform of the Secret informer: it keeps what the
-// loop looks at and drops the rest, since last-applied-configuration would repeat
-// the data of a Secret.
+// keptValue bounds what is kept of a label or an annotation. Ours are shorter; somebody else's
+// may have a quarter of a MiB.
+const keptValue = 256
+
+// StripSecretMetadata is the transform of the Secret informer: it keeps what the loop looks
+// at and drops the rest, since last-applied-configuration would repeat the data of a Secret.
+// What anybody may write on one costs at most 1 KiB.
 func StripSecretMetadata(object any) (any, error) {
 	secret, ok := object.(*metav1.PartialObjectMetadata)
 	if !ok {
@@ -121,23 +135,44 @@ func StripSecretMetadata(object any) (any, error) {
 	stripped.Name, stripped.Namespace = secret.Name, secret.Namespace
 	stripped.UID, stripped.ResourceVersion = secret.UID, secret.ResourceVersion
 	stripped.DeletionTimestamp = secret.DeletionTimestamp
-	stripped.OwnerReferences, stripped.Finalizers = secret.OwnerReferences, secret.Finalizers
-	stripped.Labels, stripped.Annotations = underOurGroup(secret.Labels), underOurGroup(secret.Annotations)
+	if slices.Contains(secret.Finalizers, v1alpha1.FinalizerGrant) {
+		stripped.Finalizers = []string{v1alpha1.FinalizerGrant}
+	}
+	if owner := metav1.GetControllerOf(secret); owner != nil && len(owner.Name)+len(owner.Kind)+len(owner.APIVersion) <= 2*keptValue {
+		stripped.OwnerReferences = []metav1.OwnerReference{*owner}
+	}
+	stripped.Labels = kept(secret.Labels, v1alpha1.LabelSecret)
+	stripped.Annotations = kept(secret.Annotations, v1alpha1.AnnotationCredential, v1alpha1.AnnotationCredentialUID,
+		v1alpha1.AnnotationFingerprint, v1alpha1.AnnotationExpiresAt, v1alpha1.AnnotationAdoptableBy)
 	return stripped, nil
 }
 
-// underOurGroup keeps the entries under our group.
-func underOurGroup(values map[string]string) map[string]string {
-	var kept map[string]string
-	for key, value := range values {
-		if strings.HasPrefix(key, v1alpha1.GroupName+"/") {
-			if kept == nil {
-				kept = map[string]string{}
-			}
-			kept[key] = value
+// kept are the named entries, cut. They are copied, or the bytes around them would stay, too.
+func kept(values map[string]string, names ...string) map[string]string {
+	var found map[string]string
+	for _, name := range names {
+		value, ok := values[name]
+		if !ok {
+			continue
 		}
+		if found == nil {
+			found = map[string]string{}
+		}
+		found[name] = strings.Clone(value[:min(len(value), keptValue)])
 	}
-	return kept
+	return found
+}
+
+// StripCredential is the transform of the SpacesCredential informer: it drops what repeats
+// the object.
+func StripCredential(object any) (any, error) {
+	credential, ok := object.(*v1alpha1.SpacesCredential)
+	if !ok {
+		return object, nil
+	}
+	credential.ManagedFields = nil
+	delete(credential.Annotations, corev1.LastAppliedConfigAnnotation)
+	return credential, nil
 }
 
 // rivalsOf lists the credentials that may have to act because another one came, went

@@ -33,7 +33,9 @@ import (
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/metrics"
+	"github.com/spaces-operator/spaces-credential-operator/internal/seal"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
+	"github.com/spaces-operator/spaces-credential-operator/internal/statekey"
 )
 
 const (
@@ -57,6 +59,7 @@ type world struct {
 	events    *eventLog
 	logs      *lockedBuffer
 	metrics   *prometheus.Registry
+	keys      *statekey.Keys
 	operators int
 	// former is the operator that brought a story to where it begins, if one did.
 	former *operator
@@ -87,6 +90,7 @@ func newWorldAt(clock *testclock.FakeClock, options ...fakespaces.Option) *world
 		events:  &eventLog{},
 		logs:    &lockedBuffer{},
 		metrics: prometheus.NewRegistry(),
+		keys:    keys,
 		passed:  map[string]time.Time{},
 	}
 	w.ctx = log.IntoContext(context.Background(), zap.New(zap.WriteTo(w.logs), zap.UseDevMode(true)))
@@ -172,6 +176,7 @@ func (w *world) operator() *operator {
 	o.Reconciler = &Reconciler{
 		Client:       o.faults.informer(indexed(onlooker)),
 		Live:         o.faults.client(admin),
+		Keys:         w.keys,
 		Environments: map[string]*spacesauth.Client{"staging": service},
 		Clock:        o.timers,
 		Random:       rand.Reader,
@@ -320,9 +325,28 @@ func (w *world) document(name string) grantstate.Document {
 	GinkgoHelper()
 	secret := w.secret(name + v1alpha1.GrantSecretSuffix)
 	Expect(secret).NotTo(BeNil(), "no state Secret")
-	d, err := grantstate.Read(secret.Data[v1alpha1.StateKey])
+	d, err := grantstate.Read(w.opened(secret))
 	Expect(err).NotTo(HaveOccurred())
 	return d
+}
+
+// opened is the document in a state Secret, in its inner form.
+func (w *world) opened(secret *corev1.Secret) []byte {
+	GinkgoHelper()
+	content, err := w.keys.Open(w.ctx, client.ObjectKeyFromObject(secret), secret.Data[v1alpha1.StateKey])
+	Expect(err).NotTo(HaveOccurred())
+	return content
+}
+
+// fill puts a document of its inner form into a state Secret, sealed for it.
+func (w *world) fill(secret *corev1.Secret, content []byte) {
+	GinkgoHelper()
+	sealed, err := w.keys.Seal(seal.Place{
+		Namespace: secret.Namespace, Name: secret.Name, Credential: types.UID(secret.Annotations[v1alpha1.AnnotationCredentialUID]),
+	}, content)
+	Expect(err).NotTo(HaveOccurred())
+	secret.Data = map[string][]byte{v1alpha1.StateKey: sealed}
+	Expect(admin.Update(w.ctx, secret)).To(Succeed())
 }
 
 // token is the published access token, or "".

@@ -74,8 +74,14 @@ const (
 	// SecretTypeGrantState is the type of a state Secret.
 	SecretTypeGrantState = GroupName + "/grant-state"
 
-	// StateKey is the one key of a state Secret; it holds a versioned document.
+	// StateKey is the one key of a state Secret; it holds a versioned document, sealed.
 	StateKey = "state.json"
+
+	// SecretTypeStateKey is the type of the Secret with the keys that seal state documents.
+	SecretTypeStateKey = GroupName + "/state-key"
+
+	// StateKeySecretName is the Secret with those keys, in the namespace of the lease.
+	StateKeySecretName = "spaces-credential-operator-state-key"
 )
 
 // SecretTypeAuthorizationCode is the type of a Secret for the code of a browser
