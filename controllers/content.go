@@ -11,6 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/secrettemplate"
@@ -60,6 +63,21 @@ func ownedBy(credential *v1alpha1.SpacesCredential) grantstate.Owned {
 		Annotations: slices.Collect(maps.Keys(credential.SecretAnnotations())),
 		StateLabels: slices.Collect(maps.Keys(credential.StateLabels())),
 	}
+}
+
+// rendering is what was rendered last: what it was made from, and the digest of the content.
+type rendering struct {
+	from   string
+	digest string
+}
+
+// renderedFrom names all that the content is made from: as long as it is the same, nothing is
+// rendered again.
+func renderedFrom(credential *v1alpha1.SpacesCredential, current *grantstate.Publishable, environment spacesauth.Environment) string {
+	return fmt.Sprintf("%q", []string{
+		string(credential.UID), fmt.Sprint(credential.Generation), current.Token.AccessToken.Fingerprint(), current.Token.ExpirationTime.UTC().Format(time.RFC3339),
+		current.Identity.Username, current.Identity.UserID, environment.APIURL, environment.SocketURL, current.Token.TokenType, current.Token.Scope,
+	})
 }
 
 // contentOf renders the published Secret from the state alone: nothing here asks
@@ -175,13 +193,26 @@ func templatesOf(credential *v1alpha1.SpacesCredential) []secrettemplate.Entry {
 	return entries
 }
 
+// tried is what the trial of the templates of one generation said.
+type tried struct {
+	uid        types.UID
+	generation int64
+	problem    outcome
+}
+
 // unworkable tells of a template that cannot work with any token. While
-// there is one nothing is spent: the token could not be published.
-func unworkable(credential *v1alpha1.SpacesCredential) outcome {
-	if err := secrettemplate.Check(templatesOf(credential)); err != nil {
-		return templateInvalid(err)
+// there is one nothing is spent: the token could not be published. A generation is tried once.
+func (r *Reconciler) unworkable(credential *v1alpha1.SpacesCredential) outcome {
+	key := client.ObjectKeyFromObject(credential)
+	if known := r.memory.of(key).tried; known.uid == credential.UID && known.generation == credential.Generation {
+		return known.problem
 	}
-	return outcome{}
+	now := tried{uid: credential.UID, generation: credential.Generation}
+	if err := secrettemplate.Check(templatesOf(credential)); err != nil {
+		now.problem = templateInvalid(err)
+	}
+	r.memory.change(key, func(known *recollection) { known.tried = now })
+	return now.problem
 }
 
 // rendered fills the templates with the operator's own keys, and with the ID token if

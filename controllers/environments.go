@@ -13,13 +13,21 @@ import (
 func (r *Reconciler) clientFor(credential *v1alpha1.SpacesCredential) (*spacesauth.Client, outcome) {
 	name := credential.EffectiveEnvironment()
 	client := r.Environments[name]
-	if client == nil {
-		return nil, unknownEnvironment(name, slices.Sorted(maps.Keys(r.Environments)))
-	}
-	if !client.Environment().Allows(credential.Namespace) {
-		return nil, closedEnvironment(name, credential.Namespace)
+	if client == nil || !client.Environment().Allows(credential.Namespace) {
+		return nil, unknownEnvironment(name, credential.Namespace, r.openTo(credential.Namespace))
 	}
 	return client, outcome{}
+}
+
+// openTo lists the environments that a namespace may use.
+func (r *Reconciler) openTo(namespace string) []string {
+	var open []string
+	for _, name := range slices.Sorted(maps.Keys(r.Environments)) {
+		if r.Environments[name].Environment().Allows(namespace) {
+			open = append(open, name)
+		}
+	}
+	return open
 }
 
 // clientForURL returns the client of the environment that a grant was made in, or

@@ -52,7 +52,7 @@ import (
 const managerRole = "spaces-credential-operator-manager-role"
 
 // liveSpecs is at least the number of specs below.
-const liveSpecs = 10
+const liveSpecs = 11
 
 // This is the one file that waits: for a live manager, or for the real controllers. It
 // proves the watches, and what only real controllers can show: the deletion of a
@@ -123,6 +123,28 @@ var _ = Describe("A live manager", Ordered, func() {
 		edited.Data[v1alpha1.KeyAccessToken] = []byte("wrong")
 		Expect(admin.Update(w.ctx, edited)).To(Succeed())
 		soon(func(g Gomega) { g.Expect(w.token("bot")).To(Equal(token)) })
+	})
+
+	It("a deleted Secret that carries our finalizer and is no state is released, whatever it is called", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		soon(isReady("bot"))
+		state := w.secret("bot-grant")
+		copied := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Name: "kept-for-later", Labels: state.Labels, Annotations: state.Annotations, Finalizers: state.Finalizers},
+			Type:       state.Type, Data: state.Data,
+		}
+		foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "foreign", Finalizers: []string{v1alpha1.FinalizerGrant, "example.com/theirs"}}}
+		w.apply(copied, foreign)
+		w.delete(copied)
+		w.delete(foreign)
+		soon(func(g Gomega) {
+			g.Expect(w.secret("kept-for-later")).To(BeNil())
+			g.Expect(w.secret("foreign").Finalizers).To(Equal([]string{"example.com/theirs"}))
+		})
+		Expect(w.spaces.TokenWorks(w.token("bot"))).To(BeTrue())
+		last := w.secret("foreign")
+		last.Finalizers = nil
+		Expect(admin.Update(w.ctx, last)).To(Succeed())
 	})
 
 	It("a live manager is woken when the Secret in its way is deleted", func() {
@@ -367,8 +389,10 @@ func (w *world) live(config *rest.Config, c clock.WithTickerAndDelayedExecution,
 	log := zap.New(zap.WriteTo(w.logs), zap.UseDevMode(true))
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme, Logger: log,
-		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Cache:      cache.Options{DefaultNamespaces: watched, ByObject: map[client.Object]cache.ByObject{secrets: {Transform: StripSecretMetadata}}},
+		Metrics: metricsserver.Options{BindAddress: "0"},
+		Cache: cache.Options{DefaultNamespaces: watched, ByObject: map[client.Object]cache.ByObject{
+			secrets: {Transform: StripSecretMetadata}, &v1alpha1.SpacesCredential{}: {Transform: StripCredential},
+		}},
 		Controller: ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
 	})
 	Expect(err).NotTo(HaveOccurred())

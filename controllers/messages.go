@@ -103,14 +103,16 @@ func unknownValues(credential *v1alpha1.SpacesCredential) outcome {
 
 // UnknownEnvironment
 
-func unknownEnvironment(name string, known []string) outcome {
+// unknownEnvironment says the same of an environment that is not there and of one that is for
+// others, and names only those that are for this namespace: what other teams have is theirs.
+func unknownEnvironment(name, namespace string, open []string) outcome {
+	known := "none"
+	if len(open) > 0 {
+		known = strings.Join(open, ", ")
+	}
 	return blockedBy(v1alpha1.ReasonUnknownEnvironment,
-		"Environment %q is not known to the operator. Known are: %s. Correct spec.environment, or have it added to the operator's environments file.", name, strings.Join(known, ", "))
-}
-
-func closedEnvironment(name, namespace string) outcome {
-	return blockedBy(v1alpha1.ReasonUnknownEnvironment,
-		"Environment %q may not be used in namespace %q. Have the namespace added to it in the operator's environments file.", name, namespace)
+		"There is no environment %q for namespace %q. There are: %s. Correct spec.environment, or have the namespace or the environment added in the operator's environments file.",
+		name, namespace, known)
 }
 
 func closedIssuer(name, accountsURL, namespace string) outcome {

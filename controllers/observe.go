@@ -59,7 +59,7 @@ func (r *Reconciler) observePublished(ctx context.Context, s *scope) (*metav1.Pa
 
 // observeObstacle finds what would keep a new token from being published.
 func (r *Reconciler) observeObstacle(ctx context.Context, s *scope, seen *metav1.PartialObjectMetadata) (outcome, error) {
-	if problem := firstTrouble(unknownValues(s.credential), r.denied(s.credential), unworkable(s.credential)); problem.isTrouble() {
+	if problem := firstTrouble(unknownValues(s.credential), r.denied(s.credential), r.unworkable(s.credential)); problem.isTrouble() {
 		return problem, nil
 	}
 	if s.published.whose == ours && seen.DeletionTimestamp != nil {

@@ -33,16 +33,22 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (outcome, error) {
 	if issuer == nil {
 		return unlisted(current.Environment, current.AccountsURL), nil
 	}
-	if problem := firstTrouble(r.denied(s.credential), unworkable(s.credential)); problem.isTrouble() {
-		return problem, nil
-	}
-	want, problem := contentOf(s.credential, current, issuer.Environment())
-	if problem.isTrouble() {
+	if problem := firstTrouble(r.denied(s.credential), r.unworkable(s.credential)); problem.isTrouble() {
 		return problem, nil
 	}
 	if err := r.noteContent(ctx, s); err != nil {
 		return outcome{}, err
 	}
+	from := renderedFrom(s.credential, current, issuer.Environment())
+	if last := r.memory.of(s.key).rendering; last.from == from && s.published.whose == ours && s.published.digest == last.digest {
+		s.isPublished = true
+		return outcome{}, nil
+	}
+	want, problem := contentOf(s.credential, current, issuer.Environment())
+	if problem.isTrouble() {
+		return problem, nil
+	}
+	r.memory.change(s.key, func(known *recollection) { known.rendering = rendering{from: from, digest: want.digest()} })
 	known := r.memory.of(s.key).published
 	switch {
 	case s.published.whose == absent && known.resourceVersion == "":

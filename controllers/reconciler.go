@@ -72,6 +72,10 @@ type recollection struct {
 	// publishedSince is when this process first saw the published token there.
 	publishedSince time.Time
 	inputs         inputs
+	// tried is what the templates of spec are good for, and rendering what they were
+	// rendered from last.
+	tried     tried
+	rendering rendering
 	// realised is the newest generation of the spec that was realised once.
 	realised int64
 	// isHeldUp tells that the last pass found something in the way.

@@ -2,11 +2,16 @@ package controllers
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 )
@@ -22,6 +27,48 @@ func TestStripSecretMetadataKeepsOnlyWhatTheLoopLooksAt(t *testing.T) {
 	raw, _ := json.Marshal(stripped)
 	if strings.Contains(string(raw), "last-applied") || !strings.Contains(string(raw), "credential-uid") {
 		t.Errorf("kept %s", raw)
+	}
+}
+
+// Whatever anybody writes on a Secret, little of it is kept.
+func TestAForeignSecretCostsLittleMemory(t *testing.T) {
+	long := strings.Repeat("x", 250<<10)
+	object := partial(map[string]string{
+		v1alpha1.GroupName + "/whatever": long, v1alpha1.AnnotationCredential: long, v1alpha1.AnnotationCredentialUID: long,
+	})
+	object.Labels = map[string]string{v1alpha1.GroupName + "/x": "y", v1alpha1.LabelSecret: "z"}
+	object.OwnerReferences = []metav1.OwnerReference{{Name: long, UID: "x", Controller: ptr.To(true)}}
+	for i := range 60_000 {
+		object.Finalizers = append(object.Finalizers, fmt.Sprintf("example.com/%d", i))
+		object.OwnerReferences = append(object.OwnerReferences, metav1.OwnerReference{Name: "x", UID: types.UID(fmt.Sprint(i))})
+	}
+	object.Finalizers = append(object.Finalizers, v1alpha1.FinalizerGrant)
+	stripped, err := StripSecretMetadata(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, _ := json.Marshal(stripped)
+	if len(raw) > 1<<10 {
+		t.Errorf("%d bytes are kept: %.300s", len(raw), raw)
+	}
+	kept := stripped.(*metav1.PartialObjectMetadata)
+	if !slices.Equal(kept.Finalizers, []string{v1alpha1.FinalizerGrant}) {
+		t.Errorf("our finalizer is lost: %v", kept.Finalizers)
+	}
+}
+
+func TestAnInformerKeepsNothingTwiceOfACredential(t *testing.T) {
+	credential := &v1alpha1.SpacesCredential{ObjectMeta: metav1.ObjectMeta{
+		Name: "bot", ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl"}},
+		Annotations: map[string]string{corev1.LastAppliedConfigAnnotation: "all of it", v1alpha1.AnnotationRenewRequestedAt: "now"},
+	}}
+	stripped, err := StripCredential(credential)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := stripped.(*v1alpha1.SpacesCredential)
+	if kept.ManagedFields != nil || len(kept.Annotations) != 1 {
+		t.Errorf("kept %v", kept.ObjectMeta)
 	}
 }
 

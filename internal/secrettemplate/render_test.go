@@ -192,3 +192,15 @@ func TestTheReadmeListsEveryFunction(t *testing.T) {
 		}
 	}
 }
+
+func TestAllCallsTogetherHaveALimit(t *testing.T) {
+	calls := strings.Repeat("{{len 1}}", 500)
+	entries := []Entry{{"a.txt", calls}, {"b.txt", calls}, {"c.txt", calls}, {"d.txt", calls}}
+	if _, err := ParseSet(entries); err != nil {
+		t.Errorf("%d calls are refused: %v", MaxCalls, err)
+	}
+	_, err := ParseSet(append(entries, Entry{"e.txt", "{{len 1}}"}))
+	if found := (*Error)(nil); !errors.As(err, &found) || found.Key != "e.txt" {
+		t.Errorf("more calls are not refused at the key that they stand at: %v", err)
+	}
+}

@@ -18,6 +18,9 @@ const (
 	// MaxTotal is how many bytes come out of all templates together at most: a Secret
 	// holds 1 MiB, and the operator's own keys and formats need their part.
 	MaxTotal = 512 << 10
+	// MaxCalls is how many calls of functions stand in all templates together at most. Nothing
+	// repeats them, so it bounds the time of a rendering as the bytes bound its memory.
+	MaxCalls = 2000
 )
 
 // Identity is the user behind a token, as far as it is known.
@@ -47,6 +50,8 @@ type Template struct {
 	tree *parse.Tree
 	// functions are the names of those it calls: only these are bound for a rendering.
 	functions []string
+	// calls counts those calls.
+	calls int
 }
 
 // Parse reads the template of a key and refuses what it may not contain. It renders
@@ -70,7 +75,7 @@ func Parse(key, text string) (*Template, error) {
 	}
 	// Errors of the execution repeat these names.
 	tree.Name, tree.ParseName = innerName, innerName
-	return &Template{key: key, tree: tree, functions: look.functions}, nil
+	return &Template{key: key, tree: tree, functions: look.functions, calls: look.calls}, nil
 }
 
 // Render fills the template. Its errors tell nothing of the fields' values.
@@ -104,11 +109,14 @@ type Entry struct{ Key, Text string }
 
 // ParseSet parses every entry.
 func ParseSet(entries []Entry) (Set, error) {
-	set := make(Set, 0, len(entries))
+	set, calls := make(Set, 0, len(entries)), 0
 	for _, entry := range entries {
 		t, err := Parse(entry.Key, entry.Text)
 		if err != nil {
 			return nil, err
+		}
+		if calls += t.calls; calls > MaxCalls {
+			return nil, &Error{Key: t.key, Problem: fmt.Sprintf("with it, the templates call functions more than %d times in all", MaxCalls)}
 		}
 		set = append(set, t)
 	}

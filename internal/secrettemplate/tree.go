@@ -13,6 +13,7 @@ import (
 type inspection struct {
 	tree      *parse.Tree
 	functions []string
+	calls     int
 	problem   *Error
 }
 
@@ -62,6 +63,7 @@ func (i *inspection) visit(node parse.Node, bound bool) {
 	case *parse.WithNode:
 		i.branch(&n.BranchNode, bound, true)
 	case *parse.IdentifierNode:
+		i.calls++
 		if !slices.Contains(i.functions, n.Ident) {
 			i.functions = append(i.functions, n.Ident)
 		}
