@@ -10,6 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/metrics"
 )
 
 // announce tells a change of Ready or Stalled as an event. A renewal is no change.
@@ -45,6 +47,19 @@ func story(c metav1.Condition) string {
 		return "valid"
 	}
 	return string(c.Status) + c.Reason
+}
+
+// auditSpend leaves one line in the log for each call that spends a grant.
+func (r *Reconciler) auditSpend(ctx context.Context, s *scope, by v1alpha1.GrantType, err error) {
+	claim := s.document.OpenClaim()
+	log.FromContext(ctx).Info("Audit: spent a grant", "spacescredential", s.key.String(), "credentialUID", s.document.CredentialUID(),
+		"grant", claim.GrantID, "claim", claim.Number, "holder", claim.Holder, "signIn", claim.SignIn, "by", by, "outcome", metrics.Result(err))
+}
+
+// auditRevocation leaves one line in the log for each call that revokes a grant.
+func (r *Reconciler) auditRevocation(ctx context.Context, s *scope, entry grantstate.Listed, err error) {
+	log.FromContext(ctx).Info("Audit: asked for a revocation", "spacescredential", s.key.String(),
+		"grant", entry.GrantID, "environment", entry.Environment, "attempt", entry.Attempts+1, "outcome", metrics.Result(err))
 }
 
 // abandoned says loudly that grants were given up: by event, counter and log. The

@@ -157,6 +157,7 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 	end()
 	turn.made(err)
 	r.Metrics.Called(c.client.Environment().Name, string(c.spend.By()), err)
+	r.auditSpend(ctx, s, c.spend.By(), err)
 	r.memory.keep(s.key, s.document.Answer(c.spend, s.credential, got, err, r.Clock.Now()))
 	s.signedIn = c.spend.By() == v1alpha1.GrantTypePassword || c.spend.By() == v1alpha1.GrantTypeAnonymous
 

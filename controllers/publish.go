@@ -139,13 +139,20 @@ func (r *Reconciler) republish(ctx context.Context, s *scope, want content) (out
 	return r.patchPublished(ctx, s, publishedAs(&secret), want)
 }
 
-// adopt takes over somebody else's Secret, if its owner allows it.
+// adopt takes over somebody else's Secret, if its owner allows it, or what an earlier
+// credential of this name left.
 func (r *Reconciler) adopt(ctx context.Context, s *scope, secret *corev1.Secret, want content) (outcome, error) {
-	if problem := s.adoption(secret); problem.isTrouble() {
+	owners, problem, err := r.adoption(ctx, s, secret)
+	if err != nil {
+		return outcome{}, err
+	}
+	if problem.isTrouble() {
 		s.published, s.isTaken = published{whose: foreign}, true
 		return problem, nil
 	}
-	return r.patchPublished(ctx, s, publishedAs(secret), want)
+	judged := publishedAs(secret)
+	judged.owners = owners
+	return r.patchPublished(ctx, s, judged, want)
 }
 
 // patchPublished sets what is ours, removes what we published before and no longer do,

@@ -83,6 +83,7 @@ func (r *Reconciler) revokeOne(ctx context.Context, s *scope, entry grantstate.L
 	err := client.Revoke(ctx, entry.ClientID, entry.RefreshToken.Secret)
 	turn.made(err)
 	r.Metrics.Revoked(client.Environment().Name, err)
+	r.auditRevocation(ctx, s, entry, err)
 	if err == nil {
 		o.gone = append(o.gone, entry.GrantID)
 		return

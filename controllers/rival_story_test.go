@@ -105,6 +105,54 @@ var _ = Describe("Adoption", func() {
 		w.apply(clientInput(), loginInput())
 	})
 
+	// leave has an earlier credential of that name leave its published Secret, as a backup of the
+	// Secrets alone would bring it back.
+	leave := func(change func(*corev1.Secret)) {
+		GinkgoHelper()
+		w.apply(byPassword("bot"))
+		o.reconcile("bot")
+		left := w.secret("bot")
+		left.ObjectMeta = metav1.ObjectMeta{Name: "bot", Labels: left.Labels, Annotations: left.Annotations, OwnerReferences: left.OwnerReferences}
+		w.delete(w.credential("bot"))
+		o.settle("bot", 10*time.Second)
+		Expect(w.exists("bot")).To(BeFalse())
+		if published := w.secret("bot"); published != nil {
+			w.delete(published)
+		}
+		change(left)
+		w.apply(left)
+	}
+
+	It("a Secret that an earlier credential of this name left is taken over, without its dead owner", func() {
+		leave(func(*corev1.Secret) {})
+		w.apply(byPassword("bot"))
+		w.operator().settle("bot", 10*time.Second)
+		w.expectReady("bot")
+		Expect(w.secret("bot").OwnerReferences).To(ConsistOf(HaveField("UID", w.credential("bot").UID)))
+		Expect(w.secret("bot").Annotations).To(HaveKeyWithValue(v1alpha1.AnnotationCredentialUID, string(w.credential("bot").UID)))
+	})
+
+	It("a Secret that carries the UID of another living credential is not taken for one that was left", func() {
+		w.apply(byPassword("other"))
+		leave(func(left *corev1.Secret) {
+			left.Annotations[v1alpha1.AnnotationCredentialUID] = string(w.credential("other").UID)
+		})
+		w.apply(byPassword("bot"))
+		next := w.operator()
+		next.settle("bot", 10*time.Second)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonSecretConflict)
+		Expect(w.secret("bot").Annotations).To(HaveKeyWithValue(v1alpha1.AnnotationCredentialUID, string(w.credential("other").UID)))
+	})
+
+	It("a Secret that was left and has another controller is not taken over", func() {
+		leave(func(left *corev1.Secret) {
+			left.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "theirs", UID: "theirs", Controller: ptr.To(true)}}
+		})
+		w.apply(byPassword("bot"))
+		w.operator().settle("bot", 10*time.Second)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonSecretConflict)
+	})
+
 	It("an offered Secret is adopted, and what is not ours in it stays", func() {
 		w.apply(offered(), byPassword("bot"))
 		o.reconcile("bot")

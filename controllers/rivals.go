@@ -3,10 +3,12 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
@@ -78,21 +80,47 @@ func (r *Reconciler) adoptable(ctx context.Context, s *scope) (outcome, error) {
 	if isPublishedBy(&secret, s.credential) {
 		return outcome{}, nil
 	}
-	return s.adoption(&secret), nil
+	_, problem, err := r.adoption(ctx, s, &secret)
+	return problem, err
 }
 
-// adoption judges a Secret that this credential may take over.
-func (s *scope) adoption(secret *corev1.Secret) outcome {
-	controller := metav1.GetControllerOf(secret)
-	switch {
-	case secret.Annotations[v1alpha1.AnnotationAdoptableBy] != s.credential.Name:
-		return publishedTaken(s.credential.EffectiveSecretName())
-	case secret.Immutable != nil && *secret.Immutable:
-		return adoptionImmutable(secret.Name)
-	case controller != nil:
-		return adoptionControlled(secret.Name, controller)
-	case string(secret.Type) != s.credential.EffectiveSecretType():
-		return adoptionOfType(secret, s.credential.EffectiveSecretType())
+// adoption judges a Secret that this credential may take over, because somebody offers it or
+// because an earlier credential of this name left it, and returns the owners it keeps.
+func (r *Reconciler) adoption(ctx context.Context, s *scope, secret *corev1.Secret) ([]metav1.OwnerReference, outcome, error) {
+	isLeft, err := r.isLeft(ctx, s, secret)
+	if err != nil {
+		return nil, outcome{}, err
 	}
-	return outcome{}
+	owners := secret.OwnerReferences
+	if isLeft { // the one that it had is dead
+		uid := types.UID(secret.Annotations[v1alpha1.AnnotationCredentialUID])
+		owners = slices.DeleteFunc(slices.Clone(owners), func(o metav1.OwnerReference) bool { return o.UID == uid })
+	}
+	controller := metav1.GetControllerOf(&metav1.ObjectMeta{OwnerReferences: owners})
+	switch {
+	case !isLeft && secret.Annotations[v1alpha1.AnnotationAdoptableBy] != s.credential.Name:
+		return nil, publishedTaken(s.credential.EffectiveSecretName()), nil
+	case secret.Immutable != nil && *secret.Immutable:
+		return nil, adoptionImmutable(secret.Name), nil
+	case controller != nil:
+		return nil, adoptionControlled(secret.Name, controller), nil
+	case string(secret.Type) != s.credential.EffectiveSecretType():
+		return nil, adoptionOfType(secret, s.credential.EffectiveSecretType()), nil
+	}
+	return owners, outcome{}, nil
+}
+
+// isLeft tells that an earlier credential of this name left the Secret behind, as a restored
+// backup shows it: it has our label, this credential's name, and a UID that none has that
+// lives in this namespace.
+func (r *Reconciler) isLeft(ctx context.Context, s *scope, secret *corev1.Secret) (bool, error) {
+	uid := types.UID(secret.Annotations[v1alpha1.AnnotationCredentialUID])
+	if secret.Labels[v1alpha1.LabelSecret] != v1alpha1.SecretPublished || secret.Annotations[v1alpha1.AnnotationCredential] != s.credential.Name || uid == "" {
+		return false, nil
+	}
+	var living v1alpha1.SpacesCredentialList
+	if err := r.Client.List(ctx, &living, client.InNamespace(s.key.Namespace)); err != nil {
+		return false, fmt.Errorf("listing the SpacesCredentials of namespace %s: %w", s.key.Namespace, err)
+	}
+	return !slices.ContainsFunc(living.Items, func(c v1alpha1.SpacesCredential) bool { return c.UID == uid }), nil
 }

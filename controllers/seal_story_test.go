@@ -291,3 +291,25 @@ func (c countingReads) Get(ctx context.Context, key client.ObjectKey, object cli
 	*c.reads++
 	return c.Client.Get(ctx, key, object, options...)
 }
+
+var _ = Describe("The audit", func() {
+	It("each spend and each revocation leaves one line in the log, with its grant and without a secret", func() {
+		w := newWorld()
+		o := w.operator()
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.settle("bot", lifetime)
+		grant := w.document("bot").Grant().ID
+		w.delete(w.credential("bot"))
+		o.settle("bot", 10*time.Second)
+		lines := map[string]int{}
+		for line := range strings.Lines(w.logs.text()) {
+			if strings.Contains(line, "Audit: ") {
+				Expect(line).To(And(ContainSubstring(grant), ContainSubstring("bot"), ContainSubstring(`"outcome": "OK"`)))
+				_, what, _ := strings.Cut(line, "Audit: ")
+				what, _, _ = strings.Cut(what, "\t")
+				lines[what]++
+			}
+		}
+		Expect(lines).To(Equal(map[string]int{"spent a grant": 2, "asked for a revocation": 1}))
+	})
+})

@@ -55,13 +55,13 @@ func New(registry prometheus.Registerer) *Metrics {
 
 // Called counts a call that asked for a token.
 func (m *Metrics) Called(environment, by string, err error) {
-	m.calls.WithLabelValues(environment, by, result(err)).Inc()
+	m.calls.WithLabelValues(environment, by, Result(err)).Inc()
 	m.countAmbiguous(environment, err)
 }
 
 // Checked counts a check of a new token.
 func (m *Metrics) Checked(environment, which string, err error) {
-	outcome := result(err)
+	outcome := Result(err)
 	if failed := (*spacesauth.Error)(nil); err != nil && !errors.As(err, &failed) {
 		outcome = "Failed" // the answer was good, and did not fit
 	}
@@ -70,7 +70,7 @@ func (m *Metrics) Checked(environment, which string, err error) {
 
 // Revoked counts a call of the revocation endpoint.
 func (m *Metrics) Revoked(environment string, err error) {
-	m.revocations.WithLabelValues(environment, result(err)).Inc()
+	m.revocations.WithLabelValues(environment, Result(err)).Inc()
 	m.countAmbiguous(environment, err)
 }
 
@@ -86,7 +86,8 @@ func (m *Metrics) countAmbiguous(environment string, err error) {
 // Abandoned counts grants that were given up.
 func (m *Metrics) Abandoned(count int) { m.givenUp.Add(float64(count)) }
 
-func result(err error) string {
+// Result is how a call ended, in one word: OK, or the kind of the failure.
+func Result(err error) string {
 	if err == nil {
 		return "OK"
 	}
