@@ -55,6 +55,10 @@ func (r *Reconciler) isRealised(v view) bool {
 	if v.isBlind() {
 		return v.published.works(v.now)
 	}
+	if v.document.ShowsOnlyWhatIsPublished() {
+		token := v.document.Token()
+		return token != nil && token.Generation == v.credential.Generation && v.published.works(v.now)
+	}
 	current := v.document.Publishable()
 	serves := current != nil && v.published.holds(current) && current.Token.Generation == v.credential.Generation
 	// A token that has expired is not published again.

@@ -73,10 +73,10 @@ type rendering struct {
 
 // renderedFrom names all that the content is made from: as long as it is the same, nothing is
 // rendered again.
-func renderedFrom(credential *v1alpha1.SpacesCredential, current *grantstate.Publishable, environment spacesauth.Environment) string {
+func renderedFrom(credential *v1alpha1.SpacesCredential, current *grantstate.Publishable, environment spacesauth.Environment, claim string) string {
 	return fmt.Sprintf("%q", []string{
 		string(credential.UID), fmt.Sprint(credential.Generation), current.Token.AccessToken.Fingerprint(), current.Token.ExpirationTime.UTC().Format(time.RFC3339),
-		current.Identity.Username, current.Identity.UserID, environment.APIURL, environment.SocketURL, current.Token.TokenType, current.Token.Scope,
+		current.Identity.Username, current.Identity.UserID, environment.APIURL, environment.SocketURL, current.Token.TokenType, current.Token.Scope, claim,
 	})
 }
 

@@ -83,6 +83,14 @@ func (r *Reconciler) strayReleased(ctx context.Context, secret client.Object) {
 		v1alpha1.SecretTypeGrantState, v1alpha1.GrantSecretSuffix)
 }
 
+// stateFellBehind warns that a state Secret was put back to an earlier document.
+func (r *Reconciler) stateFellBehind(ctx context.Context, credential *v1alpha1.SpacesCredential) {
+	log.FromContext(ctx).Info("The state Secret went back in time; its grant counts as refused", "spacescredential", client.ObjectKeyFromObject(credential))
+	r.Events.Eventf(credential, nil, corev1.EventTypeWarning, v1alpha1.ReasonGrantRejected, "Reconcile",
+		"The state Secret holds an earlier document than the one that the published token came from: it was put back from a backup. "+
+			"Its refresh token was used since, so it is not sent again.")
+}
+
 // copyReleased warns that a state Secret was a copy.
 func (r *Reconciler) copyReleased(ctx context.Context, credential *v1alpha1.SpacesCredential) {
 	log.FromContext(ctx).Info("Released a copied state Secret without revoking its grants", "spacescredential", client.ObjectKeyFromObject(credential))

@@ -106,7 +106,7 @@ func (r *Reconciler) retainPublished(ctx context.Context, s *scope) error {
 		"metadata": map[string]any{
 			"labels": map[string]any{v1alpha1.LabelManagedBy: nil, v1alpha1.LabelSecret: nil},
 			"annotations": map[string]any{
-				v1alpha1.AnnotationCredential: nil, v1alpha1.AnnotationCredentialUID: nil,
+				v1alpha1.AnnotationCredential: nil, v1alpha1.AnnotationCredentialUID: nil, v1alpha1.AnnotationClaim: nil,
 				v1alpha1.AnnotationAdoptableBy: s.credential.Name,
 			},
 			"ownerReferences": s.publishedOwners(secret.OwnerReferences),

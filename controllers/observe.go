@@ -21,6 +21,9 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if err := r.observeState(ctx, s); err != nil || !s.state.isUsable() {
 		return err
 	}
+	if err := r.observeBehind(ctx, s, seen); err != nil {
+		return err
+	}
 	s.isKnown = true
 	if !s.credential.Spec.Suspend {
 		if s.obstacle, err = r.observeObstacle(ctx, s, seen); err != nil {

@@ -39,7 +39,11 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (outcome, error) {
 	if err := r.noteContent(ctx, s); err != nil {
 		return outcome{}, err
 	}
-	from := renderedFrom(s.credential, current, issuer.Environment())
+	claim, err := r.claimOf(s, current.Answered)
+	if err != nil {
+		return outcome{}, err
+	}
+	from := renderedFrom(s.credential, current, issuer.Environment(), claim)
 	if last := r.memory.of(s.key).rendering; last.from == from && s.published.whose == ours && s.published.digest == last.digest {
 		s.isPublished = true
 		return outcome{}, nil
@@ -47,6 +51,9 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (outcome, error) {
 	want, problem := contentOf(s.credential, current, issuer.Environment())
 	if problem.isTrouble() {
 		return problem, nil
+	}
+	if claim != "" {
+		want.annotations[v1alpha1.AnnotationClaim] = claim
 	}
 	r.memory.change(s.key, func(known *recollection) { known.rendering = rendering{from: from, digest: want.digest()} })
 	known := r.memory.of(s.key).published

@@ -64,6 +64,9 @@ type recollection struct {
 	credentialBehind, publishedBehind time.Time
 
 	state *state
+	// newest is the state of the highest claim that was read or written: after the API server or
+	// a Secret went back in time it knows more than what is there.
+	newest *state
 	// successor is the document that follows one that is released while its credential
 	// lives, until it is written.
 	successor *grantstate.Document

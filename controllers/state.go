@@ -50,8 +50,8 @@ type state struct {
 	// detail says what is unreadable about the document.
 	detail   string
 	document grantstate.Document
-	// isRecalled tells that the Secret holds nobody's document, and that this process knows
-	// the good one that it wrote or read there before.
+	// isRecalled tells that the Secret holds nobody's document or an older one, and that this
+	// process knows the one that it wrote or read there before.
 	isRecalled bool
 }
 
@@ -90,7 +90,7 @@ func (r *Reconciler) observeState(ctx context.Context, s *scope) error {
 	if s.state != nil {
 		s.document = s.state.document
 		if s.state.isRecalled && s.state.isUsable() {
-			log.FromContext(ctx).Info("A state document was damaged, and is written anew as this process knows it", "secret", s.state.name.String())
+			log.FromContext(ctx).Info("A state document was damaged or put back to an older one, and is written anew as this process knows it", "secret", s.state.name.String())
 			return r.update(ctx, s, func(*grantstate.Document) {})
 		}
 		return nil
@@ -142,7 +142,7 @@ func (r *Reconciler) readState(ctx context.Context, credential types.NamespacedN
 	if err != nil {
 		return nil, err
 	}
-	found.recall(r.memory.of(credential).state)
+	found.recall(r.memory.of(credential).newest)
 	r.rememberState(credential, found)
 	return found, nil
 }
@@ -161,9 +161,13 @@ func (r *Reconciler) stillNewest(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// recall takes the document that this process knows of the very Secret in place of nobody's.
+// recall takes the document that this process knows of the very Secret in place of nobody's,
+// or of an older one.
 func (s *state) recall(known *state) {
-	if s.problem == stateNobodys && known != nil && known.uid == s.uid && known.problem == stateUsable {
+	if known == nil || known.uid != s.uid || known.problem != stateUsable {
+		return
+	}
+	if s.problem == stateNobodys || s.problem == stateUsable && s.document.IsOlderThan(known.document) {
 		s.problem, s.detail, s.document, s.isRecalled = stateUsable, "", known.document, true
 	}
 }
@@ -344,5 +348,13 @@ func (r *Reconciler) releaseState(ctx context.Context, s *scope) (bool, error) {
 }
 
 func (r *Reconciler) rememberState(credential types.NamespacedName, s *state) {
-	r.memory.change(credential, func(known *recollection) { known.state = s })
+	r.memory.change(credential, func(known *recollection) {
+		known.state = s
+		if s == nil || s.problem != stateUsable {
+			return
+		}
+		if known.newest == nil || known.newest.uid != s.uid || !s.document.IsOlderThan(known.newest.document) {
+			known.newest = s
+		}
+	})
 }

@@ -25,8 +25,14 @@ type view struct {
 
 // isUsable tells whether workloads may use what is published now.
 func (v view) isUsable() bool {
-	isOfGrant := v.document.Publishable() != nil || v.isBlind()
+	isOfGrant := v.document.Publishable() != nil || v.showsOnlyWhatIsPublished()
 	return v.published.works(v.now) && isOfGrant && v.held.reason != v1alpha1.ReasonSecretConflict
+}
+
+// showsOnlyWhatIsPublished tells that the state says nothing of the token that is published:
+// it cannot be read, or is older.
+func (v view) showsOnlyWhatIsPublished() bool {
+	return v.isBlind() || v.document.ShowsOnlyWhatIsPublished()
 }
 
 // tell writes the status of a living credential.
@@ -75,7 +81,7 @@ func (v view) tellAttempts(status *v1alpha1.SpacesCredentialStatus) {
 // Secret itself tells.
 func (v view) tokenStatus() *v1alpha1.TokenStatus {
 	current := v.document.Publishable()
-	if v.published.whose != ours || v.published.fingerprint == "" || current == nil && !v.isBlind() {
+	if v.published.whose != ours || v.published.fingerprint == "" || current == nil && !v.showsOnlyWhatIsPublished() {
 		return nil
 	}
 	if current == nil || !v.published.holds(current) {

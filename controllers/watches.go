@@ -143,7 +143,7 @@ func StripSecretMetadata(object any) (any, error) {
 	}
 	stripped.Labels = kept(secret.Labels, v1alpha1.LabelSecret)
 	stripped.Annotations = kept(secret.Annotations, v1alpha1.AnnotationCredential, v1alpha1.AnnotationCredentialUID,
-		v1alpha1.AnnotationFingerprint, v1alpha1.AnnotationExpiresAt, v1alpha1.AnnotationAdoptableBy)
+		v1alpha1.AnnotationFingerprint, v1alpha1.AnnotationExpiresAt, v1alpha1.AnnotationClaim)
 	return stripped, nil
 }
 

@@ -44,6 +44,10 @@ const (
 	// AnnotationFingerprint repeats status.token.fingerprint for the published token.
 	AnnotationFingerprint = GroupName + "/fingerprint"
 
+	// AnnotationClaim says on a published Secret which claim brought its token, with a code that
+	// only the operator can make: a state document that is older was put back from a backup.
+	AnnotationClaim = GroupName + "/claim"
+
 	// AnnotationExpiresAt is the expiry of the published token, RFC 3339.
 	AnnotationExpiresAt = GroupName + "/expires-at"
 )

@@ -34,6 +34,8 @@ type Document struct {
 	// firstUse is the seed or the code that was claimed and that the service has not
 	// judged yet.
 	firstUse *FirstUse
+	// isBehind tells that the document went back in time, and that what is published is newer.
+	isBehind bool
 	// meanwhile is what stays published while the newest token waits to be verified.
 	meanwhile *Publishable
 	// inputs remembers what was used and what was refused.
@@ -153,8 +155,12 @@ func (d Document) FirstUse() *FirstUse { return clone(d.firstUse) }
 func (d Document) Revoked() bool { return d.revoked }
 
 // Publishable is what is to be published: the newest token, or the one before while the
-// newest waits to be verified. It is nil where there is neither.
+// newest waits to be verified. It is nil where there is neither, and where what is published
+// is newer than the document.
 func (d Document) Publishable() *Publishable {
+	if d.isBehind {
+		return nil
+	}
 	if g := d.grant; g != nil && g.Token != nil && g.Token.Check == nil {
 		return g.clone().publishable()
 	}

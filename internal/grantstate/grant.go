@@ -77,7 +77,9 @@ type Token struct {
 
 // Publishable is a token that may be published, with the grant it came from.
 type Publishable struct {
-	Token       Token    `json:"token"`
+	Token Token `json:"token"`
+	// Answered is the number of the claim whose answer brought the token.
+	Answered    int64    `json:"answered,omitempty"`
 	Environment string   `json:"environment"`
 	AccountsURL string   `json:"accountsURL"`
 	ClientID    string   `json:"clientID"`
@@ -86,7 +88,7 @@ type Publishable struct {
 
 // publishable is what a grant with a token publishes.
 func (g *Grant) publishable() *Publishable {
-	return &Publishable{Token: *g.Token, Environment: g.Environment, AccountsURL: g.AccountsURL, ClientID: g.ClientID, Identity: g.Identity}
+	return &Publishable{Token: *g.Token, Answered: g.Answered, Environment: g.Environment, AccountsURL: g.AccountsURL, ClientID: g.ClientID, Identity: g.Identity}
 }
 
 // FirstUse is a seed or a code on its way to the service. Until the service has judged

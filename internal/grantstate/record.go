@@ -138,13 +138,13 @@ func (d *Document) place(a Answer, current bool, now time.Time) {
 		if d.grant.Answered > a.claim.Number && d.grant.Condition == Valid {
 			return
 		}
-		d.grant = brought
+		d.grant, d.isBehind = brought, false
 	case listed != nil: // whatever the claim says: this grant was given up meanwhile
 		listed.RefreshToken = brought.RefreshToken
 		listed.NotBefore, listed.TokenExpirationTime = now, now
 	case current, d.waitsFor(brought.ID):
 		d.supersede(now)
-		d.grant, d.revoked = brought, false
+		d.grant, d.revoked, d.isBehind = brought, false, false
 		d.inputs.Used = a.used
 		d.inputs.forgive(a.hash)
 		d.firstUse = nil

@@ -48,6 +48,7 @@ type stored struct {
 	SignInFailure *Failure `json:"signInFailure,omitempty"`
 	requests
 	Revoked              bool     `json:"revoked,omitempty"`
+	IsBehind             bool     `json:"behind,omitempty"`
 	PublishedKeys        []string `json:"publishedKeys,omitempty"`
 	PublishedLabels      []string `json:"publishedLabels,omitempty"`
 	PublishedAnnotations []string `json:"publishedAnnotations,omitempty"`
@@ -82,7 +83,7 @@ func Read(content []byte) (Document, error) {
 		claims: s.Claims, claim: s.Claim, claimTime: s.ClaimTime,
 		grant: s.Grant, firstUse: s.FirstUse, meanwhile: s.Previous,
 		inputs: s.Inputs, refreshFailure: s.Failure, signInFailure: s.SignInFailure,
-		requests: s.requests, revoked: s.Revoked,
+		requests: s.requests, revoked: s.Revoked, isBehind: s.IsBehind,
 		owned: Owned{Keys: s.PublishedKeys, Labels: s.PublishedLabels, Annotations: s.PublishedAnnotations, StateLabels: s.StateLabels},
 		terms: s.Revocation, pending: s.Pending,
 	}, nil
@@ -95,7 +96,7 @@ func (d Document) Bytes() ([]byte, error) {
 		Claims: d.claims, Claim: d.claim, ClaimTime: d.claimTime,
 		Grant: d.grant, FirstUse: d.firstUse, Previous: d.meanwhile,
 		Inputs: d.inputs, Failure: d.refreshFailure, SignInFailure: d.signInFailure,
-		requests: d.requests, Revoked: d.revoked,
+		requests: d.requests, Revoked: d.revoked, IsBehind: d.isBehind,
 		PublishedKeys: d.owned.Keys, PublishedLabels: d.owned.Labels, PublishedAnnotations: d.owned.Annotations,
 		StateLabels: d.owned.StateLabels,
 		Revocation:  d.terms, Pending: d.pending,
