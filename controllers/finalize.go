@@ -41,14 +41,14 @@ func (r *Reconciler) finalize(ctx context.Context, s *scope) (outcome, error) {
 func (r *Reconciler) removeFinalizer(ctx context.Context, s *scope) error {
 	before := s.credential.DeepCopy()
 	controllerutil.RemoveFinalizer(s.credential, v1alpha1.FinalizerRevoke)
-	return r.patchFinalizers(ctx, s, before)
+	return r.patchMetadata(ctx, s, before)
 }
 
 // addFinalizer makes sure that the credential outlives its grants.
 func (r *Reconciler) addFinalizer(ctx context.Context, s *scope) error {
 	before := s.credential.DeepCopy()
 	if controllerutil.AddFinalizer(s.credential, v1alpha1.FinalizerRevoke) {
-		return r.patchFinalizers(ctx, s, before)
+		return r.patchMetadata(ctx, s, before)
 	}
 	if s.state == nil {
 		return r.stillWanted(ctx, s)
@@ -56,15 +56,15 @@ func (r *Reconciler) addFinalizer(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// patchFinalizers writes changed finalizers, unless the object changed meanwhile.
-func (r *Reconciler) patchFinalizers(ctx context.Context, s *scope, before *v1alpha1.SpacesCredential) error {
+// patchMetadata writes changed finalizers or annotations, unless the object changed meanwhile.
+func (r *Reconciler) patchMetadata(ctx context.Context, s *scope, before *v1alpha1.SpacesCredential) error {
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	err := r.Live.Patch(ctx, s.credential, patch, client.FieldOwner(v1alpha1.FieldManager))
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return errConflict
 	}
 	if err != nil {
-		return fmt.Errorf("writing the finalizers of SpacesCredential %s: %w", s.key, err)
+		return fmt.Errorf("writing the metadata of SpacesCredential %s: %w", s.key, err)
 	}
 	r.wroteCredential(s)
 	return nil

@@ -25,6 +25,11 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.isKnown = true
+	if s.state != nil { // and knows what the annotation was kept for
+		if err := r.forgetUsed(ctx, s); err != nil {
+			return err
+		}
+	}
 	if !s.credential.Spec.Suspend {
 		if s.obstacle, err = r.observeObstacle(ctx, s, seen); err != nil {
 			return err

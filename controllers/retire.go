@@ -29,12 +29,16 @@ func (r *Reconciler) replaceState(ctx context.Context, s *scope) (outcome, error
 		if s.state.deletion.IsZero() {
 			return unreadable(s.state.name.Name, s.state.detail), nil
 		}
-		return endsPass(r.awaitReader(ctx, s, grantstate.TermsOf(s.credential).Deadline(s.state.deletion)))
+		deadline := grantstate.TermsOf(s.credential).Deadline(s.state.deletion)
+		if r.Clock.Now().Before(deadline) {
+			return unreadable(s.state.name.Name, s.state.detail).at(deadline), nil
+		}
+		return r.succeed(ctx, s, func(ctx context.Context, s *scope) (outcome, error) { return r.awaitReader(ctx, s, deadline) })
 	case stateNobodys:
 		if s.state.deletion.IsZero() {
 			return nobodys(s.state.name.Name), nil
 		}
-		return endsPass(r.releaseNobodys(ctx, s))
+		return r.succeed(ctx, s, r.releaseNobodys)
 	case stateOrphaned:
 		living, err := r.living(ctx, s.key)
 		if err != nil {
@@ -65,8 +69,13 @@ func (r *Reconciler) replaceState(ctx context.Context, s *scope) (outcome, error
 // holds the old one, the new one has to wait.
 func (r *Reconciler) succeed(ctx context.Context, s *scope, end func(context.Context, *scope) (outcome, error)) (outcome, error) {
 	// From before the release on: whatever fails then, what was used is not forgotten.
-	next := s.document.Successor(s.credential)
-	r.memory.change(s.key, func(known *recollection) { known.successor = &next })
+	next, err := r.successor(ctx, s)
+	if err != nil {
+		return outcome{}, err
+	}
+	if err := r.noteUsed(ctx, s, next); err != nil {
+		return outcome{}, err
+	}
 	out, err := end(ctx, s)
 	if err != nil || out.standing != settled {
 		return out, err
@@ -80,6 +89,24 @@ func (r *Reconciler) succeed(ctx context.Context, s *scope, end func(context.Con
 		return out, nil
 	}
 	return again, err
+}
+
+// successor is the document that follows the one of a state that ends while its credential
+// lives. Where that cannot be read, a seed or a code that stands beside it may have been used.
+func (r *Reconciler) successor(ctx context.Context, s *scope) (grantstate.Document, error) {
+	if s.state.problem == stateUsable || s.state.problem == stateCopied {
+		return s.document.Successor(s.credential), nil
+	}
+	next, err := r.newDocument(ctx, s)
+	if err != nil {
+		return next, err
+	}
+	in, err := r.readInputs(ctx, &scope{key: s.key, credential: s.credential, document: next}, true)
+	if err != nil {
+		return next, err
+	}
+	next.CountAsUsed(in.seen)
+	return next, nil
 }
 
 // retireState ends the state Secret of a deleted credential, whatever is in it.
@@ -132,6 +159,11 @@ func (r *Reconciler) retireOrphan(ctx context.Context, s *scope) (outcome, error
 	}
 	switch s.state.problem {
 	case stateCopied:
+		// Its credential may be on its way, from the same backup. What this state knows of its seed
+		// must not be lost before.
+		if until := s.state.creation.Add(v1alpha1.DefaultRevocationDeadline); s.state.deletion.IsZero() && r.Clock.Now().Before(until) {
+			return outcome{standing: waiting, wake: until}, nil
+		}
 		return r.releaseCopy(ctx, s)
 	case stateUnreadable:
 		if err := r.markDeleted(ctx, s); err != nil || s.state == nil {

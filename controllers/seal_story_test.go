@@ -90,6 +90,17 @@ var _ = Describe("A state that carries no seal of ours", func() {
 		}),
 	)
 
+	It("a seed beside a state that nobody could read is not sent again until a person asks for it", func() {
+		w.delete(w.damage("bot", func([]byte) []byte { return []byte("gone") }))
+		o := w.operator()
+		o.settle("bot", time.Minute)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
+		w.ask(v1alpha1.AnnotationRenewRequestedAt)
+		o.settle("bot", time.Minute)
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(2), "a person asked for it")
+	})
+
 	It("a state that was damaged is written anew by the process that knows it", func() {
 		o := w.operator()
 		o.reconcile("bot")

@@ -44,6 +44,7 @@ type state struct {
 	uid             types.UID
 	resourceVersion string
 	finalizers      []string
+	creation        time.Time
 	// deletion is when the Secret was deleted; zero while it is not.
 	deletion time.Time
 	problem  stateProblem
@@ -95,15 +96,18 @@ func (r *Reconciler) observeState(ctx context.Context, s *scope) error {
 		}
 		return nil
 	}
-	s.document, err = r.newDocument(s)
+	s.document, err = r.newDocument(ctx, s)
 	return err
 }
 
-// newDocument begins a document: the successor of one that was released in this life of
-// the process, or a new one.
-func (r *Reconciler) newDocument(s *scope) (grantstate.Document, error) {
+// newDocument begins a document: the successor of one that was released, as this process or
+// the credential remembers it, or a new one.
+func (r *Reconciler) newDocument(ctx context.Context, s *scope) (grantstate.Document, error) {
 	if next := r.memory.of(s.key).successor; next != nil && next.CredentialUID() == s.credential.UID {
 		return next.Clone(), nil
+	}
+	if next := r.notedUsed(ctx, s); next != nil {
+		return *next, nil
 	}
 	return grantstate.New(s.credential, r.Random)
 }
@@ -180,6 +184,7 @@ func (r *Reconciler) judgeState(ctx context.Context, secret *corev1.Secret, uid 
 		uid:             secret.UID,
 		resourceVersion: secret.ResourceVersion,
 		finalizers:      secret.Finalizers,
+		creation:        secret.CreationTimestamp.Time,
 	}
 	if secret.DeletionTimestamp != nil {
 		found.deletion = secret.DeletionTimestamp.Time

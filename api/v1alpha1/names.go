@@ -48,6 +48,10 @@ const (
 	// only the operator can make: a state document that is older was put back from a backup.
 	AnnotationClaim = GroupName + "/claim"
 
+	// AnnotationUsedInputs keeps on a SpacesCredential, sealed, what its state Secret knew of used
+	// and refused inputs, from before that Secret is released until its successor is written.
+	AnnotationUsedInputs = GroupName + "/used-inputs"
+
 	// AnnotationExpiresAt is the expiry of the published token, RFC 3339.
 	AnnotationExpiresAt = GroupName + "/expires-at"
 )

@@ -97,7 +97,7 @@ func (o Observation) newGrant() Verdict {
 	case open != nil && open.isStill(o.Inputs.used) && !open.belongsTo(o.Inputs.used):
 		return Verdict{Hold: OtherInputs}
 	case open != nil && open.isStill(o.Inputs.used):
-	case grant == nil && o.inputWasUsed():
+	case grant == nil && o.inputWasUsed() && !o.asked():
 		return Verdict{Hold: Ended}
 	case grant == nil:
 	case d.inputs.Used.changed(o.Inputs.used) && once && !o.freshInput():

@@ -107,6 +107,12 @@ func (d Document) See(given Given) Seen {
 	return seen
 }
 
+// CountAsUsed counts a seed or a code as used that stands beside a state nobody can read: it may
+// have been, and sending it again would look like theft.
+func (d *Document) CountAsUsed(seen Seen) {
+	d.inputs.Used.Seed, d.inputs.Used.Code = seen.used.Seed, seen.used.Code
+}
+
 // issuer is the accounts URL of the living grant, or of the one that there would be.
 func (d Document) issuer(given Given) string {
 	if d.grant != nil {
