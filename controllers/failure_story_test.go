@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -15,6 +16,7 @@ import (
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
 	"github.com/spaces-operator/spaces-credential-operator/internal/backoff"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 var _ = Describe("A service that refuses", func() {
@@ -262,6 +264,27 @@ var _ = Describe("Bad input", func() {
 		w.apply(client, login, byPassword("bot"))
 		o.reconcile("bot")
 		w.expectReady("bot")
+	})
+
+	It("an environment is named to those who may use it, and one for others is told like one that is not there", func() {
+		of := func(name string, namespaces ...string) *spacesauth.Client {
+			environment := o.Environments["staging"].Environment()
+			environment.Name, environment.Namespaces = name, namespaces
+			service, err := spacesauth.New(environment, spacesauth.WithClock(w.clock))
+			Expect(err).NotTo(HaveOccurred())
+			return service
+		}
+		o.Environments["team-b-only"], o.Environments["for-us"] = of("team-b-only", "team-b"), of("for-us", w.namespace)
+		said := map[string]string{}
+		for _, name := range []string{"team-b-only", "nowhere"} {
+			w.apply(byPassword(name, func(c *v1alpha1.SpacesCredential) { c.Spec.Environment = name }))
+			o.reconcile(name)
+			w.expectCondition(name, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonUnknownEnvironment)
+			message := meta.FindStatusCondition(w.credential(name).Status.Conditions, v1alpha1.ConditionStalled).Message
+			said[name] = strings.ReplaceAll(message, name, "?")
+		}
+		Expect(said["team-b-only"]).To(Equal(said["nowhere"]))
+		Expect(said["nowhere"]).To(And(ContainSubstring("staging"), ContainSubstring("for-us"), Not(ContainSubstring("team-b"))))
 	})
 
 	It("the message on an unknown environment names it and those that are known", func() {

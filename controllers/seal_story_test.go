@@ -5,6 +5,9 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +24,7 @@ import (
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
 	"github.com/spaces-operator/spaces-credential-operator/internal/seal"
 	"github.com/spaces-operator/spaces-credential-operator/internal/statekey"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 // anything is what has nothing against a new key.
@@ -212,6 +216,26 @@ var _ = Describe("The keys of states", func() {
 		w.expectNothingLost()
 	})
 
+	It("the commands of docs/backup.md name the key of each state and rotate it", func() {
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		o := w.operator()
+		o.reconcile("bot")
+		old := sealedWith("bot")
+		list, rotate := backupCommands()
+		Expect(w.bash(list)).To(ContainSubstring(w.namespace + "/bot-grant " + old + "\n"))
+
+		w.bash(strings.NewReplacer(
+			"spaces-credential-operator-system", w.namespace, v1alpha1.StateKeySecretName, "keys", "sleep 90", ": sleep 90",
+		).Replace(rotate))
+		mirrors.end(w.namespace) // kubectl wrote here
+		Expect(w.keys.Refresh(w.ctx)).To(Succeed())
+		o.settle("bot", lifetime)
+		Expect(sealedWith("bot")).NotTo(Equal(old))
+		Expect(w.bash(list)).To(ContainSubstring(w.namespace + "/bot-grant " + sealedWith("bot") + "\n"))
+		w.expectReady("bot")
+		w.expectNothingLost()
+	})
+
 	It("a state whose key was taken away is waited for, and used again when the key is back", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		w.operator().reconcile("bot")
@@ -324,3 +348,29 @@ var _ = Describe("The audit", func() {
 		Expect(lines).To(Equal(map[string]int{"spent a grant": 2, "asked for a revocation": 1}))
 	})
 })
+
+// backupCommands are the two blocks of commands in docs/backup.md.
+func backupCommands() (list, rotate string) {
+	GinkgoHelper()
+	page, err := os.ReadFile(filepath.Join("..", "docs", "backup.md"))
+	Expect(err).NotTo(HaveOccurred())
+	var blocks []string
+	for _, part := range strings.Split(string(page), "```console\n")[1:] {
+		block, _, _ := strings.Cut(part, "```")
+		blocks = append(blocks, block)
+	}
+	Expect(blocks).To(HaveLen(2))
+	return blocks[0], blocks[1]
+}
+
+// bash runs commands as somebody who may do everything in the cluster.
+func (w *world) bash(script string) string {
+	GinkgoHelper()
+	kubeconfig, err := testbed.WriteKubeconfig(GinkgoT().TempDir(), plane.Config)
+	Expect(err).NotTo(HaveOccurred())
+	command := exec.CommandContext(w.ctx, "bash", "-euo", "pipefail", "-c", script)
+	command.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "PATH="+plane.Assets+":"+os.Getenv("PATH"))
+	said, err := command.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), string(said))
+	return string(said)
+}

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 time=${1:-10s}
 failed=0
-for package in ./internal/spacesauth ./internal/secrettemplate ./internal/grantstate; do
+for package in ./internal/spacesauth ./internal/secrettemplate ./internal/grantstate ./internal/seal; do
   for target in $(go test "$package" -list '^Fuzz' | grep '^Fuzz'); do
     echo "fuzz: $target in $package, for $time"
     # Looking for the shortest form of every odd input would take most of the time.
