@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
 )
 
 // noteLimit is the length of an event's note that the API server takes, in bytes.
@@ -173,5 +174,27 @@ var _ = Describe("An input that is far too long", func() {
 		w.operator().reconcile("bot")
 		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInputInvalid)
 		Expect(w.spaces.Ledger().Calls).To(BeEmpty())
+	})
+})
+
+var _ = Describe("A refresh token that is too long to be kept", func() {
+	It("is revoked at once, and a sign-in by password is not made again and again", func() {
+		w := newWorld(fakespaces.WithRefreshTokenLength(5000))
+		o := w.operator()
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.settle("bot", time.Hour)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGrantRejected)
+		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(1))
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+		Expect(w.secret("bot")).To(BeNil())
+	})
+
+	It("a seed that is too long is told before it is sent", func() {
+		w := newWorld(fakespaces.WithRefreshTokenLength(5000))
+		o := w.operator()
+		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+		o.settle("bot", time.Minute)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInputInvalid)
+		Expect(w.calls(fakespaces.OperationRefresh)).To(BeZero())
 	})
 })

@@ -67,8 +67,9 @@ func ownedBy(credential *v1alpha1.SpacesCredential) grantstate.Owned {
 
 // rendering is what was rendered last: what it was made from, and the digest of the content.
 type rendering struct {
-	from   string
-	digest string
+	from       string
+	generation int64
+	digest     string
 }
 
 // renderedFrom names all that the content is made from: as long as it is the same, nothing is

@@ -19,6 +19,10 @@ import (
 // of a few KiB, and a seed must fit into the state beside the answers of the service.
 const maxInput = 64 << 10
 
+// maxSent bounds a seed, a code and its verifier, which stand in the state until the service has
+// judged them.
+const maxSent = spacesauth.MaxRefreshToken
+
 // clientIDKey is the key whose value is a client ID by its very name.
 const clientIDKey = "client_id"
 
@@ -120,7 +124,7 @@ func (r *Reconciler) readGrantInput(ctx context.Context, credential *v1alpha1.Sp
 		if err != nil {
 			return err
 		}
-		in.given.Seed = reading.value(ref.Key)
+		in.given.Seed = reading.bounded(ref.Key, maxSent)
 		in.grantProblem = reading.problem
 	case spec.AuthorizationCode != nil:
 		ref := spec.AuthorizationCode.SecretRef
@@ -128,8 +132,8 @@ func (r *Reconciler) readGrantInput(ctx context.Context, credential *v1alpha1.Sp
 		if err != nil {
 			return err
 		}
-		in.given.Code.Code = reading.value(ref.CodeKey)
-		in.given.Code.CodeVerifier = reading.value(ref.CodeVerifierKey)
+		in.given.Code.Code = reading.bounded(ref.CodeKey, maxSent)
+		in.given.Code.CodeVerifier = reading.bounded(ref.CodeVerifierKey, maxSent)
 		in.given.Code.RedirectURI = spec.AuthorizationCode.RedirectURI
 		in.grantProblem = authorizationPending(credential, reading.problem)
 	case spec.Anonymous != nil:
@@ -177,7 +181,10 @@ func isInputType(t corev1.SecretType) bool {
 
 // value returns the value of key without one trailing newline, which
 // --from-file leaves. It names the missing key, never those that exist.
-func (i *inputReading) value(key string) spacesauth.Secret {
+func (i *inputReading) value(key string) spacesauth.Secret { return i.bounded(key, maxInput) }
+
+// bounded is value, of at most so many bytes.
+func (i *inputReading) bounded(key string, most int) spacesauth.Secret {
 	if i.problem.isTrouble() {
 		return spacesauth.Secret{}
 	}
@@ -191,8 +198,8 @@ func (i *inputReading) value(key string) spacesauth.Secret {
 		i.problem = keyMissing(i.name, key)
 	case value == "":
 		i.problem = keyEmpty(i.name, key)
-	case len(value) > maxInput:
-		i.problem = keyTooLong(i.name, key, maxInput)
+	case len(value) > most:
+		i.problem = keyTooLong(i.name, key, most)
 	case strings.ContainsFunc(value, isUnprintable):
 		i.problem = keyUnprintable(i.name, key)
 	}

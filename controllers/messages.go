@@ -353,6 +353,11 @@ func unreadable(name, detail string) outcome {
 		"The state Secret %q cannot be read: %s. It is left as it is. Run the operator version that wrote it, or delete the Secret to give up its grant.", name, detail)
 }
 
+func stateFull(size int) outcome {
+	return blockedBy(v1alpha1.ReasonInputInvalid,
+		"The state of this object has %d KiB, and the next answer of the service might not fit into it. Nothing is sent. Name fewer keys, labels and annotations in spec.secretTemplate and spec.stateLabels.", size>>10)
+}
+
 func nobodys(name string) outcome {
 	return blockedBy(v1alpha1.ReasonStateUnreadable,
 		"The state Secret %q is not one that this operator made for this object, or it was damaged: it carries no seal that fits. "+

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -11,6 +12,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/seal"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
@@ -139,11 +141,20 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 	claimed, timeout := turn.began, c.client.Environment().Timeout()
 	work := context.WithoutCancel(ctx)
 
-	claiming, end := r.until(work, claimed.Add(timeout))
-	err := r.update(claiming, s, func(d *grantstate.Document) {
+	claim := func(d *grantstate.Document) {
 		d.Claim(c.spend, s.credential, r.Holder, claimed, timeout)
-		d.Own(ownedBy(s.credential))
-	})
+		if r.isAllPublished(s) {
+			d.OwnOnly(ownedBy(s.credential))
+		} else {
+			d.Own(ownedBy(s.credential))
+		}
+	}
+	if full := hasRoom(s.document, claim); full.isTrouble() {
+		turn.giveBack()
+		return full, nil
+	}
+	claiming, end := r.until(work, claimed.Add(timeout))
+	err := r.update(claiming, s, claim)
 	end()
 	if err != nil {
 		turn.giveBack()
@@ -158,12 +169,31 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 	turn.made(err)
 	r.Metrics.Called(c.client.Environment().Name, string(c.spend.By()), err)
 	r.auditSpend(ctx, s, c.spend.By(), err)
+	if entry := s.document.Unkeepable(c.spend, got.Unkeepable, r.Clock.Now()); entry != nil {
+		r.memory.change(s.key, func(known *recollection) { known.unkept = append(slices.Clone(known.unkept), *entry) })
+	}
 	r.memory.keep(s.key, s.document.Answer(c.spend, s.credential, got, err, r.Clock.Now()))
 	s.signedIn = c.spend.By() == v1alpha1.GrantTypePassword || c.spend.By() == v1alpha1.GrantTypeAnonymous
 
 	saving, end := r.until(work, claimed.Add(timeout+saveMargin))
 	defer end()
 	return outcome{}, r.saveAnswers(saving, s.key)
+}
+
+// largestAnswer is more than an answer adds to a document: three tokens, and the one of before,
+// which may stay published until the new one is verified.
+const largestAnswer = 4*spacesauth.MaxToken + spacesauth.MaxRefreshToken + 16<<10
+
+// hasRoom says when the answer to a claim might not fit into the state any more. Nothing is sent
+// then: what cannot be saved is lost.
+func hasRoom(d grantstate.Document, claim func(*grantstate.Document)) outcome {
+	d = d.Clone()
+	claim(&d)
+	content, err := d.Bytes()
+	if err != nil || seal.SizeOf(len(content)+largestAnswer) > seal.MaxSize {
+		return stateFull(len(content))
+	}
+	return outcome{}
 }
 
 // tellAnswer reads the document that the save left, and tells what holds up what is wanted.

@@ -55,7 +55,9 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (outcome, error) {
 	if claim != "" {
 		want.annotations[v1alpha1.AnnotationClaim] = claim
 	}
-	r.memory.change(s.key, func(known *recollection) { known.rendering = rendering{from: from, digest: want.digest()} })
+	r.memory.change(s.key, func(known *recollection) {
+		known.rendering = rendering{from: from, generation: s.credential.Generation, digest: want.digest()}
+	})
 	known := r.memory.of(s.key).published
 	switch {
 	case s.published.whose == absent && known.resourceVersion == "":
@@ -67,6 +69,13 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (outcome, error) {
 		return outcome{}, nil
 	}
 	return r.patchPublished(ctx, s, s.published, want)
+}
+
+// isAllPublished tells that the published Secret holds what this generation of spec asks for, and
+// nothing else of ours, as this process wrote or read it.
+func (r *Reconciler) isAllPublished(s *scope) bool {
+	known := r.memory.of(s.key)
+	return s.published.digest != "" && s.published.digest == known.rendering.digest && known.rendering.generation == s.credential.Generation
 }
 
 // noteContent records what is about to be published that was not before, so that it can

@@ -135,6 +135,7 @@ var _ = Describe("Adoption", func() {
 	It("a Secret that carries the UID of another living credential is not taken for one that was left", func() {
 		w.apply(byPassword("other"))
 		leave(func(left *corev1.Secret) {
+			left.OwnerReferences = nil
 			left.Annotations[v1alpha1.AnnotationCredentialUID] = string(w.credential("other").UID)
 		})
 		w.apply(byPassword("bot"))

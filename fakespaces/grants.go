@@ -3,6 +3,7 @@ package fakespaces
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -117,7 +118,9 @@ func (s *Service) newGrant(client, user, origin string, scopes []string) *grant 
 
 // rotate gives the grant a new refresh token.
 func (s *Service) rotate(g *grant) {
-	g.current = &refreshToken{value: s.randomHex(), grant: g}
+	value := s.randomHex()
+	value += strings.Repeat("0", max(0, s.refreshTokenLength-len(value)))
+	g.current = &refreshToken{value: value, grant: g}
 	s.refreshTokens[g.current.value] = g.current
 	s.secrets.note(g.current.value)
 }

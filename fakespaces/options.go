@@ -69,6 +69,12 @@ func WithRotation(rotation Rotation) Option {
 	return func(s *Service) { s.SetRotation(rotation) }
 }
 
+// WithRefreshTokenLength makes refresh tokens at least that long, in bytes; the default is the
+// length in the vendor's examples. RFC 6749 sets no limit.
+func WithRefreshTokenLength(length int) Option {
+	return func(s *Service) { s.refreshTokenLength = length }
+}
+
 // WithReuseDetection sets whether a spent refresh token that comes again kills
 // the whole grant with all its access tokens (RFC 9700 section 4.14.2); the
 // default is true. When false it is merely refused.

@@ -15,7 +15,9 @@ import (
 type Service struct {
 	now    func() time.Time
 	random io.Reader
-	stall  time.Duration
+	// refreshTokenLength is the least length of a refresh token, in bytes.
+	refreshTokenLength int
+	stall              time.Duration
 
 	// mutex guards all that follows. It is never held while a caller's
 	// function runs, while an answer is written, or while anything waits.

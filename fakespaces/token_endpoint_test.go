@@ -183,3 +183,11 @@ func TestATokenWorksUntilItExpires(t *testing.T) {
 	w.expectWorks(token.access, false)
 	w.expectWorks("unknown", false)
 }
+
+func TestRefreshTokensCanBeLong(t *testing.T) {
+	w := newWorld(t, fakespaces.WithRefreshTokenLength(5000))
+	token := w.Service.IssueGrant("app", "ann", "spaces")
+	if len(token) != 5000 {
+		t.Errorf("it has %d bytes", len(token))
+	}
+}

@@ -3,6 +3,7 @@ package grantstate
 import (
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"time"
 
@@ -64,10 +65,6 @@ type Owned struct {
 	Labels      []string
 	Annotations []string
 	StateLabels []string
-}
-
-func (p Owned) count() int {
-	return len(p.Keys) + len(p.Labels) + len(p.Annotations) + len(p.StateLabels)
 }
 
 // Terms repeats spec.revocation.
@@ -176,16 +173,34 @@ func (d Document) Owned() Owned { return d.owned }
 // Own notes what is about to be published beside what was, and tells whether any
 // of it is new.
 func (d *Document) Own(p Owned) bool {
-	before := d.owned.count()
+	before := d.owned
 	d.owned.Keys = union(d.owned.Keys, p.Keys)
 	d.owned.Labels = union(d.owned.Labels, p.Labels)
 	d.owned.Annotations = union(d.owned.Annotations, p.Annotations)
 	d.owned.StateLabels = union(d.owned.StateLabels, p.StateLabels)
-	return d.owned.count() > before
+	return !reflect.DeepEqual(d.owned, before)
 }
 
-func union(a, b []string) []string {
-	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
+// maxOwned bounds each list of what was published and may have to be removed again: four times
+// what a spec can name.
+const maxOwned = 128
+
+// union adds what is new. A list that edits filled, while nothing could be published, forgets
+// what it holds longest.
+func union(before, now []string) []string {
+	all := slices.Clone(before)
+	for _, name := range slices.Sorted(slices.Values(now)) {
+		if !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all[max(0, len(all)-maxOwned):]
+}
+
+// OwnOnly notes that what is published holds nothing else of ours.
+func (d *Document) OwnOnly(p Owned) {
+	d.owned = Owned{}
+	d.Own(p)
 }
 
 // Serves notes the generation of spec that the token serves that is to be published, and

@@ -90,6 +90,19 @@ func (a Answer) Unkept(now time.Time) *Listed {
 	return &entry
 }
 
+// Unkeepable lists a refresh token that a call brought and no document can keep, as due now, or
+// nil where the policy spares it.
+func (d Document) Unkeepable(s Spend, token spacesauth.Secret, now time.Time) *Listed {
+	if token.Empty() || d.terms.Never() {
+		return nil
+	}
+	g := s.grant
+	g.RefreshToken = kept{token}
+	entry := listed(&g, now, now)
+	entry.GiveUpTime = d.terms.Deadline(now)
+	return &entry
+}
+
 // Record writes a into d. An answer whose claim still stands is the expected case;
 // any other is late, because another process took over meanwhile. A late answer is
 // dropped only when the document has a newer token of the same grant.

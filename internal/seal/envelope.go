@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,6 +87,12 @@ func (r Keyring) Seal(place Place, document []byte) ([]byte, error) {
 		return nil, fmt.Errorf("sealing a state document: it has %d bytes, and only %d would be read again", len(sealed), MaxSize)
 	}
 	return sealed, nil
+}
+
+// SizeOf is at least how large a document of that many bytes is when it is sealed.
+func SizeOf(document int) int {
+	const clear = 1 << 10 // names and IDs, each bounded by Kubernetes, and what GCM adds
+	return base64.StdEncoding.EncodedLen(document) + clear
 }
 
 // Open opens what a Secret of that namespace and name holds. Its errors are [ErrBroken],

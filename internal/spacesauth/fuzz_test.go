@@ -33,6 +33,7 @@ var kinds = []Kind{
 // few made of them has repeated something.
 var details = []string{
 	"no known error code", "a redirect, which is not followed", "the answer could not be read",
+	"the answer holds a refresh token that is longer than 4 KiB or no visible ASCII, and cannot be kept",
 	"the answer holds a refresh token but no usable access token", "the answer holds no usable token",
 }
 
@@ -191,7 +192,7 @@ func FuzzTokenAnswer(f *testing.F) {
 		default:
 			expectUsable(t, got)
 		}
-		if token, whole := lastToken(body); good && whole && token != "" && len(body) < maxBody && got.RefreshToken.Reveal() != token {
+		if token, whole := lastToken(body); good && whole && token != "" && len(body) < maxBody && got.RefreshToken.Reveal()+got.Unkeepable.Reveal() != token {
 			t.Errorf("the refresh token %q is lost: got %q", token, got.RefreshToken.Reveal())
 		}
 		if !good && !got.RefreshToken.Empty() {
@@ -210,6 +211,7 @@ func FuzzRefreshTokenBeforeDamage(f *testing.F) {
 	} {
 		f.Add("", "rt-1", []byte(after))
 		f.Add(`"scope":["a"],"expires_in":60`, "rt \u00e4\"\\", []byte(after))
+		f.Add("", "rt\"\\"+strings.Repeat("x", 4096), []byte(after))
 	}
 	f.Fuzz(func(t *testing.T, before, token string, after []byte) {
 		if before != "" && !json.Valid([]byte("{"+before+"}")) {
@@ -232,8 +234,11 @@ func FuzzRefreshTokenBeforeDamage(f *testing.F) {
 		}
 		got, err := answering(canned{status: 200, body: append([]byte(body), after...)}).
 			Token(context.Background(), Application{ID: "app"}, RefreshTokenGrant{RefreshToken: NewSecret("sent")}, nil)
-		if got.RefreshToken.Reveal() != token {
+		if held := got.RefreshToken.Reveal() + got.Unkeepable.Reveal(); held != token {
 			t.Errorf("it is lost (%v)", err)
+		}
+		if keepable := bounded(token, MaxRefreshToken) != ""; keepable == got.RefreshToken.Empty() || !keepable && KindOf(err) != KindRejectedGrant {
+			t.Errorf("of %d bytes, kept: %v (%v)", len(token), !got.RefreshToken.Empty(), err)
 		}
 		if err != nil {
 			expectKnownFailure(t, err, 200)

@@ -42,7 +42,7 @@ func (c *Client) Guest(ctx context.Context, guest Guest, beforeSending func() er
 		return Answer{}, judgeRefusal(reply)
 	}
 	fields, _ := readFields(reply.body)
-	token := NewSecret(headerSafe(text(fields["token"])))
+	token := NewSecret(bounded(text(fields["token"]), MaxToken))
 	if token.Empty() {
 		if text(fields["error"]) != "" {
 			return Answer{}, judgeRefusal(reply)

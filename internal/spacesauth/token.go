@@ -15,12 +15,19 @@ const (
 	maxLifetime = 10 * 365 * 24 * time.Hour
 	// maxText bounds the scope and the token type of an answer.
 	maxText = 2048
+	// MaxRefreshToken is the longest refresh token that is kept, in bytes, and MaxToken the longest
+	// access or ID token. Those that services give are far shorter, and all must fit into a Secret.
+	MaxRefreshToken = 4 << 10
+	MaxToken        = 16 << 10
 )
 
 // Answer is what the token endpoint gave, RFC 6749 §5.1.
 type Answer struct {
 	AccessToken  Secret
 	RefreshToken Secret
+	// Unkeepable is a refresh token that is too long to be kept, or has characters that no
+	// request can carry. It comes with an error, and is worth revoking.
+	Unkeepable Secret
 	// IDToken is the OpenID Connect ID token; often absent.
 	IDToken Secret
 	// TokenType is the scheme of the Authorization header, "Bearer" when the answer
@@ -42,14 +49,18 @@ func (c *Client) judgeToken(r reply, issueTime time.Time) (Answer, error) {
 	}
 	fields, whole := readFields(r.body)
 	answer := Answer{
-		AccessToken:  NewSecret(headerSafe(text(fields["access_token"]))),
-		RefreshToken: NewSecret(text(fields["refresh_token"])),
-		IDToken:      NewSecret(text(fields["id_token"])),
+		AccessToken:  NewSecret(bounded(text(fields["access_token"]), MaxToken)),
+		RefreshToken: NewSecret(bounded(text(fields["refresh_token"]), MaxRefreshToken)),
+		IDToken:      NewSecret(bounded(text(fields["id_token"]), MaxToken)),
 		TokenType:    tokenType(text(fields["token_type"])),
 		Scope:        clean(scopeText(fields["scope"])),
 		IssueTime:    issueTime,
 	}
 	answer.Lifetime = c.lifetimeOf(fields["expires_in"], answer)
+	if given := text(fields["refresh_token"]); given != "" && answer.RefreshToken.Empty() {
+		// The grant moved on to a token that cannot be kept: to sign in anew brings another one.
+		return Answer{Unkeepable: NewSecret(given)}, &Error{Kind: KindRejectedGrant, StatusCode: r.status, Detail: "the answer holds a refresh token that is longer than 4 KiB or no visible ASCII, and cannot be kept"}
+	}
 
 	if code := text(fields["error"]); code != "" && answer.AccessToken.Empty() {
 		failure := judgeRefusal(reply{status: r.status, body: r.body, retryAfter: r.retryAfter})
@@ -173,6 +184,14 @@ func headerSafe(value string) string {
 		}
 	}
 	return value
+}
+
+// bounded returns a token that can be kept and sent, or "".
+func bounded(value string, most int) string {
+	if len(value) > most {
+		return ""
+	}
+	return headerSafe(value)
 }
 
 // lifetimeOf reads expires_in as a number, numeric text or a fraction. Without a
