@@ -504,3 +504,93 @@ func (w *world) enforceLabel(key string) {
 	without := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "without-labels"}}
 	Eventually(func() error { return admin.Create(w.ctx, without.DeepCopy(), client.DryRunAll) }).WithTimeout(time.Minute).Should(HaveOccurred())
 }
+
+// policies are what config/policies holds, in force for the story's namespace alone.
+func (w *world) enforcePolicies() {
+	GinkgoHelper()
+	rendered, err := exec.Command(filepath.Join(plane.Assets, "kubectl"), "kustomize", filepath.Join("..", "config", "policies")).Output()
+	Expect(err).NotTo(HaveOccurred())
+	documents := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(rendered), 4096)
+	for {
+		object := &unstructured.Unstructured{}
+		err := documents.Decode(object)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		Expect(err).NotTo(HaveOccurred())
+		if object.GetKind() == "ValidatingAdmissionPolicyBinding" {
+			Expect(unstructured.SetNestedField(object.Object, map[string]any{
+				"namespaceSelector": map[string]any{"matchLabels": map[string]any{corev1.LabelMetadataName: w.namespace}},
+			}, "spec", "matchResources")).To(Succeed())
+		}
+		Expect(admin.Create(w.ctx, object)).To(Succeed())
+		DeferCleanup(func() { Expect(admin.Delete(w.ctx, object)).To(Succeed()) })
+	}
+	forged := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "forged-grant"}, Type: v1alpha1.SecretTypeGrantState}
+	Eventually(func() error { return admin.Create(w.ctx, forged.DeepCopy(), client.DryRunAll) }).WithTimeout(time.Minute).
+		Should(MatchError(ContainSubstring("made and changed by the SpacesCredential operator alone")))
+}
+
+// as is a client of somebody whom no right but a policy's is missing.
+func as(user string) client.WithWatch {
+	GinkgoHelper()
+	config := rest.CopyConfig(plane.Config)
+	config.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: []string{"system:masters"}}
+	server, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	return mirrors.counting(server)
+}
+
+var _ = Describe("The policies of config/policies", func() {
+	It("nobody but the operator makes or changes a state, and all else goes on as before", func() {
+		w := newWorld()
+		w.enforcePolicies()
+		o := w.operator()
+		o.Live = o.faults.client(as("system:serviceaccount:spaces-credential-operator-system:spaces-credential-operator-controller-manager"))
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.settle("bot", 2*lifetime)
+		w.expectReady("bot")
+
+		tenant := as("tenant")
+		refuses := func(object client.Object, change func()) {
+			GinkgoHelper()
+			change()
+			Expect(tenant.Update(w.ctx, object)).To(MatchError(ContainSubstring("operator alone")))
+		}
+		state := func() *corev1.Secret { return w.secret("bot-grant") }
+		s := state()
+		refuses(s, func() { s.Data[v1alpha1.StateKey] = []byte("forged") })
+		s = state()
+		refuses(s, func() { s.Finalizers = nil })
+		s = state()
+		refuses(s, func() { s.Labels[v1alpha1.LabelSecret] = v1alpha1.SecretPublished })
+		input := w.secret("bot-login")
+		refuses(input, func() { input.Finalizers = []string{v1alpha1.FinalizerGrant} })
+		input = w.secret("bot-login")
+		refuses(input, func() { input.Labels = map[string]string{v1alpha1.LabelManagedBy: v1alpha1.ManagedByValue} })
+
+		// What a tenant, a tool and a restore may do as before.
+		input = w.secret("bot-login")
+		input.Labels = map[string]string{v1alpha1.LabelManagedBy: "Helm"}
+		Expect(tenant.Update(w.ctx, input)).To(Succeed())
+		published := w.secret("bot")
+		published.Annotations["auth.spaces-operator.io/rejected"] = published.Annotations[v1alpha1.AnnotationFingerprint]
+		published.OwnerReferences = nil
+		Expect(tenant.Update(w.ctx, published)).To(Succeed())
+		restored := state()
+		restored.ObjectMeta = metav1.ObjectMeta{Namespace: w.namespace, Name: "restored-grant", Labels: restored.Labels, Finalizers: restored.Finalizers}
+		Expect(as("system:serviceaccount:velero:velero").Create(w.ctx, restored)).To(Succeed())
+		Expect(tenant.Delete(w.ctx, restored)).To(Succeed())
+		o.settle("restored", 10*time.Second)
+		Expect(w.secret("restored-grant")).To(BeNil())
+
+		Expect(tenant.Delete(w.ctx, state())).To(Succeed())
+		o.settle("bot", 10*time.Second)
+		w.expectReady("bot")
+		Expect(w.spaces.Ledger().GrantsLive).To(Equal(1), "the emergency stop revoked the old one")
+		w.delete(w.credential("bot"))
+		o.settle("bot", 10*time.Second)
+		Expect(w.exists("bot")).To(BeFalse())
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+	})
+})
