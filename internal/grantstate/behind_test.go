@@ -1,6 +1,8 @@
 package grantstate
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -56,5 +58,24 @@ func TestTheNewerOfTwoDocumentsIsTold(t *testing.T) {
 	recorded := Document{claims: 3}
 	if !open.IsOlderThan(recorded) || recorded.IsOlderThan(open) || recorded.IsOlderThan(recorded) || !recorded.IsOlderThan(Document{claims: 4}) {
 		t.Error("they are told wrong")
+	}
+}
+
+func TestWhatIsOwnedIsBoundedAndForgottenOnceItIsGone(t *testing.T) {
+	var d Document
+	for i := range 1000 {
+		if !d.Own(Owned{Keys: []string{fmt.Sprint(i)}}) {
+			t.Fatalf("%d is no news", i)
+		}
+	}
+	if keys := d.Owned().Keys; len(keys) != maxOwned || keys[len(keys)-1] != "999" {
+		t.Errorf("%d names are kept, the last is %s", len(keys), keys[len(keys)-1])
+	}
+	if d.Own(Owned{Keys: []string{"999"}}) {
+		t.Error("what is known is news")
+	}
+	d.OwnOnly(Owned{Keys: []string{"b", "a"}})
+	if keys := d.Owned().Keys; !slices.Equal(keys, []string{"a", "b"}) {
+		t.Errorf("kept %v", keys)
 	}
 }

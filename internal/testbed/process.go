@@ -37,6 +37,9 @@ func StartProcess(command *exec.Cmd, log io.Writer) (*Process, error) {
 	return p, nil
 }
 
+// ID is the process ID.
+func (p *Process) ID() int { return p.command.Process.Pid }
+
 // Signal sends a signal. The error is [os.ErrProcessDone] if the process is gone.
 func (p *Process) Signal(signal syscall.Signal) error { return p.command.Process.Signal(signal) }
 

@@ -15,6 +15,7 @@ const (
 	policyNever
 	seedUnsent      // somebody's seed that no operator ever sent
 	lostWithAnswer  // the soak lost the answer that told of it
+	ofHostile       // it is a hostile tenant's, whose states are what chance made of them
 	lostWithProcess // the soak killed or froze the process that had just been told
 )
 

@@ -41,7 +41,7 @@ func (s *soak) figures() ([]figure, error) {
 	}
 	ledger, absences := s.service.Ledger(), s.cluster.apiServer.all()
 	left, renewals := s.left(ledger.Grants, absences)
-	excused := s.sentAgain(absences)
+	excused, theirs := s.sentAgain(absences)
 	codes := ledger.CodesSentAgainAfterDelivery
 	return []figure{
 		{name: "operators killed, frozen or asked to end", number: s.processes.kills},
@@ -65,9 +65,14 @@ func (s *soak) figures() ([]figure, error) {
 		{name: "grants left, seeds that were replaced before they were sent", number: left[seedUnsent]},
 		{name: "grants left, lost with an answer that the soak lost", number: left[lostWithAnswer]},
 		{name: "grants left, lost with a process that the soak killed or froze", number: left[lostWithProcess]},
+		{name: "deeds of hostile tenants", number: s.hostiles.deeds()},
+		{name: "grants left, of hostile tenants", number: left[ofHostile]},
+		{name: "refresh tokens of hostile tenants sent again, by what they did to themselves", number: theirs},
+		{name: "most memory that an operator needed, in MiB", number: s.processes.memory},
+		{name: "of these, more than it may need", number: max(0, s.processes.memory-mostMemory), wrong: true},
 		{name: "grants left, unexplained", number: left[unexplained], wrong: true},
 		{name: "refresh tokens and codes sent again after their answer was delivered to a process that the soak killed or froze", number: excused},
-		{name: "refresh tokens and codes sent again after their answer was delivered", number: ledger.SentAgainAfterDelivery + codes - excused, wrong: true},
+		{name: "refresh tokens and codes sent again after their answer was delivered", number: ledger.SentAgainAfterDelivery + codes - excused - theirs, wrong: true},
 		{name: "seconds in which a published token did not work before its time", number: s.checks.dead, wrong: true},
 		{name: "foreign Secrets changed", number: s.findings.foreignChanged, wrong: true},
 		{name: "credentials that never recovered", number: s.findings.unrecovered, wrong: true},
@@ -97,6 +102,10 @@ func (s *soak) left(grants []fakespaces.GrantRecord, absences []absence) (left m
 		if grant.State != fakespaces.GrantLive {
 			continue
 		}
+		if isHostile(grant.User) {
+			left[ofHostile]++
+			continue
+		}
 		owner := s.population.byUser[grant.User]
 		why := explain(grant, owner.never, spends.touched[grant.ID], spends.made, s.processes.deaths, absences)
 		left[why.reason]++
@@ -117,9 +126,14 @@ func times(grant fakespaces.GrantRecord) string {
 }
 
 // sentAgain prints a line for each refresh token and code that came again after its answer
-// had been delivered, and counts those whose answer went with a process.
-func (s *soak) sentAgain(absences []absence) (excused int) {
+// had been delivered, and counts those whose answer went with a process, and apart from them
+// those of hostile tenants, who put old states back.
+func (s *soak) sentAgain(absences []absence) (excused, theirs int) {
 	for _, one := range s.service.spends.again {
+		if isHostile(one.first.user) {
+			theirs++
+			continue
+		}
 		why := "nothing explains it"
 		if taken := one.first.takenBy(s.processes.deaths, absences); taken != nil {
 			excused++
@@ -128,7 +142,7 @@ func (s *soak) sentAgain(absences []absence) (excused int) {
 		s.Say("sent again at %s: the %s of %s, answered before at %s: %s", one.at.Format(clockTime), spentKind(one.first.operation),
 			s.population.byUser[one.first.user], one.first.answered.Format(clockTime), why)
 	}
-	return excused
+	return excused, theirs
 }
 
 // spentKind is what an operation spends.

@@ -29,29 +29,31 @@ const (
 	recoverLimit = 3 * time.Minute
 	// clockTime is how a moment is told: to be found in the logs of the operators.
 	clockTime = "15:04:05.000"
-	// deleteLimit leaves a revocation that failed once the time to be tried again.
-	deleteLimit = 4 * time.Minute
+	// deleteLimit leaves a revocation that failed once the time to be tried again, and outlasts the
+	// five minutes in which the key of a state that a hostile tenant made up could appear.
+	deleteLimit = 7 * time.Minute
 )
 
 func main() {
 	duration := flag.Duration("duration", 20*time.Minute, "for how long chance is at work; recovery and deletion come after it")
 	number := flag.Int("credentials", 200, "how many SpacesCredentials at the beginning")
+	hostile := flag.Int("hostile", 3, "how many hostile tenants, each in a namespace of its own")
 	seed := flag.Uint64("seed", 0, "of chance; 0 means the time of day")
 	flag.Parse()
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
 	testbed.Main("soak", func(ctx context.Context, program *testbed.Program) error {
-		return newSoak(program, *number, *seed).run(ctx, *duration)
+		return newSoak(program, *number, *hostile, *seed).run(ctx, *duration)
 	})
 }
 
 // soak is what runs.
 type soak struct {
 	*testbed.Program
-	number int
-	seed   uint64
-	chance *rand.Rand // of the deeds alone, so that a seed repeats their order
+	number, hostile int
+	seed            uint64
+	chance          *rand.Rand // of the deeds alone, so that a seed repeats their order
 
 	cluster    *cluster
 	service    *service
@@ -60,6 +62,7 @@ type soak struct {
 	person     *person
 	checks     *checks
 	deeds      *deeds
+	hostiles   *hostiles
 	findings   findings
 }
 
@@ -68,8 +71,8 @@ type findings struct {
 	unrecovered, undeleted, foreignChanged int
 }
 
-func newSoak(program *testbed.Program, number int, seed uint64) *soak {
-	return &soak{Program: program, number: number, seed: seed, chance: rand.New(rand.NewPCG(seed, seed))}
+func newSoak(program *testbed.Program, number, hostile int, seed uint64) *soak {
+	return &soak{Program: program, number: number, hostile: hostile, seed: seed, chance: rand.New(rand.NewPCG(seed, seed))}
 }
 
 // run lets it rain, waits for the sun, tidies up and, when all is stopped, judges.
@@ -119,6 +122,10 @@ func (s *soak) begin(ctx context.Context) (err error) {
 	s.person = &person{cluster: s.cluster, service: s.service, population: s.population, last: map[string]time.Time{}, say: s.Say}
 	s.checks = newChecks(s)
 	s.deeds = newDeeds(s)
+	s.hostiles = newHostiles(s, s.hostile)
+	if err := s.hostiles.settle(ctx); err != nil {
+		return err
+	}
 	return s.population.settle(ctx, s.number)
 }
 
@@ -142,6 +149,7 @@ func (s *soak) storm(ctx context.Context, duration time.Duration) {
 
 	ctx, cancel := context.WithTimeout(ctx, duration)
 	defer cancel()
+	running.Go(func() { s.hostiles.run(ctx) })
 	s.deeds.run(ctx)
 }
 
@@ -199,8 +207,13 @@ func (s *soak) delete(ctx context.Context) {
 	if err := s.checks.keep(context.WithoutCancel(ctx)); err != nil {
 		s.Say("the last words of the cluster are not kept: %v", err)
 	}
-	gone, err := s.population.deleteNamespaces(ctx)
-	for ; (err != nil || !gone) && wait(ctx, time.Second); gone, err = s.population.deleteNamespaces(ctx) {
+	goes := func() (bool, error) {
+		left, err := s.hostiles.leave(ctx)
+		gone, last := s.population.deleteNamespaces(ctx)
+		return gone && left, errors.Join(err, last)
+	}
+	gone, err := goes()
+	for ; (err != nil || !gone) && wait(ctx, time.Second); gone, err = goes() {
 	}
 	if !gone {
 		s.findings.undeleted++

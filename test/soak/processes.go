@@ -45,6 +45,8 @@ type processes struct {
 	// bereft counts the processes that ended by themselves because they had lost their
 	// lease, or found no API server; unasked those that ended for no such reason.
 	bereft, unasked int
+	// memory is the most that one of them needed, in MiB.
+	memory int
 
 	stopping context.CancelFunc
 	watching sync.WaitGroup
@@ -134,6 +136,7 @@ func (p *processes) keep(ctx context.Context) {
 			select {
 			case <-old.Ended:
 			default:
+				p.memory = max(p.memory, peakMemory(old.ID()))
 				continue
 			}
 			p.disturb(old)
