@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -213,4 +214,35 @@ func FuzzOpen(f *testing.F) {
 			t.Errorf("it opened for %v", at)
 		}
 	})
+}
+
+// Whatever somebody puts there, to find out that it is nobody's costs little memory.
+func TestNoContentCostsMuchToLookAt(t *testing.T) {
+	ring := newRing(t)
+	const mostSpent = 4 << 20
+	head := `{"version":1,"key":"` + ring.CurrentID() + `","namespace":"team-a","name":"bot-grant","credentialUID":"x",`
+	fill := func(begin, unit, end string) []byte {
+		return []byte(begin + strings.Repeat(unit, (seal.MaxSize-len(begin)-len(end))/len(unit)) + end)
+	}
+	for what, content := range map[string][]byte{
+		"a MiB of entries":            []byte(`{"version":1,"pending":[` + strings.Repeat("{},", 349_000) + "{}]}"),
+		"as many entries as are read": fill(head+`"pending":[`, "{},", "{}]}"),
+		"members without end":         fill(head, `"a":1,`, `"b":1}`),
+		"lists in lists":              fill(head+`"a":`, "[", "]}"),
+		"a sealed text of ours":       fill(head+`"sealed":"`, "AAAA", `"}`),
+		"a sealed list of numbers":    fill(head+`"sealed":[`, "1,", "1]}"),
+		"escapes":                     fill(head+`"name":"`, "\\u0000", `"}`),
+		"a long name of a key":        fill(`{"version":1,"sealed":"AAAA","key":"`, "a", `"}`),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, _, err := ring.Open("team-a", "bot-grant", content)
+		runtime.ReadMemStats(&after)
+		if err == nil {
+			t.Errorf("%s opens", what)
+		}
+		if spent := after.TotalAlloc - before.TotalAlloc; spent > mostSpent {
+			t.Errorf("%s: %d KiB were asked for", what, spent>>10)
+		}
+	}
 }
