@@ -17,7 +17,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
@@ -296,7 +295,7 @@ var _ = Describe("The keys of states", func() {
 	It("no key is made against the word of who starts the process", func() {
 		none := &statekey.Keys{Live: admin, Name: w.key("none"), Clock: w.clock, Random: rand.Reader}
 		Expect(none.Load(w.ctx, func(context.Context) error { return fmt.Errorf("there are sealed states") })).To(MatchError("there are sealed states"))
-		Expect(apierrors.IsNotFound(admin.Get(w.ctx, types.NamespacedName(w.key("none")), &corev1.Secret{}))).To(BeTrue())
+		Expect(apierrors.IsNotFound(admin.Get(w.ctx, w.key("none"), &corev1.Secret{}))).To(BeTrue())
 	})
 
 	It("who may write a Secret cannot make the keys be read again and again", func() {

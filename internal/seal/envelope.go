@@ -91,8 +91,8 @@ func (r Keyring) Seal(place Place, document []byte) ([]byte, error) {
 
 // SizeOf is at least how large a document of that many bytes is when it is sealed.
 func SizeOf(document int) int {
-	const clear = 1 << 10 // names and IDs, each bounded by Kubernetes, and what GCM adds
-	return base64.StdEncoding.EncodedLen(document) + clear
+	const around = 1 << 10 // names and IDs, each bounded by Kubernetes, and what GCM adds
+	return base64.StdEncoding.EncodedLen(document) + around
 }
 
 // Open opens what a Secret of that namespace and name holds. Its errors are [ErrBroken],

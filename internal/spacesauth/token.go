@@ -15,10 +15,11 @@ const (
 	maxLifetime = 10 * 365 * 24 * time.Hour
 	// maxText bounds the scope and the token type of an answer.
 	maxText = 2048
-	// MaxRefreshToken is the longest refresh token that is kept, in bytes, and MaxToken the longest
-	// access or ID token. Those that services give are far shorter, and all must fit into a Secret.
+	// MaxRefreshToken is the longest refresh token that is kept, in bytes. Those that services give
+	// are far shorter, and many must fit into a Secret.
 	MaxRefreshToken = 4 << 10
-	MaxToken        = 16 << 10
+	// MaxToken is the longest access or ID token that is kept, in bytes.
+	MaxToken = 16 << 10
 )
 
 // Answer is what the token endpoint gave, RFC 6749 §5.1.

@@ -249,7 +249,8 @@ func (h *hostiles) leave(ctx context.Context) (bool, error) {
 		}
 		for i := range secrets.Items {
 			if secret := &secrets.Items[i]; len(secret.Finalizers) > 1 {
-				if err := h.cluster.change(ctx, secret, map[string]any{"metadata": map[string]any{"finalizers": []string{v1alpha1.FinalizerGrant}}}); client.IgnoreNotFound(err) != nil {
+				err := h.cluster.change(ctx, secret, map[string]any{"metadata": map[string]any{"finalizers": []string{v1alpha1.FinalizerGrant}}})
+				if client.IgnoreNotFound(err) != nil {
 					return false, err
 				}
 			}
