@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
@@ -35,7 +34,7 @@ func (s *settings) loadKeys(ctx context.Context, live client.Client) (*statekey.
 	if err != nil {
 		return nil, err
 	}
-	keys := &statekey.Keys{Live: live, Name: name, Clock: clock.RealClock{}, Random: rand.Reader}
+	keys := &statekey.Keys{Live: live, Name: name, Clock: s.clock, Random: rand.Reader}
 	return keys, keys.Load(ctx, func(ctx context.Context) error { return s.mayMakeKey(ctx, live, name) })
 }
 

@@ -53,16 +53,21 @@ const graceMargin = 10 * time.Second
 // requests and answers, and with them every Secret.
 const maxLogLevel = 7
 
-func main() {
-	err := run(ctrl.SetupSignalHandler(), os.Args[1:], os.Stdout)
+func main() { operate(clock.RealClock{}) }
+
+// operate is the process, by a clock.
+func operate(c clock.WithTickerAndDelayedExecution) {
+	err := run(ctrl.SetupSignalHandler(), os.Args[1:], os.Stdout, c)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "spaces-credential-operator: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-// settings are the flags.
+// settings are the flags, and the one source of time.
 type settings struct {
+	clock clock.WithTickerAndDelayedExecution
+
 	environmentsFile        string
 	watchNamespaces         string
 	concurrency             int
@@ -79,6 +84,7 @@ type settings struct {
 	gracefulShutdownTimeout time.Duration
 	stateKeyFlag            string
 	newStateKey             bool
+	kubeconfig              string
 	zap                     zap.Options
 }
 
@@ -108,6 +114,7 @@ func parse(arguments []string, out io.Writer) (*settings, error) {
 	s.zap.BindFlags(flags)
 
 	err := flags.Parse(arguments)
+	s.kubeconfig = flags.Lookup(config.KubeconfigFlagName).Value.String()
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(out)
@@ -125,16 +132,20 @@ func parse(arguments []string, out io.Writer) (*settings, error) {
 	case s.concurrency < 1, s.qps <= 0, s.burst < 1, s.defaultTokenLifetime < time.Second:
 		return nil, fmt.Errorf("--max-concurrent-reconciles, --kube-api-qps and --kube-api-burst must be greater than 0, --default-token-lifetime at least 1s")
 	}
+	if _, err := s.stateKeySecret(); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
 // run starts the operator and returns when ctx ends or the lease is lost, after the
 // last answer of the service was saved.
-func run(ctx context.Context, arguments []string, out io.Writer) error {
+func run(ctx context.Context, arguments []string, out io.Writer, c clock.WithTickerAndDelayedExecution) error {
 	s, err := parse(arguments, out)
 	if err != nil || s == nil {
 		return err
 	}
+	s.clock = c
 	logger := zap.New(zap.UseFlagOptions(&s.zap))
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger)
@@ -146,11 +157,10 @@ func run(ctx context.Context, arguments []string, out io.Writer) error {
 	if err := addressesFree(s.metricsAddress, s.healthAddress); err != nil {
 		return err
 	}
-	kubernetes, err := config.GetConfig()
+	kubernetes, err := s.connect()
 	if err != nil {
-		return fmt.Errorf("no way to the API server; set --kubeconfig or KUBECONFIG: %w", err)
+		return err
 	}
-	kubernetes.QPS, kubernetes.Burst = float32(s.qps), s.burst
 	manager, reconciler, err := s.assemble(ctx, kubernetes, environments)
 	if err != nil {
 		return err
@@ -218,7 +228,7 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		Keys:               keys,
 		Environments:       environments,
 		DenySecretMetadata: list(s.denySecretMetadata),
-		Clock:              clock.RealClock{},
+		Clock:              s.clock,
 		Random:             rand.Reader,
 		Holder:             holder,
 		Events:             manager.GetEventRecorder(v1alpha1.FieldManager),

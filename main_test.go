@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 
 	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
@@ -33,7 +35,11 @@ func TestABadStartSaysWhatIsWrongInOneLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nowhere := filepath.Join(t.TempDir(), "kubeconfig")
+	nowhere, folder := filepath.Join(t.TempDir(), "kubeconfig"), t.TempDir()
+	kubeconfig := func(context string) string {
+		return file("{apiVersion: v1, kind: Config, clusters: [{name: a, cluster: {server: 'http://127.0.0.1:1'}}], contexts: [{name: a, context: {cluster: a}}], current-context: '" + context + "'}")
+	}
+	t.Setenv("KUBECONFIG", "")
 	for sentence, c := range map[string]struct {
 		arguments []string
 		says      string
@@ -49,18 +55,57 @@ func TestABadStartSaysWhatIsWrongInOneLine(t *testing.T) {
 		"an environments file of wrong": {append(off, "--environments-file="+file("environments: [{name: a, wrong: b}]")), "wrong"},
 		"a call longer than the grace": {append(off, "--environments-file="+file(
 			"environments: [{name: staging, timeoutSeconds: 21}]")), `"staging"`},
-		"an API server that is away": {append(off, "--kubeconfig="+away), "http://127.0.0.1:1 cannot be used"},
-		"no way to the API server":   {append(off, "--kubeconfig="+nowhere), "kubeconfig"},
+		"an API server that is away":       {append(off, "--kubeconfig="+away), "http://127.0.0.1:1 cannot be used"},
+		"a kubeconfig that is not there":   {append(off, "--kubeconfig="+nowhere), "--kubeconfig names " + nowhere + ", which does not exist"},
+		"a kubeconfig that is a folder":    {append(off, "--kubeconfig="+folder), folder + ": is a directory"},
+		"a kubeconfig that is none":        {append(off, "--kubeconfig="+file("token: t0k3n")), "is no kubeconfig"},
+		"a kubeconfig that is a text":      {append(off, "--kubeconfig="+file("t0k3n")), "is no kubeconfig"},
+		"a kubeconfig that is empty":       {append(off, "--kubeconfig="+file("")), "is no kubeconfig"},
+		"a kubeconfig without a context":   {append(off, "--kubeconfig="+kubeconfig("")), "has no current-context"},
+		"a kubeconfig with another's":      {append(off, "--kubeconfig="+kubeconfig("b")), `whose current-context "b" it does not have (it has a)`},
+		"a key Secret without a namespace": {append(off, "--state-key-secret=keys"), `--state-key-secret must be namespace/name, not "keys"`},
+		"a key Secret with too much":       {append(off, "--state-key-secret=a/b/c"), `--state-key-secret must be namespace/name`},
+		"a key Secret without a name":      {append(off, "--state-key-secret=a/"), `--state-key-secret must be namespace/name`},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			err := run(context.Background(), c.arguments, &bytes.Buffer{})
-			if err == nil {
-				t.Fatal("it started")
-			}
-			if !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("it said %q, want one line with %q", err, c.says)
-			}
+			expectOneLine(t, attempt(t, c.arguments...), c.says)
 		})
+	}
+}
+
+// What KUBECONFIG names is told like what the flag names; of several files one may be missing.
+func TestAWrongKUBECONFIGIsSaidInOneLine(t *testing.T) {
+	nowhere := filepath.Join(t.TempDir(), "kubeconfig")
+	away, err := testbed.WriteKubeconfig(t.TempDir(), &rest.Config{Host: "http://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for files, says := range map[string]string{
+		nowhere:                           "KUBECONFIG names " + nowhere + ", which does not exist",
+		nowhere + "::" + nowhere + "-too": nowhere + " and " + nowhere + "-too, which does not exist",
+		nowhere + ":" + away:              "http://127.0.0.1:1 cannot be used",
+	} {
+		t.Setenv("KUBECONFIG", files)
+		expectOneLine(t, attempt(t, "--metrics-bind-address=0", "--health-probe-bind-address=0"), says)
+	}
+}
+
+// attempt is a start that should fail. One that does not ends all the same.
+func attempt(t *testing.T, arguments ...string) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	return run(ctx, arguments, &bytes.Buffer{}, clock.RealClock{})
+}
+
+// expectOneLine expects that a start failed, with one line that says this.
+func expectOneLine(t *testing.T, err error, says string) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("it started")
+	}
+	if !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "t0k3n") {
+		t.Errorf("it said %q, want one line with %q", err, says)
 	}
 }
 
@@ -79,7 +124,7 @@ func TestAClusterWithoutTheCRDIsSaidInOneLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = run(t.Context(), []string{"--kubeconfig=" + kubeconfig, "--metrics-bind-address=0", "--health-probe-bind-address=0"}, &bytes.Buffer{})
+	err = attempt(t, "--kubeconfig="+kubeconfig, "--metrics-bind-address=0", "--health-probe-bind-address=0")
 	if err == nil || !strings.Contains(err.Error(), "make install") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("it said %v, want one line with make install", err)
 	}
@@ -88,7 +133,7 @@ func TestAClusterWithoutTheCRDIsSaidInOneLine(t *testing.T) {
 func TestHelpAndVersionPrintAndStop(t *testing.T) {
 	for flag, says := range map[string]string{"--help": "-environments-file", "--version": version} {
 		var out bytes.Buffer
-		if err := run(context.Background(), []string{flag}, &out); err != nil {
+		if err := run(t.Context(), []string{flag}, &out, clock.RealClock{}); err != nil {
 			t.Errorf("%s: %v", flag, err)
 		}
 		if !strings.Contains(out.String(), says) {
