@@ -166,13 +166,9 @@ func run(ctx context.Context, arguments []string, out io.Writer, c clock.WithTic
 		return err
 	}
 	logger.Info("Starting", "version", version, "holder", reconciler.Holder)
-	failed := manager.Start(ctx)
-
-	// With a lost lease the manager leaves its workers no time at all. What the
-	// service has answered must reach the state all the same.
-	rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.gracefulShutdownTimeout)
-	defer cancel()
-	return errors.Join(failed, reconciler.Drain(log.IntoContext(rest, ctrl.Log.WithName("drain"))))
+	return s.work(ctx, manager.Start, func(ctx context.Context) error {
+		return reconciler.Drain(log.IntoContext(ctx, ctrl.Log.WithName("drain")))
+	})
 }
 
 // environments makes a client for each environment.
