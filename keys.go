@@ -28,25 +28,24 @@ func (s *settings) stateKeySecret() (types.NamespacedName, error) {
 	return types.NamespacedName{Namespace: namespace, Name: name}, nil
 }
 
-// loadKeys reads the keys, or makes the first one.
-func (s *settings) loadKeys(ctx context.Context, live client.Client) (*statekey.Keys, error) {
+// loadKeys reads the keys, or makes the first one. The namespaces are those in which there may
+// be states; the empty name stands for all.
+func (s *settings) loadKeys(ctx context.Context, live client.Client, namespaces []string) (*statekey.Keys, error) {
 	name, err := s.stateKeySecret()
 	if err != nil {
 		return nil, err
 	}
 	keys := &statekey.Keys{Live: live, Name: name, Clock: s.clock, Random: rand.Reader}
-	return keys, keys.Load(ctx, func(ctx context.Context) error { return s.mayMakeKey(ctx, live, name) })
+	err = keys.Load(ctx, func(ctx context.Context) error { return s.mayMakeKey(ctx, live, name, namespaces) })
+	return keys, err
 }
 
 // mayMakeKey is against a new key where states are sealed with one that is gone: a new one
-// opens none of them, and hides that the old one is missing.
-func (s *settings) mayMakeKey(ctx context.Context, live client.Reader, name types.NamespacedName) error {
+// opens none of them, and hides that the old one is missing. A namespace that may not be read is
+// not asked: it must not hold the others up.
+func (s *settings) mayMakeKey(ctx context.Context, live client.Reader, name types.NamespacedName, namespaces []string) error {
 	if s.newStateKey {
 		return nil
-	}
-	namespaces := list(s.watchNamespaces)
-	if len(namespaces) == 0 {
-		namespaces = []string{metav1.NamespaceAll}
 	}
 	for _, namespace := range namespaces {
 		states := &metav1.PartialObjectMetadataList{}

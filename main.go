@@ -16,6 +16,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -94,7 +95,7 @@ func parse(arguments []string, out io.Writer) (*settings, error) {
 	flags := flag.NewFlagSet("spaces-credential-operator", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&s.environmentsFile, "environments-file", "", "YAML `file` of environments beside or instead of production and staging")
-	flags.StringVar(&s.watchNamespaces, "watch-namespaces", "", "comma-separated `list` of namespaces to look after; empty means all")
+	flags.StringVar(&s.watchNamespaces, "watch-namespaces", "", "comma-separated `list` of namespaces to look after; empty means all. One that may not be read is left out until it may")
 	flags.IntVar(&s.concurrency, "max-concurrent-reconciles", 10, "SpacesCredentials looked at side by side")
 	flags.Float64Var(&s.qps, "kube-api-qps", 200, "requests per second to the API server")
 	flags.IntVar(&s.burst, "kube-api-burst", 400, "burst of requests to the API server")
@@ -191,28 +192,36 @@ func (s *settings) environments() (map[string]*spacesauth.Client, error) {
 	return clients, nil
 }
 
-// assemble makes the manager and adds the loop to it.
+// assemble looks whether the operator can work, makes the manager and adds the loop to it.
 func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, environments map[string]*spacesauth.Client) (ctrl.Manager, *controllers.Reconciler, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, nil, err
 	}
-	manager, err := ctrl.NewManager(kubernetes, s.managerOptions(scheme))
+	// A client of its own, so that answers can be saved when the manager is gone.
+	live, err := client.New(kubernetes, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, nil, fmt.Errorf("the API server at %s cannot be used: %w", kubernetes.Host, err)
 	}
 	kind := v1alpha1.GroupVersion.WithKind("SpacesCredential")
-	if _, err := manager.GetRESTMapper().RESTMapping(kind.GroupKind(), kind.Version); err != nil {
+	switch _, err := live.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version); {
+	case meta.IsNoMatchError(err):
 		return nil, nil, fmt.Errorf("the API server at %s does not know SpacesCredentials; install the CRD with make install: %w", kubernetes.Host, err)
+	case err != nil:
+		return nil, nil, fmt.Errorf("the API server at %s cannot be used: %w", kubernetes.Host, err)
 	}
-	// A client of its own, so that answers can be saved when the manager is gone.
-	live, err := client.New(kubernetes, client.Options{Scheme: scheme})
+	// Without a right to list, the informers would wait for it without a word.
+	served, err := findNamespaces(ctx, live, s.clock, ctrl.Log.WithName("namespaces"), list(s.watchNamespaces))
 	if err != nil {
 		return nil, nil, err
 	}
-	keys, err := s.loadKeys(ctx, live)
+	keys, err := s.loadKeys(ctx, live, served.Served())
 	if err != nil {
 		return nil, nil, err
+	}
+	manager, err := ctrl.NewManager(kubernetes, s.managerOptions(scheme, served))
+	if err != nil {
+		return nil, nil, fmt.Errorf("the API server at %s cannot be used: %w", kubernetes.Host, err)
 	}
 	holder, err := holderName()
 	if err != nil {
@@ -230,17 +239,21 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		Events:             manager.GetEventRecorder(v1alpha1.FieldManager),
 		Metrics:            operatormetrics.New(metrics.Registry),
 	}
+	ready := &readiness{live: live, clock: s.clock, log: ctrl.Log.WithName("readiness"), cache: manager.GetCache(), served: served.Served}
 	err = errors.Join(
 		manager.Add(keys),
+		manager.Add(served),
 		reconciler.SetupWithManager(ctx, manager, s.concurrency),
 		metrics.Registry.Register(operatormetrics.NewObjects(manager.GetCache(), ctrl.Log.WithName("metrics"))),
+		metrics.Registry.Register(served.unreadable),
 		manager.AddHealthzCheck("ping", healthz.Ping),
-		manager.AddReadyzCheck("ping", healthz.Ping),
+		manager.AddReadyzCheck("caches", ready.caches),
+		manager.AddReadyzCheck("namespaces", ready.namespaces),
 	)
 	return manager, reconciler, err
 }
 
-func (s *settings) managerOptions(scheme *runtime.Scheme) ctrl.Options {
+func (s *settings) managerOptions(scheme *runtime.Scheme, served *namespaces) ctrl.Options {
 	secrets := &metav1.PartialObjectMetadata{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	options := ctrl.Options{
@@ -262,11 +275,8 @@ func (s *settings) managerOptions(scheme *runtime.Scheme) ctrl.Options {
 	if s.metricsSecure {
 		options.Metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
-	for _, namespace := range list(s.watchNamespaces) {
-		if options.Cache.DefaultNamespaces == nil {
-			options.Cache.DefaultNamespaces = map[string]cache.Config{}
-		}
-		options.Cache.DefaultNamespaces[namespace] = cache.Config{}
+	if !served.areAll() {
+		options.NewCache = served.newCache
 	}
 	return options
 }

@@ -109,27 +109,6 @@ func expectOneLine(t *testing.T, err error, says string) {
 	}
 }
 
-// Without the CRD the operator would wait for it without a word.
-func TestAClusterWithoutTheCRDIsSaidInOneLine(t *testing.T) {
-	plane, err := testbed.StartControlPlane()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := plane.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
-	kubeconfig, err := testbed.WriteKubeconfig(t.TempDir(), plane.Config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = attempt(t, "--kubeconfig="+kubeconfig, "--metrics-bind-address=0", "--health-probe-bind-address=0")
-	if err == nil || !strings.Contains(err.Error(), "make install") || strings.Contains(err.Error(), "\n") {
-		t.Errorf("it said %v, want one line with make install", err)
-	}
-}
-
 func TestHelpAndVersionPrintAndStop(t *testing.T) {
 	for flag, says := range map[string]string{"--help": "-environments-file", "--version": version} {
 		var out bytes.Buffer

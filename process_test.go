@@ -11,29 +11,88 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
 	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
-// asOperator makes the test binary an operator.
+// asOperator makes the test binary an operator; its value is the clock that it goes by.
 const asOperator = "SPACES_CREDENTIAL_OPERATOR_TEST"
 
+// The clocks.
+const (
+	punctual  = "punctual"
+	hurried   = "hurried"
+	impatient = "impatient"
+)
+
 func TestMain(m *testing.M) {
-	if os.Getenv(asOperator) != "" {
+	switch os.Getenv(asOperator) {
+	case punctual:
 		main()
 		return
+	case hurried:
+		operate(hurriedClock{})
+		return
+	case impatient:
+		operate(impatientClock{})
+		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if shared.plane != nil {
+		if err := shared.plane.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// hurriedClock lets tickers tick sixty times as often, and what is remembered grow old sixty
+// times as fast.
+type hurriedClock struct{ clock.RealClock }
+
+func (c hurriedClock) NewTicker(every time.Duration) clock.Ticker {
+	return c.RealClock.NewTicker(every / 60)
+}
+
+func (c hurriedClock) Since(since time.Time) time.Duration { return 60 * c.RealClock.Since(since) }
+
+// impatientClock lets waits end sixty times as soon.
+type impatientClock struct{ clock.RealClock }
+
+func (c impatientClock) NewTimer(wait time.Duration) clock.Timer {
+	return c.RealClock.NewTimer(wait / 60)
+}
+
+// shared is the one control plane of the tests, with our CRD: a start takes seconds. Each test
+// leaves it as it found it, but for namespaces of its own.
+var shared struct {
+	plane *testbed.ControlPlane
+	err   error
+	start sync.Once
+}
+
+func sharedPlane(t *testing.T) *testbed.ControlPlane {
+	t.Helper()
+	shared.start.Do(func() { shared.plane, shared.err = testbed.StartControlPlane(testbed.CRDs) })
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.plane
 }
 
 // process is an operator in a process of its own, in front of a real API server.
@@ -43,29 +102,42 @@ type process struct {
 	operator        *testbed.Operator
 }
 
-// start runs an operator until the test ends. Two addresses are free; the rest is as by
-// default, but for the arguments.
+// start runs an operator with every right until the test ends. Two addresses are free; the
+// rest is as by default, but for the arguments.
 func start(t *testing.T, arguments ...string) process {
 	t.Helper()
 	g := NewWithT(t)
-	plane, err := testbed.StartControlPlane(testbed.CRDs)
-	g.Expect(err).NotTo(HaveOccurred())
-	t.Cleanup(func() { g.Expect(plane.Stop()).To(Succeed()) })
-	kubeconfig, err := testbed.WriteKubeconfig(t.TempDir(), plane.Config)
-	g.Expect(err).NotTo(HaveOccurred())
+	plane := sharedPlane(t)
 	kubernetes, err := testbed.NewClient(plane.Config)
 	g.Expect(err).NotTo(HaveOccurred())
-	free, err := testbed.FreeAddresses(2)
+	kubeconfig, err := testbed.WriteKubeconfig(t.TempDir(), plane.Config)
 	g.Expect(err).NotTo(HaveOccurred())
+	command, metrics, health := operatorCommand(t, punctual, append([]string{"--kubeconfig=" + kubeconfig}, arguments...)...)
+	return process{kubernetes: kubernetes, metrics: metrics, health: health, operator: startOperator(t, command)}
+}
 
-	command := exec.Command(os.Args[0], append([]string{
-		"--kubeconfig=" + kubeconfig, "--metrics-bind-address=" + free[0], "--health-probe-bind-address=" + free[1],
+// operatorCommand is this test binary as an operator, on two free addresses.
+func operatorCommand(t *testing.T, clock string, arguments ...string) (command *exec.Cmd, metrics, health string) {
+	t.Helper()
+	free, err := testbed.FreeAddresses(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	command = exec.Command(os.Args[0], append([]string{
+		"--metrics-bind-address=" + free[0], "--health-probe-bind-address=" + free[1],
 	}, arguments...)...)
-	command.Env = append(os.Environ(), asOperator+"=1")
+	command.Env = append(os.Environ(), asOperator+"="+clock)
+	return command, free[0], free[1]
+}
+
+// startOperator starts a command that must not end before the test does, and then well.
+func startOperator(t *testing.T, command *exec.Cmd) *testbed.Operator {
+	t.Helper()
+	g := NewWithT(t)
 	operator, err := testbed.StartOperator(command, filepath.Join(t.TempDir(), "log"))
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { g.Expect(errors.Join(operator.Failure(), operator.Stop())).To(Succeed()) })
-	return process{kubernetes: kubernetes, metrics: free[0], health: free[1], operator: operator}
+	return operator
 }
 
 // A profile of the heap holds every token that the process holds, and the addresses are
@@ -137,12 +209,44 @@ func TestNoLogLevelTellsASecret(t *testing.T) {
 	}
 }
 
+// An operator whose CRD is taken away is not ready any more; one that starts without it says
+// what to do, where it would wait for it without a word.
+func TestWithoutTheCRDNothingIsReady(t *testing.T) {
+	g := NewWithT(t)
+	plane := sharedPlane(t)
+	kubeconfig, err := testbed.WriteKubeconfig(t.TempDir(), plane.Config)
+	g.Expect(err).NotTo(HaveOccurred())
+	command, _, health := operatorCommand(t, hurried, "--kubeconfig="+kubeconfig, "--leader-elect=false")
+	startOperator(t, command)
+	ready := func() int { return statusOf(t, "http://"+health+"/readyz") }
+	g.Eventually(ready).WithTimeout(time.Minute).Should(Equal(http.StatusOK))
+
+	crds := envtest.CRDInstallOptions{Paths: []string{testbed.CRDs}}
+	g.Expect(envtest.UninstallCRDs(plane.Config, crds)).To(Succeed())
+	t.Cleanup(func() {
+		_, err := envtest.InstallCRDs(plane.Config, crds)
+		g.Expect(err).NotTo(HaveOccurred())
+	})
+	g.Eventually(ready).WithTimeout(time.Minute).Should(Equal(http.StatusInternalServerError))
+	g.Expect(textWhen(t, "http://"+health+"/readyz", http.StatusInternalServerError)).To(ContainSubstring("[-]namespaces failed"))
+	g.Expect(statusOf(t, "http://"+health+"/healthz")).To(Equal(http.StatusOK))
+
+	kind := v1alpha1.GroupVersion.WithKind("SpacesCredential").GroupKind()
+	g.Eventually(func(g Gomega) { // discovery follows
+		fresh, err := testbed.NewClient(plane.Config)
+		g.Expect(err).NotTo(HaveOccurred())
+		_, err = fresh.RESTMapper().RESTMapping(kind, v1alpha1.GroupVersion.Version)
+		g.Expect(meta.IsNoMatchError(err)).To(BeTrue())
+	}).WithTimeout(time.Minute).Should(Succeed())
+	expectOneLine(t, attempt(t, "--kubeconfig="+kubeconfig, "--metrics-bind-address=0", "--health-probe-bind-address=0"), "make install")
+}
+
 // No address of its own, by default or by a flag: there is nothing to switch on.
 func TestNoFlagSwitchesProfilesOn(t *testing.T) {
 	g := NewWithT(t)
 	s, err := parse(nil, io.Discard)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(s.managerOptions(nil).PprofBindAddress).To(BeEmpty())
+	g.Expect(s.managerOptions(nil, &namespaces{named: []string{metav1.NamespaceAll}}).PprofBindAddress).To(BeEmpty())
 
 	var help strings.Builder
 	_, err = parse([]string{"--help"}, &help)
@@ -161,9 +265,15 @@ func statusOf(t *testing.T, url string) int {
 // textOf asks once for what must be there.
 func textOf(t *testing.T, url string) string {
 	t.Helper()
+	return textWhen(t, url, http.StatusOK)
+}
+
+// textWhen asks once for the text of an answer that must have this status.
+func textWhen(t *testing.T, url string, wanted int) string {
+	t.Helper()
 	status, text := get(t, url)
-	if status != http.StatusOK {
-		t.Fatalf("%s answered %d", url, status)
+	if status != wanted {
+		t.Fatalf("%s answered %d: %s", url, status, text)
 	}
 	return text
 }
