@@ -274,7 +274,7 @@ func many() int {
 	if number, err := strconv.Atoi(os.Getenv("CREDENTIALS")); err == nil {
 		return number
 	}
-	return 100
+	return 60
 }
 
 var _ = Describe("A live manager with many credentials", Ordered, func() {

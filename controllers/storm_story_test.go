@@ -18,7 +18,7 @@ var _ = Describe("A storm", func() {
 	// Secrets that are deleted. What no client could keep is left out: a sign-in or a code whose
 	// answer is lost, and a process that ends between answer and save.
 	// `make chaos` tells more of it than `make test`.
-	storms, hours := uint64(1), 12
+	storms, hours := uint64(1), 8
 	if isWhole {
 		storms, hours = 4, 24
 	}
