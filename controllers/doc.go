@@ -6,12 +6,15 @@
 //	reconcile             gone, deleted or living?
 //	observe, inputs       reads all that is judged, once: what is published, the state Secret,
 //	                      rivals, environments, inputs
+//	behind                a state that was put back to an earlier document
 //	renew                 asks internal/grantstate what is due, and has it done
 //	obtain                the irreversible act: claims, calls the service at most once, saves
 //	                      the answer before anything else
 //	verify                lets the new token pass the checks that spec asks for, if any
 //	publish, rivals       writes the Secret that workloads mount, from the state
 //	finalize, retire      the end of a credential, and of a state
+//	used                  what must not be forgotten between one state and the next
+//	strays                Secrets that carry our finalizer and are no state
 //	revoke                works off the list of grants that wait to be revoked
 //	conclude, status      turns what happened into conditions and the time of the next pass
 //	watches, sweeper      what wakes the next one

@@ -49,25 +49,22 @@ func (r *Reconciler) replaceState(ctx context.Context, s *scope) (outcome, error
 		}
 		return endsPass(r.retire(ctx, s, grantstate.Retirement{}))
 	case stateCopied:
-		if err := r.stillWanted(ctx, s); err != nil {
-			return outcome{}, err
-		}
 		return r.succeed(ctx, s, r.releaseCopy)
 	case stateUsable: // and deleted: the emergency stop, below
 	}
 	// Nothing is spent from it any more and its grants are revoked, whatever the policy says.
-	if err := r.stillWanted(ctx, s); err != nil {
-		return outcome{}, err
-	}
 	return r.succeed(ctx, s, func(ctx context.Context, s *scope) (outcome, error) {
 		return r.retire(ctx, s, grantstate.Retirement{Always: true})
 	})
 }
 
-// succeed ends a state and makes the one that follows it: what was used and refused is
+// succeed ends a state, if its credential still lives, and makes the one that follows it: what was used and refused is
 // taken over, so that a seed is not sent a second time. While somebody else's finalizer
 // holds the old one, the new one has to wait.
 func (r *Reconciler) succeed(ctx context.Context, s *scope, end func(context.Context, *scope) (outcome, error)) (outcome, error) {
+	if err := r.stillWanted(ctx, s); err != nil {
+		return outcome{}, err
+	}
 	// From before the release on: whatever fails then, what was used is not forgotten.
 	next, err := r.successor(ctx, s)
 	if err != nil {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -284,6 +286,24 @@ var _ = Describe("The keys of states", func() {
 		Expect(admin.Delete(w.ctx, w.secret("keys"))).To(Succeed())
 		Expect(w.keys.Refresh(w.ctx)).To(Succeed())
 		Expect(fmt.Sprint(keysOf(w.secret("keys").Data))).To(Equal(fmt.Sprint(keysOf(before))))
+	})
+
+	It("a damaged entry is no reason to stop: the keys that are known stay in use, and an unknown one is unknown", func() {
+		foreign := newKey()
+		sealed, err := foreign.Seal(seal.Place{Namespace: w.namespace, Name: "bot-grant", Credential: "x"}, []byte("x"))
+		Expect(err).NotTo(HaveOccurred())
+		before := w.secret("keys").Data
+		change(func(data map[string][]byte) { data["mine"] = []byte("too short") })
+		w.step(time.Minute)
+		_, err = w.keys.Open(w.ctx, w.key("bot-grant"), sealed)
+		var unknown *seal.UnknownKeyError
+		Expect(errors.As(err, &unknown)).To(BeTrue(), "%v", err)
+		at := seal.Place{Namespace: w.namespace, Name: "bot-grant", Credential: "x"}
+		ours, err := w.keys.Seal(at, []byte("a document"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(w.keys.Open(w.ctx, w.key("bot-grant"), ours)).To(BeEquivalentTo("a document"))
+		change(func(data map[string][]byte) { clear(data); maps.Copy(data, before) })
+		Expect(w.keys.Refresh(w.ctx)).To(Succeed())
 	})
 
 	It("a Secret of another type at their name is not taken for them", func() {

@@ -79,6 +79,9 @@ func (k *Keys) Load(ctx context.Context, mayMake func(context.Context) error) er
 	return fmt.Errorf("the Secret %s of the keys that seal state documents comes and goes", k.Name)
 }
 
+// notKeysError says that the Secret was read and does not hold keys.
+type notKeysError struct{ error }
+
 // read returns what the Secret holds.
 func (k *Keys) read(ctx context.Context) (seal.Keyring, error) {
 	var secret corev1.Secret
@@ -86,11 +89,11 @@ func (k *Keys) read(ctx context.Context) (seal.Keyring, error) {
 		return seal.Keyring{}, fmt.Errorf("reading the Secret %s of the keys that seal state documents: %w", k.Name, err)
 	}
 	if secret.Type != v1alpha1.SecretTypeStateKey {
-		return seal.Keyring{}, fmt.Errorf("the Secret %s is of type %q, not %q: it is somebody else's; name another one by --state-key-secret", k.Name, secret.Type, v1alpha1.SecretTypeStateKey)
+		return seal.Keyring{}, notKeysError{fmt.Errorf("the Secret %s is of type %q, not %q: it is somebody else's; name another one by --state-key-secret", k.Name, secret.Type, v1alpha1.SecretTypeStateKey)}
 	}
 	ring, err := seal.ParseKeyring(secret.Data)
 	if err != nil {
-		return seal.Keyring{}, fmt.Errorf("the Secret %s of the keys that seal state documents: %w", k.Name, err)
+		return seal.Keyring{}, notKeysError{fmt.Errorf("the Secret %s of the keys that seal state documents: %w", k.Name, err)}
 	}
 	return ring, nil
 }
@@ -174,8 +177,10 @@ func (k *Keys) Open(ctx context.Context, secret types.NamespacedName, sealed []b
 	if unknown := (*seal.UnknownKeyError)(nil); !errors.As(err, &unknown) || !k.mayLook() {
 		return document, err
 	}
-	if err := k.Refresh(ctx); err != nil {
-		return nil, err
+	if failed := k.Refresh(ctx); errors.As(failed, new(notKeysError)) {
+		return nil, err // those that are known stay in use, and this one is none of them
+	} else if failed != nil {
+		return nil, failed
 	}
 	document, _, err = k.known().Open(secret.Namespace, secret.Name, sealed)
 	return document, err
