@@ -14,18 +14,13 @@ import (
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/seal"
-	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 // A key that is made where states are sealed with another one opens none of them, and hides
 // that theirs is missing: a person has to say that their grants are given up.
 func TestAKeyIsMadeWhereNoStateNeedsAnother(t *testing.T) {
 	g := NewWithT(t)
-	plane := sharedPlane(t)
-	kubernetes, err := testbed.NewClient(plane.Config)
-	g.Expect(err).NotTo(HaveOccurred())
-	kubeconfig, err := testbed.WriteKubeconfig(t.TempDir(), plane.Config)
-	g.Expect(err).NotTo(HaveOccurred())
+	kubernetes, kubeconfig := connected(t)
 	for _, name := range []string{"keys", "keys-sealed"} {
 		g.Expect(kubernetes.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})).To(Succeed())
 	}
@@ -44,7 +39,7 @@ func TestAKeyIsMadeWhereNoStateNeedsAnother(t *testing.T) {
 	expectOneLine(t, attempt(t, arguments...),
 		"the Secret keys/ring with the keys of sealed states is gone, and there are such states (keys-sealed/bot-grant is one): "+
 			"put it back from a backup, or start once with --new-state-key")
-	_, err = key()
+	_, err := key()
 	g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "no key is made")
 
 	s, err := parse(append(arguments, "--new-state-key"), &bytes.Buffer{})
@@ -76,11 +71,7 @@ func TestAKeyIsMadeWhereNoStateNeedsAnother(t *testing.T) {
 // A Secret that is there and holds no keys ends the start; what it holds is not told.
 func TestAKeySecretThatIsNoneIsSaidInOneLine(t *testing.T) {
 	g := NewWithT(t)
-	plane := sharedPlane(t)
-	kubernetes, err := testbed.NewClient(plane.Config)
-	g.Expect(err).NotTo(HaveOccurred())
-	kubeconfig, err := testbed.WriteKubeconfig(t.TempDir(), plane.Config)
-	g.Expect(err).NotTo(HaveOccurred())
+	kubernetes, kubeconfig := connected(t)
 	g.Expect(kubernetes.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "no-keys"}})).To(Succeed())
 	key, err := seal.NewKey(strings.NewReader(strings.Repeat("t0k3n", 20)))
 	g.Expect(err).NotTo(HaveOccurred())

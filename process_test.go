@@ -95,6 +95,18 @@ func sharedPlane(t *testing.T) *testbed.ControlPlane {
 	return shared.plane
 }
 
+// connected is a client of the shared control plane with every right, and a kubeconfig.
+func connected(t *testing.T) (kubernetes client.Client, kubeconfig string) {
+	t.Helper()
+	g := NewWithT(t)
+	plane := sharedPlane(t)
+	kubernetes, err := testbed.NewClient(plane.Config)
+	g.Expect(err).NotTo(HaveOccurred())
+	kubeconfig, err = testbed.WriteKubeconfig(t.TempDir(), plane.Config)
+	g.Expect(err).NotTo(HaveOccurred())
+	return kubernetes, kubeconfig
+}
+
 // process is an operator in a process of its own, in front of a real API server.
 type process struct {
 	kubernetes      client.Client
@@ -106,12 +118,7 @@ type process struct {
 // rest is as by default, but for the arguments.
 func start(t *testing.T, arguments ...string) process {
 	t.Helper()
-	g := NewWithT(t)
-	plane := sharedPlane(t)
-	kubernetes, err := testbed.NewClient(plane.Config)
-	g.Expect(err).NotTo(HaveOccurred())
-	kubeconfig, err := testbed.WriteKubeconfig(t.TempDir(), plane.Config)
-	g.Expect(err).NotTo(HaveOccurred())
+	kubernetes, kubeconfig := connected(t)
 	command, metrics, health := operatorCommand(t, punctual, append([]string{"--kubeconfig=" + kubeconfig}, arguments...)...)
 	return process{kubernetes: kubernetes, metrics: metrics, health: health, operator: startOperator(t, command)}
 }

@@ -78,12 +78,8 @@ func (f *faults) informer(server client.WithWatch) client.WithWatch {
 			last, shown := f.shown[name]
 			frozen := f.frozen || f.frozenSecrets && secret
 			f.mu.Unlock()
-			switch {
-			case frozen && shown && last == nil:
-				return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
-			case frozen && shown:
-				reflect.ValueOf(object).Elem().Set(reflect.ValueOf(last.DeepCopyObject()).Elem())
-				return nil
+			if frozen && shown {
+				return showAgain(key, object, last)
 			}
 			err := c.Get(ctx, key, object, options...)
 			if client.IgnoreNotFound(err) != nil {
@@ -94,13 +90,27 @@ func (f *faults) informer(server client.WithWatch) client.WithWatch {
 			if f.shown == nil {
 				f.shown = map[string]client.Object{}
 			}
-			f.shown[name] = nil
-			if err == nil {
-				f.shown[name] = object.DeepCopyObject().(client.Object)
-			}
+			f.shown[name] = seenAs(object, err)
 			return err
 		},
 	})
+}
+
+// seenAs is what a read found, to be shown again: nil where there was nothing.
+func seenAs(object client.Object, err error) client.Object {
+	if err != nil {
+		return nil
+	}
+	return object.DeepCopyObject().(client.Object)
+}
+
+// showAgain answers a read with what an earlier one found.
+func showAgain(key client.ObjectKey, into, seen client.Object) error {
+	if seen == nil {
+		return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+	}
+	reflect.ValueOf(into).Elem().Set(reflect.ValueOf(seen.DeepCopyObject()).Elem())
+	return nil
 }
 
 // plannedFault is what happens to one request.

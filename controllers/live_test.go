@@ -425,17 +425,8 @@ func (w *world) live(config *rest.Config, c clock.WithTickerAndDelayedExecution,
 // to the API server that the operator has in a cluster: its rights and no more.
 func serviceAccount(ctx context.Context) *rest.Config {
 	GinkgoHelper()
-	rendered, err := exec.Command(filepath.Join(plane.Assets, "kubectl"), "kustomize", filepath.Join("..", "config", "default")).Output()
-	Expect(err).NotTo(HaveOccurred())
 	as := rest.CopyConfig(plane.Config)
-	documents := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(rendered), 4096)
-	for {
-		object := &unstructured.Unstructured{}
-		err := documents.Decode(object)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		Expect(err).NotTo(HaveOccurred())
+	for _, object := range kustomized("default") {
 		switch object.GetKind() {
 		case "Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding":
 			Expect(admin.Create(ctx, object)).To(Succeed())
@@ -446,6 +437,22 @@ func serviceAccount(ctx context.Context) *rest.Config {
 	}
 	Expect(as.Impersonate.UserName).NotTo(BeEmpty())
 	return as
+}
+
+// kustomized are the objects of a folder of config, as kubectl apply -k would apply them.
+func kustomized(folder string) (objects []*unstructured.Unstructured) {
+	GinkgoHelper()
+	rendered, err := exec.Command(filepath.Join(plane.Assets, "kubectl"), "kustomize", filepath.Join("..", "config", folder)).Output()
+	Expect(err).NotTo(HaveOccurred())
+	for documents := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(rendered), 4096); ; {
+		object := &unstructured.Unstructured{}
+		err := documents.Decode(object)
+		if errors.Is(err, io.EOF) {
+			return objects
+		}
+		Expect(err).NotTo(HaveOccurred())
+		objects = append(objects, object)
+	}
 }
 
 // bothEvents tells events to the API server and to the watcher.
@@ -505,19 +512,11 @@ func (w *world) enforceLabel(key string) {
 	Eventually(func() error { return admin.Create(w.ctx, without.DeepCopy(), client.DryRunAll) }).WithTimeout(time.Minute).Should(HaveOccurred())
 }
 
-// policies are what config/policies holds, in force for the story's namespace alone.
+// enforcePolicies puts what config/policies holds in force for the story's namespace alone. It
+// returns once it is, which takes a moment.
 func (w *world) enforcePolicies() {
 	GinkgoHelper()
-	rendered, err := exec.Command(filepath.Join(plane.Assets, "kubectl"), "kustomize", filepath.Join("..", "config", "policies")).Output()
-	Expect(err).NotTo(HaveOccurred())
-	documents := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(rendered), 4096)
-	for {
-		object := &unstructured.Unstructured{}
-		err := documents.Decode(object)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		Expect(err).NotTo(HaveOccurred())
+	for _, object := range kustomized("policies") {
 		if object.GetKind() == "ValidatingAdmissionPolicyBinding" {
 			Expect(unstructured.SetNestedField(object.Object, map[string]any{
 				"namespaceSelector": map[string]any{"matchLabels": map[string]any{corev1.LabelMetadataName: w.namespace}},

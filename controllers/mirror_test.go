@@ -7,9 +7,7 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -58,10 +56,15 @@ func (m *mirror) writing(object client.Object) (number int) {
 	if known == nil {
 		return 0
 	}
-	known.writes++
-	delete(known.objects, object.GetName())
-	clear(known.lists)
+	known.forget(object.GetName())
 	return known.writes
+}
+
+// forget counts a write of an object, and drops what was read of it.
+func (known *mirrored) forget(name string) {
+	known.writes++
+	delete(known.objects, name)
+	clear(known.lists)
 }
 
 // wrote knows what the API server answered to a write, if no other one was on its way
@@ -74,9 +77,7 @@ func (m *mirror) wrote(object client.Object, number int, err error) {
 		return
 	}
 	alone := known.writes == number
-	known.writes++
-	delete(known.objects, object.GetName())
-	clear(known.lists)
+	known.forget(object.GetName())
 	if err != nil || !alone || object.GetUID() == "" || object.GetDeletionTimestamp() != nil {
 		return
 	}
@@ -149,12 +150,8 @@ func (m *mirror) get(ctx context.Context, c client.WithWatch, key client.ObjectK
 	writes := known.writes
 	last, shown := known.objects[key.Name][what]
 	m.mu.Unlock()
-	switch {
-	case shown && last == nil:
-		return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
-	case shown:
-		reflect.ValueOf(object).Elem().Set(reflect.ValueOf(last.DeepCopyObject()).Elem())
-		return nil
+	if shown {
+		return showAgain(key, object, last)
 	}
 	err := c.Get(ctx, key, object, options...)
 	if client.IgnoreNotFound(err) != nil {
@@ -168,10 +165,7 @@ func (m *mirror) get(ctx context.Context, c client.WithWatch, key client.ObjectK
 	if known.objects[key.Name] == nil {
 		known.objects[key.Name] = map[string]client.Object{}
 	}
-	known.objects[key.Name][what] = nil
-	if err == nil {
-		known.objects[key.Name][what] = object.DeepCopyObject().(client.Object)
-	}
+	known.objects[key.Name][what] = seenAs(object, err)
 	return err
 }
 
