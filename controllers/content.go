@@ -74,10 +74,12 @@ type rendering struct {
 
 // renderedFrom names all that the content is made from: as long as it is the same, nothing is
 // rendered again.
-func renderedFrom(credential *v1alpha1.SpacesCredential, current *grantstate.Publishable, environment spacesauth.Environment, claim string) string {
+func (r *Reconciler) renderedFrom(s *scope, current *grantstate.Publishable, environment spacesauth.Environment) string {
+	token := current.Token
 	return fmt.Sprintf("%q", []string{
-		string(credential.UID), fmt.Sprint(credential.Generation), current.Token.AccessToken.Fingerprint(), current.Token.ExpirationTime.UTC().Format(time.RFC3339),
-		current.Identity.Username, current.Identity.UserID, environment.APIURL, environment.SocketURL, current.Token.TokenType, current.Token.Scope, claim,
+		string(s.credential.UID), fmt.Sprint(s.credential.Generation), token.AccessToken.Fingerprint(), token.ExpirationTime.UTC().Format(time.RFC3339),
+		token.TokenType, token.Scope, current.Identity.Username, current.Identity.UserID, environment.APIURL, environment.SocketURL,
+		fmt.Sprint(current.Answered), string(s.state.uid), r.Keys.CurrentID(), // the claim annotation
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -169,9 +168,7 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 	turn.made(err)
 	r.Metrics.Called(c.client.Environment().Name, string(c.spend.By()), err)
 	r.auditSpend(ctx, s, c.spend.By(), err)
-	if entry := s.document.Unkeepable(c.spend, got.Unkeepable, r.Clock.Now()); entry != nil {
-		r.memory.change(s.key, func(known *recollection) { known.unkept = append(slices.Clone(known.unkept), *entry) })
-	}
+	r.memory.list(s.key, s.document.Unkeepable(c.spend, got.Unkeepable, r.Clock.Now()))
 	r.memory.keep(s.key, s.document.Answer(c.spend, s.credential, got, err, r.Clock.Now()))
 	s.signedIn = c.spend.By() == v1alpha1.GrantTypePassword || c.spend.By() == v1alpha1.GrantTypeAnonymous
 

@@ -39,11 +39,7 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (outcome, error) {
 	if err := r.noteContent(ctx, s); err != nil {
 		return outcome{}, err
 	}
-	claim, err := r.claimOf(s, current.Answered)
-	if err != nil {
-		return outcome{}, err
-	}
-	from := renderedFrom(s.credential, current, issuer.Environment(), claim)
+	from := r.renderedFrom(s, current, issuer.Environment())
 	if last := r.memory.of(s.key).rendering; last.from == from && s.published.whose == ours && s.published.digest == last.digest {
 		s.isPublished = true
 		return outcome{}, nil
@@ -52,11 +48,16 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (outcome, error) {
 	if problem.isTrouble() {
 		return problem, nil
 	}
+	claim, err := r.claimOf(s, current.Answered)
+	if err != nil {
+		return outcome{}, err
+	}
 	if claim != "" {
 		want.annotations[v1alpha1.AnnotationClaim] = claim
 	}
+	digest := want.digest()
 	r.memory.change(s.key, func(known *recollection) {
-		known.rendering = rendering{from: from, generation: s.credential.Generation, digest: want.digest()}
+		known.rendering = rendering{from: from, generation: s.credential.Generation, digest: digest}
 	})
 	known := r.memory.of(s.key).published
 	switch {
@@ -64,7 +65,7 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (outcome, error) {
 		return r.createPublished(ctx, s, want)
 	case s.published.whose != ours, s.published.digest == "":
 		return r.repairPublished(ctx, s, want)
-	case s.published.digest == want.digest():
+	case s.published.digest == digest:
 		s.isPublished = true
 		return outcome{}, nil
 	}

@@ -160,7 +160,12 @@ func (m *memory) saved(key types.NamespacedName, a grantstate.Answer) {
 // unkeep drops an answer that no state can keep, and lists what there is to revoke of it.
 func (m *memory) unkeep(key types.NamespacedName, a grantstate.Answer, now time.Time) {
 	m.saved(key, a)
-	if entry := a.Unkept(now); entry != nil {
+	m.list(key, a.Unkept(now))
+}
+
+// list has a grant revoked that no state can keep; nil is none.
+func (m *memory) list(key types.NamespacedName, entry *grantstate.Listed) {
+	if entry != nil {
 		m.change(key, func(known *recollection) { known.unkept = append(slices.Clone(known.unkept), *entry) })
 	}
 }

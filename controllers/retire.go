@@ -21,19 +21,18 @@ import (
 func (r *Reconciler) replaceState(ctx context.Context, s *scope) (outcome, error) {
 	switch s.state.problem {
 	case stateForeign:
-		if out, err := r.releaseForeign(ctx, s); err != nil || !s.state.deletion.IsZero() {
-			return out, err
+		if s.state.deletion.IsZero() {
+			return stateTaken(s.state.name.Name), nil
 		}
-		return stateTaken(s.state.name.Name), nil
+		return r.releaseForeign(ctx, s)
 	case stateUnreadable:
 		if s.state.deletion.IsZero() {
 			return unreadable(s.state.name.Name, s.state.detail), nil
 		}
-		deadline := grantstate.TermsOf(s.credential).Deadline(s.state.deletion)
-		if r.Clock.Now().Before(deadline) {
-			return unreadable(s.state.name.Name, s.state.detail).at(deadline), nil
+		if wait := r.readerMayCome(s, grantstate.TermsOf(s.credential).Deadline(s.state.deletion)); wait.isTrouble() {
+			return wait, nil
 		}
-		return r.succeed(ctx, s, func(ctx context.Context, s *scope) (outcome, error) { return r.awaitReader(ctx, s, deadline) })
+		return r.succeed(ctx, s, r.giveUpUnread)
 	case stateNobodys:
 		if s.state.deletion.IsZero() {
 			return nobodys(s.state.name.Name), nil
@@ -58,9 +57,9 @@ func (r *Reconciler) replaceState(ctx context.Context, s *scope) (outcome, error
 	})
 }
 
-// succeed ends a state, if its credential still lives, and makes the one that follows it: what was used and refused is
-// taken over, so that a seed is not sent a second time. While somebody else's finalizer
-// holds the old one, the new one has to wait.
+// succeed ends a state, if its credential still lives, and makes the one that follows it:
+// what was used and refused is taken over, so that a seed is not sent a second time. While
+// somebody else's finalizer holds the old one, the new one has to wait.
 func (r *Reconciler) succeed(ctx context.Context, s *scope, end func(context.Context, *scope) (outcome, error)) (outcome, error) {
 	if err := r.stillWanted(ctx, s); err != nil {
 		return outcome{}, err
@@ -122,7 +121,7 @@ func (r *Reconciler) retireState(ctx context.Context, s *scope) (outcome, error)
 		return r.awaitReader(ctx, s, terms.Deadline(deletion))
 	case stateNobodys:
 		if s.state.deletion.IsZero() {
-			r.abandoned(ctx, s.credential, 1, "the state document carried no seal that fits it")
+			r.abandoned(ctx, s.credential, 1, withoutSeal)
 		}
 		return r.releaseNobodys(ctx, s)
 	case stateOrphaned:
@@ -216,17 +215,26 @@ func (r *Reconciler) retire(ctx context.Context, s *scope, how grantstate.Retire
 // awaitReader waits with an unreadable document: a newer operator may come back and
 // revoke what it holds. At the deadline it is released as it is.
 func (r *Reconciler) awaitReader(ctx context.Context, s *scope, deadline time.Time) (outcome, error) {
-	if r.Clock.Now().Before(deadline) {
-		return unreadable(s.state.name.Name, s.state.detail).at(deadline), nil
+	if wait := r.readerMayCome(s, deadline); wait.isTrouble() {
+		return wait, nil
 	}
+	return r.giveUpUnread(ctx, s)
+}
+
+// readerMayCome waits until the deadline for who can read the document.
+func (r *Reconciler) readerMayCome(s *scope, deadline time.Time) outcome {
+	if r.Clock.Now().Before(deadline) {
+		return unreadable(s.state.name.Name, s.state.detail).at(deadline)
+	}
+	return outcome{}
+}
+
+// giveUpUnread lets a state go that nobody came to read.
+func (r *Reconciler) giveUpUnread(ctx context.Context, s *scope) (outcome, error) {
 	if err := r.markDeleted(ctx, s); err != nil || s.state == nil {
 		return outcome{}, err
 	}
-	released, err := r.releaseState(ctx, s)
-	if released {
-		r.abandoned(ctx, s.credential, 1, "the state document could not be read")
-	}
-	return outcome{}, err
+	return r.release(ctx, s, func() { r.abandoned(ctx, s.credential, 1, "the state document could not be read") })
 }
 
 // releaseForeign takes our finalizer, which does not belong there, from a deleted Secret that
@@ -235,11 +243,9 @@ func (r *Reconciler) releaseForeign(ctx context.Context, s *scope) (outcome, err
 	if s.state.deletion.IsZero() {
 		return outcome{}, nil
 	}
-	released, err := r.releaseState(ctx, s)
-	if released {
+	return r.release(ctx, s, func() {
 		r.strayReleased(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.state.name.Namespace, Name: s.state.name.Name, UID: s.state.uid}})
-	}
-	return outcome{}, err
+	})
 }
 
 // releaseNobodys lets a deleted Secret go whose document is nobody's. One that is not deleted
@@ -248,12 +254,11 @@ func (r *Reconciler) releaseNobodys(ctx context.Context, s *scope) (outcome, err
 	if s.state.deletion.IsZero() {
 		return outcome{}, nil
 	}
-	released, err := r.releaseState(ctx, s)
-	if released {
-		r.abandoned(ctx, s.credential, 1, "the state document carried no seal that fits it")
-	}
-	return outcome{}, err
+	return r.release(ctx, s, func() { r.abandoned(ctx, s.credential, 1, withoutSeal) })
 }
+
+// withoutSeal is why what a document that is nobody's may have held is given up.
+const withoutSeal = "the state document carried no seal that fits it"
 
 // releaseCopy lets a copied state go without touching its grants: they belong to
 // the original, and revoking them would log it out.
@@ -261,9 +266,14 @@ func (r *Reconciler) releaseCopy(ctx context.Context, s *scope) (outcome, error)
 	if err := r.markDeleted(ctx, s); err != nil || s.state == nil {
 		return outcome{}, err
 	}
+	return r.release(ctx, s, func() { r.copyReleased(ctx, s.credential) })
+}
+
+// release releases a deleted state, and tells of it if it was there.
+func (r *Reconciler) release(ctx context.Context, s *scope, tell func()) (outcome, error) {
 	released, err := r.releaseState(ctx, s)
 	if released {
-		r.copyReleased(ctx, s.credential)
+		tell()
 	}
 	return outcome{}, err
 }

@@ -73,9 +73,7 @@ func (s *state) judged() secretio.Judged {
 }
 
 // othersFinalizers are those that are not ours.
-func (s *state) othersFinalizers() []string {
-	return slices.DeleteFunc(slices.Clone(s.finalizers), func(f string) bool { return f == v1alpha1.FinalizerGrant })
-}
+func (s *state) othersFinalizers() []string { return withoutOurs(s.finalizers) }
 
 // stateName is the state Secret of a credential.
 func stateName(credential types.NamespacedName) types.NamespacedName {
@@ -176,9 +174,8 @@ func (s *state) recall(known *state) {
 	}
 }
 
-// judgeState tells what a Secret of the state's name is to the credential uid. Its error is
-// that of a read of the keys.
-func (r *Reconciler) judgeState(ctx context.Context, secret *corev1.Secret, uid types.UID) (*state, error) {
+// stateOf is a Secret of the state's name, before anything of its document is known.
+func stateOf(secret *corev1.Secret) *state {
 	found := &state{
 		name:            client.ObjectKeyFromObject(secret),
 		uid:             secret.UID,
@@ -189,6 +186,13 @@ func (r *Reconciler) judgeState(ctx context.Context, secret *corev1.Secret, uid 
 	if secret.DeletionTimestamp != nil {
 		found.deletion = secret.DeletionTimestamp.Time
 	}
+	return found
+}
+
+// judgeState tells what a Secret of the state's name is to the credential uid. Its error is
+// that of a read of the keys.
+func (r *Reconciler) judgeState(ctx context.Context, secret *corev1.Secret, uid types.UID) (*state, error) {
+	found := stateOf(secret)
 	if secret.Type != v1alpha1.SecretTypeGrantState {
 		found.problem = stateForeign
 		return found, nil
@@ -278,7 +282,9 @@ func (r *Reconciler) createState(ctx context.Context, s *scope, d grantstate.Doc
 		return nil, fmt.Errorf("creating the state Secret %s: %w", client.ObjectKeyFromObject(secret), secretio.Quiet(err))
 	}
 	r.memory.change(s.key, func(known *recollection) { known.successor = nil })
-	return r.judgeState(ctx, secret, s.credential.UID)
+	made := stateOf(secret)
+	made.document = d.Written()
+	return made, nil
 }
 
 // writeState replaces the document, if nobody else has since it was judged.
@@ -328,7 +334,6 @@ func (r *Reconciler) markDeleted(ctx context.Context, s *scope) error {
 	if s.state.uid != judged.uid {
 		return errConflict
 	}
-	s.state.recall(judged)
 	s.state.problem, s.document = judged.problem, s.state.document
 	return nil
 }
@@ -340,16 +345,27 @@ func (r *Reconciler) releaseState(ctx context.Context, s *scope) (bool, error) {
 	if !slices.Contains(s.state.finalizers, v1alpha1.FinalizerGrant) {
 		return false, nil
 	}
-	_, err := secretio.Patch(ctx, r.Live, s.state.judged(), map[string]any{
-		"metadata": map[string]any{"finalizers": s.state.othersFinalizers()},
-	})
-	if apierrors.IsConflict(err) {
-		return false, errConflict
-	}
-	if client.IgnoreNotFound(err) != nil {
-		return false, fmt.Errorf("releasing the state Secret %s: %w", s.state.name, err)
+	if err := r.dropFinalizer(ctx, s.state.judged(), s.state.finalizers); err != nil {
+		return false, err
 	}
 	return true, nil
+}
+
+// dropFinalizer takes our finalizer from a Secret, if it still is what was judged.
+func (r *Reconciler) dropFinalizer(ctx context.Context, judged secretio.Judged, finalizers []string) error {
+	_, err := secretio.Patch(ctx, r.Live, judged, map[string]any{"metadata": map[string]any{"finalizers": withoutOurs(finalizers)}})
+	if apierrors.IsConflict(err) {
+		return errConflict
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("releasing the Secret %s: %w", judged.Name, secretio.Quiet(err))
+	}
+	return nil
+}
+
+// withoutOurs are the finalizers that are not ours.
+func withoutOurs(finalizers []string) []string {
+	return slices.DeleteFunc(slices.Clone(finalizers), func(f string) bool { return f == v1alpha1.FinalizerGrant })
 }
 
 func (r *Reconciler) rememberState(credential types.NamespacedName, s *state) {

@@ -2,12 +2,11 @@ package controllers
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -47,14 +46,12 @@ func (r strays) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Resul
 		return ctrl.Result{}, err
 	}
 	judged := secretio.Judged{Name: request.NamespacedName, UID: secret.UID, ResourceVersion: secret.ResourceVersion}
-	_, err = secretio.Patch(ctx, r.Live, judged, map[string]any{"metadata": map[string]any{
-		"finalizers": slices.DeleteFunc(slices.Clone(secret.Finalizers), func(f string) bool { return f == v1alpha1.FinalizerGrant }),
-	}})
-	if apierrors.IsConflict(err) {
+	err = r.dropFinalizer(ctx, judged, secret.Finalizers)
+	if errors.Is(err, errConflict) {
 		return ctrl.Result{RequeueAfter: afterConflict}, nil
 	}
-	if client.IgnoreNotFound(err) != nil {
-		return ctrl.Result{}, fmt.Errorf("releasing the Secret %s: %w", request.NamespacedName, secretio.Quiet(err))
+	if err != nil {
+		return ctrl.Result{}, err
 	}
 	r.strayReleased(ctx, secret)
 	return ctrl.Result{}, nil

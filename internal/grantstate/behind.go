@@ -5,7 +5,7 @@ import "time"
 // IsOlderThan tells that a document of the same Secret is an earlier one than another: a
 // claim is made once, and once its answer is recorded it is not open any more.
 func (d Document) IsOlderThan(other Document) bool {
-	return d.claims < other.claims || d.claims == other.claims && d.claim != nil && other.claim == nil
+	return d.claims < other.claims || other.claim == nil && d.IsBehind(other.claims)
 }
 
 // IsBehind tells that the answer of the claim of that number was recorded once, and that this

@@ -85,8 +85,13 @@ func (a Answer) Unkept(now time.Time) *Listed {
 	if a.grant == nil || a.grant.RefreshToken.Empty() || a.terms.Never() {
 		return nil
 	}
-	entry := listed(a.grant, now, now)
-	entry.GiveUpTime = a.terms.Deadline(now)
+	return a.terms.dueNow(a.grant, now)
+}
+
+// dueNow is the entry of a grant that no document can keep.
+func (t Terms) dueNow(g *Grant, now time.Time) *Listed {
+	entry := listed(g, now, now)
+	entry.GiveUpTime = t.Deadline(now)
 	return &entry
 }
 
@@ -98,9 +103,7 @@ func (d Document) Unkeepable(s Spend, token spacesauth.Secret, now time.Time) *L
 	}
 	g := s.grant
 	g.RefreshToken = kept{token}
-	entry := listed(&g, now, now)
-	entry.GiveUpTime = d.terms.Deadline(now)
-	return &entry
+	return d.terms.dueNow(&g, now)
 }
 
 // Record writes a into d. An answer whose claim still stands is the expected case;

@@ -61,12 +61,6 @@ func (r Keyring) IsEmpty() bool { return len(r.keys) == 0 }
 // CurrentID names the key that seals.
 func (r Keyring) CurrentID() string { return r.current }
 
-// Has tells whether a key is there.
-func (r Keyring) Has(id string) bool {
-	_, ok := r.keys[id]
-	return ok
-}
-
 // IDs lists the keys that are there, in order.
 func (r Keyring) IDs() []string { return slices.Sorted(maps.Keys(r.keys)) }
 

@@ -194,6 +194,9 @@ func (k *Keys) mayLook() bool {
 	return since < 0 || since >= pause
 }
 
+// CurrentID names the key that seals.
+func (k *Keys) CurrentID() string { return k.known().CurrentID() }
+
 // MAC and Verifies are those of [seal.Keyring].
 func (k *Keys) MAC(use, credential string, parts ...string) (id, code string, err error) {
 	return k.known().MAC(use, credential, parts...)

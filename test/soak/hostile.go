@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
@@ -223,8 +224,7 @@ func (h *hostiles) squat(ctx context.Context, home, name string) error {
 	squatter := &corev1.Secret{ObjectMeta: in(home, name)}
 	if h.chance.IntN(2) == 0 {
 		squatter.Annotations = map[string]string{v1alpha1.AnnotationAdoptableBy: name}
-		squatter.Immutable = new(bool)
-		*squatter.Immutable = true
+		squatter.Immutable = ptr.To(true)
 	}
 	return h.cluster.Create(ctx, squatter)
 }
