@@ -36,6 +36,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/controllers"
+	"github.com/spaces-operator/spaces-credential-operator/internal/gate"
 	operatormetrics "github.com/spaces-operator/spaces-credential-operator/internal/metrics"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
@@ -192,6 +193,15 @@ func (s *settings) environments() (map[string]*spacesauth.Client, error) {
 	return clients, nil
 }
 
+// environmentsOf are those that clients call.
+func environmentsOf(clients map[string]*spacesauth.Client) []spacesauth.Environment {
+	var all []spacesauth.Environment
+	for _, client := range clients {
+		all = append(all, client.Environment())
+	}
+	return all
+}
+
 // assemble looks whether the operator can work, makes the manager and adds the loop to it.
 func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, environments map[string]*spacesauth.Client) (ctrl.Manager, *controllers.Reconciler, error) {
 	scheme := runtime.NewScheme()
@@ -231,7 +241,8 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		Client:             manager.GetClient(),
 		Live:               live,
 		Keys:               keys,
-		Environments:       environments,
+		Environments:       controllers.NewEnvironments(environments),
+		Gates:              gate.New(s.clock, s.concurrency, environmentsOf(environments)...),
 		DenySecretMetadata: list(s.denySecretMetadata),
 		Clock:              s.clock,
 		Random:             rand.Reader,

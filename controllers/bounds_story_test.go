@@ -57,7 +57,7 @@ var _ = Describe("An object of maximal length in every field", func() {
 	BeforeEach(func() {
 		w = newWorld()
 		o = w.operator()
-		o.Environments[long("staging-", 63)] = o.Environments["staging"]
+		o.knows(long("staging-", 63), o.Environments.Named("staging"))
 	})
 	// as puts a short input under the name and the keys that the object uses.
 	as := func(input *corev1.Secret, name string, keys map[string]string) *corev1.Secret {

@@ -146,7 +146,7 @@ var _ = Describe("Rule 8: deletion", func() {
 		start(byPassword("bot"))
 		w.delete(w.credential("bot"))
 		stranger := w.operator()
-		stranger.Environments = nil
+		stranger.Environments.Replace(nil)
 		stranger.settle("bot", 4*time.Minute)
 		Expect(w.exists("bot")).To(BeTrue())
 		Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero())

@@ -3,16 +3,59 @@ package controllers
 import (
 	"maps"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
+// Environments are the clients of the known environments by name. They may be replaced at any
+// time: whoever has one goes on with it.
+type Environments struct {
+	clients atomic.Pointer[map[string]*spacesauth.Client]
+}
+
+// NewEnvironments makes them.
+func NewEnvironments(clients map[string]*spacesauth.Client) *Environments {
+	e := &Environments{}
+	e.Replace(clients)
+	return e
+}
+
+// Replace makes them the given ones.
+func (e *Environments) Replace(clients map[string]*spacesauth.Client) {
+	clients = maps.Clone(clients)
+	e.clients.Store(&clients)
+}
+
+// Named returns the client of the environment of that name, or nil.
+func (e *Environments) Named(name string) *spacesauth.Client { return (*e.clients.Load())[name] }
+
+// All lists the clients by the names of their environments.
+func (e *Environments) All() []*spacesauth.Client {
+	clients := *e.clients.Load()
+	all := make([]*spacesauth.Client, 0, len(clients))
+	for _, name := range slices.Sorted(maps.Keys(clients)) {
+		all = append(all, clients[name])
+	}
+	return all
+}
+
+// timeout is the longest that a call may take in any of them.
+func (e *Environments) timeout() time.Duration {
+	longest := spacesauth.DefaultTimeoutSeconds * time.Second
+	for _, client := range e.All() {
+		longest = max(longest, client.Environment().Timeout())
+	}
+	return longest
+}
+
 // clientFor returns the client of the environment that a credential names.
 func (r *Reconciler) clientFor(credential *v1alpha1.SpacesCredential) (*spacesauth.Client, outcome) {
 	name := credential.EffectiveEnvironment()
-	client := r.Environments[name]
+	client := r.Environments.Named(name)
 	if client == nil || !client.Environment().Allows(credential.Namespace) {
 		return nil, unknownEnvironment(name, credential.Namespace, r.openTo(credential.Namespace))
 	}
@@ -22,51 +65,53 @@ func (r *Reconciler) clientFor(credential *v1alpha1.SpacesCredential) (*spacesau
 // openTo lists the environments that a namespace may use.
 func (r *Reconciler) openTo(namespace string) []string {
 	var open []string
-	for _, name := range slices.Sorted(maps.Keys(r.Environments)) {
-		if r.Environments[name].Environment().Allows(namespace) {
-			open = append(open, name)
+	for _, client := range r.Environments.All() {
+		if e := client.Environment(); e.Allows(namespace) {
+			open = append(open, e.Name)
 		}
 	}
 	return open
 }
 
-// clientForURL returns the client of the environment that a grant was made in, or
-// nil when it is not listed any more.
-func (r *Reconciler) clientForURL(accountsURL string) *spacesauth.Client {
-	return r.firstClient(func(e spacesauth.Environment) bool { return e.AccountsURL == accountsURL })
+// issuer returns the client of the environment where a grant was made: the one that spec names,
+// if it has the recorded URL, else the one with the recorded name and URL, if the namespace may
+// use it. Another one with that URL has an API host, a proxy and authorities of its own.
+func (r *Reconciler) issuer(s *scope, name, accountsURL string) (*spacesauth.Client, outcome) {
+	if s.environment != nil && s.environment.Environment().AccountsURL == accountsURL {
+		return s.environment, outcome{}
+	}
+	named := r.Environments.Named(name)
+	switch {
+	case named == nil || named.Environment().AccountsURL != accountsURL:
+		return nil, unlisted(name, accountsURL)
+	case !named.Environment().Allows(s.key.Namespace):
+		return nil, closedIssuer(name, accountsURL, s.key.Namespace)
+	}
+	return named, outcome{}
 }
 
-// openClient returns the client of the environment that a grant was made in, if a namespace
-// may use it, or nil.
-func (r *Reconciler) openClient(accountsURL, namespace string) *spacesauth.Client {
-	return r.firstClient(func(e spacesauth.Environment) bool { return e.AccountsURL == accountsURL && e.Allows(namespace) })
-}
-
-// firstClient returns the client of the first environment by name that fits, or nil.
-func (r *Reconciler) firstClient(fits func(spacesauth.Environment) bool) *spacesauth.Client {
-	for _, name := range slices.Sorted(maps.Keys(r.Environments)) {
-		if client := r.Environments[name]; fits(client.Environment()) {
+// revoker returns the client that may revoke a listed grant, or nil. Whether the namespace may
+// use the environment is not asked: one that lost it has grants to give back. Nor must the name
+// be the same as long as the URL is: nothing but the grant itself is sent.
+func (r *Reconciler) revoker(entry grantstate.Listed) *spacesauth.Client {
+	if named := r.Environments.Named(entry.Environment); named != nil && named.Environment().AccountsURL == entry.AccountsURL {
+		return named
+	}
+	for _, client := range r.Environments.All() {
+		if client.Environment().AccountsURL == entry.AccountsURL {
 			return client
 		}
 	}
 	return nil
 }
 
-// clientToRenew returns the client that may renew a grant with an application. A state
-// Secret that somebody made by hand names whatever environment they like; it opens none to
-// their namespace. Revocation asks no such thing: a namespace that lost an environment has
-// grants to give back.
-func (r *Reconciler) clientToRenew(namespace string, spend grantstate.Spend, clientID string) (*spacesauth.Client, outcome) {
-	open := r.openClient(spend.AccountsURL(), namespace)
-	switch {
-	case open == nil && r.clientForURL(spend.AccountsURL()) == nil:
-		return nil, unlisted(spend.Environment(), spend.AccountsURL())
-	case open == nil:
-		return nil, closedIssuer(spend.Environment(), spend.AccountsURL(), namespace)
-	case clientID != spend.ClientID():
+// clientToRenew returns the client that may renew a grant with an application.
+func (r *Reconciler) clientToRenew(s *scope, spend grantstate.Spend, clientID string) (*spacesauth.Client, outcome) {
+	issuer, problem := r.issuer(s, spend.Environment(), spend.AccountsURL())
+	if issuer != nil && clientID != spend.ClientID() {
 		// Inputs that changed are noticed before. Only the client that got a refresh token
 		// may send it, and this one is no longer known.
 		return nil, anotherClient()
 	}
-	return open, outcome{}
+	return issuer, problem
 }

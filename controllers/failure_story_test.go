@@ -61,12 +61,14 @@ var _ = Describe("A service that refuses", func() {
 	})
 
 	It("a refused password that is changed and changed back while the gate is closed is sent again", func() {
-		w.apply(clientInput(), loginInput(), byPassword("bot"), asGuest("other"))
+		w.apply(clientInput(), loginInput(), byPassword("bot"), asGuest("1"), asGuest("2"), asGuest("3"))
 		w.spaces.SetPassword(username, "another-password-story")
 		o.settle("bot", time.Minute)
 		w.spaces.SetRetryAfter(30 * time.Minute)
-		w.spaces.Next(fakespaces.OperationGuest, fakespaces.FaultThrottledSeconds)
-		o.reconcile("other")
+		w.spaces.SetFaultRate(fakespaces.OperationGuest, fakespaces.FaultThrottledSeconds, 1)
+		for _, guest := range []string{"1", "2", "3"} {
+			o.reconcile(guest)
+		}
 
 		calls := w.calls(fakespaces.OperationPassword)
 		w.put("bot-login", map[string]string{"password": "another-password-story"})
@@ -268,13 +270,14 @@ var _ = Describe("Bad input", func() {
 
 	It("an environment is named to those who may use it, and one for others is told like one that is not there", func() {
 		of := func(name string, namespaces ...string) *spacesauth.Client {
-			environment := o.Environments["staging"].Environment()
+			environment := o.Environments.Named("staging").Environment()
 			environment.Name, environment.Namespaces = name, namespaces
 			service, err := spacesauth.New(environment, spacesauth.WithClock(w.clock))
 			Expect(err).NotTo(HaveOccurred())
 			return service
 		}
-		o.Environments["team-b-only"], o.Environments["for-us"] = of("team-b-only", "team-b"), of("for-us", w.namespace)
+		o.knows("team-b-only", of("team-b-only", "team-b"))
+		o.knows("for-us", of("for-us", w.namespace))
 		said := map[string]string{}
 		for _, name := range []string{"team-b-only", "nowhere"} {
 			w.apply(byPassword(name, func(c *v1alpha1.SpacesCredential) { c.Spec.Environment = name }))

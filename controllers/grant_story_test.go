@@ -133,7 +133,7 @@ var _ = Describe("Rule 2: every spend is claimed", func() {
 		}, spacesauth.WithClock(w.clock))
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(service.CloseIdleConnections)
-		o.Environments["staging"] = service
+		o.knows("staging", service)
 		w.step(o.reconcile("bot").RequeueAfter)
 		claimed := w.clock.Now()
 		o.answersLate(writeState, timeout-time.Second)

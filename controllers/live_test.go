@@ -44,6 +44,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/gate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/metrics"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
@@ -403,7 +404,7 @@ func (w *world) live(config *rest.Config, c clock.WithTickerAndDelayedExecution,
 	direct, err := client.New(config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 	reconciler := &Reconciler{
-		Client: manager.GetClient(), Live: direct, Keys: keys, Environments: map[string]*spacesauth.Client{"staging": service},
+		Client: manager.GetClient(), Live: direct, Keys: keys, Environments: NewEnvironments(map[string]*spacesauth.Client{"staging": service}), Gates: gate.New(c, concurrency, service.Environment()),
 		Clock: c, Holder: "live", Events: bothEvents{manager.GetEventRecorder(v1alpha1.FieldManager), w.events},
 		Metrics: metrics.New(w.metrics), Random: rand.Reader,
 	}

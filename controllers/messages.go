@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/gate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/secretio"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
@@ -226,12 +227,24 @@ func anotherClient() outcome {
 	return waitingFor(v1alpha1.ReasonClientRejected, "The grant belongs to another client than the Secret that spec.clientSecretRef names holds now.")
 }
 
-func throttled() outcome {
-	return waitingFor(v1alpha1.ReasonThrottled, "The service asked the operator for patience. Nothing is sent to this environment until then.")
+// throttled tells of the patience that the service asked for, and of whom.
+func throttled(whom gate.Whom) outcome {
+	what := ""
+	switch whom {
+	case gate.TheCaller:
+		what = "The service asked this SpacesCredential to wait. Nothing is sent for it until then, whatever is edited or requested."
+	case gate.TheNamespace:
+		what = "The service asked several SpacesCredentials of this namespace to wait, so that all of it waits. One that was not asked tries every ten seconds; when it gets through, all go on."
+	case gate.TheHost:
+		what = "The service asks its callers to wait, so that all of them wait. One that was not asked tries every ten seconds; when it gets through, all go on."
+	}
+	return waitingFor(v1alpha1.ReasonThrottled, "%s", what)
 }
 
-func unavailable() outcome {
-	return waitingFor(v1alpha1.ReasonServiceUnavailable, "The service does not answer. The operator probes it with one call at a time and goes on when it is back.")
+// unavailable tells of a host that gets no work done, and how the last call ended.
+func unavailable(cause string) outcome {
+	return waitingFor(v1alpha1.ReasonServiceUnavailable,
+		"The service gets no work done; its last call ended so: %s. The operator tries it with one call at a time and goes on when it is back.", cause)
 }
 
 func claimedByAnother() outcome {

@@ -35,8 +35,29 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
+	if s.queued, err = r.joinQueue(ctx, s); err != nil || s.queued.standing != settled {
+		return err
+	}
 	s.inputs, err = r.observeInputs(ctx, s)
 	return err
+}
+
+// joinQueue has a credential wait for its turn that has no state yet: nothing is read of its
+// inputs before it has come, since nothing is remembered of them and thousands may wait.
+func (r *Reconciler) joinQueue(ctx context.Context, s *scope) (outcome, error) {
+	switch {
+	case s.state != nil, s.environment == nil, s.obstacle.isTrouble(), s.credential.Spec.Suspend:
+		return outcome{}, nil
+	case r.pace(s, s.now).standing != settled:
+		return outcome{}, nil
+	}
+	for _, name := range s.credential.InputSecretNames() {
+		if seen, err := secretio.Metadata(ctx, r.Client, types.NamespacedName{Namespace: s.key.Namespace, Name: name}); err != nil || seen == nil {
+			return outcome{}, err
+		}
+	}
+	_, refused := r.turn(s, s.spending(s.environment, s.credential.Spec.GrantType))
+	return refused.outcome, nil
 }
 
 // observePublished sets what is published, and returns what the informer shows of it.

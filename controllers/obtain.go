@@ -53,9 +53,9 @@ func (r *Reconciler) obtain(ctx context.Context, s *scope, verdict grantstate.Ve
 	if err := r.addFinalizer(ctx, s); err != nil {
 		return outcome{}, err
 	}
-	turn, closed := r.turn(s, c.client, false)
+	turn, refused := r.turn(s, s.spending(c.client, c.spend.By()))
 	if turn == nil {
-		return closed, nil
+		return refused.outcome, nil
 	}
 	if out, err := r.spend(ctx, s, c, turn); err != nil || out.standing != settled {
 		return out, err
@@ -96,7 +96,7 @@ func (r *Reconciler) prepare(s *scope, what grantstate.Action) (call, outcome, e
 	if what == grantstate.Refresh {
 		c := call{spend: o.Refresh(), given: s.inputs.given}
 		var problem outcome
-		c.client, problem = r.clientToRenew(s.key.Namespace, c.spend, s.inputs.given.Application.ID)
+		c.client, problem = r.clientToRenew(s, c.spend, s.inputs.given.Application.ID)
 		return c, problem, nil
 	}
 	spend, given, err := o.SignIn(s.environment.Environment().Name, s.inputs.given, r.Random)
@@ -152,6 +152,9 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 		turn.giveBack()
 		return full, nil
 	}
+	if !turn.begin() {
+		return pacedUntil(r.Clock.Now().Add(slowRecheck)), nil
+	}
 	claiming, end := r.until(work, claimed.Add(timeout))
 	err := r.update(claiming, s, claim)
 	end()
@@ -163,7 +166,13 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 		return outcome{}, err
 	}
 	calling, end := r.until(work, claimed.Add(timeout))
-	got, err := c.send(calling, func() error { return r.notTooLate(claimed, timeout) })
+	got, err := c.send(calling, func() error {
+		if err := r.notTooLate(claimed, timeout); err != nil {
+			return err
+		}
+		turn.send()
+		return nil
+	})
 	end()
 	turn.made(err)
 	r.Metrics.Called(c.client.Environment().Name, string(c.spend.By()), err)

@@ -29,9 +29,9 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (outcome, error) {
 	}
 	// A token goes with the hosts of the environment that issued it, not with those
 	// that spec has come to name.
-	issuer := r.clientForURL(current.AccountsURL)
+	issuer, problem := r.issuer(s, current.Environment, current.AccountsURL)
 	if issuer == nil {
-		return unlisted(current.Environment, current.AccountsURL), nil
+		return problem, nil
 	}
 	if problem := firstTrouble(r.denied(s.credential), r.unworkable(s.credential)); problem.isTrouble() {
 		return problem, nil

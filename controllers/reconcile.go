@@ -17,6 +17,7 @@ import (
 // the queue retries within milliseconds, which the service must never see. Every
 // pass of a living credential returns when to look again.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	defer r.Gates.Begin(request.NamespacedName).End()
 	s, err := r.begin(ctx, request.NamespacedName)
 	if err != nil {
 		return ctrl.Result{}, err

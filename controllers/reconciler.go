@@ -14,7 +14,6 @@ import (
 	"github.com/spaces-operator/spaces-credential-operator/internal/gate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/metrics"
-	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 	"github.com/spaces-operator/spaces-credential-operator/internal/statekey"
 )
 
@@ -28,8 +27,9 @@ type Reconciler struct {
 	Live client.Client
 	// Keys seal and open state documents.
 	Keys *statekey.Keys
-	// Environments are the clients of the known environments by name.
-	Environments map[string]*spacesauth.Client
+	// Environments are the clients of the known environments, and Gates stand before their hosts.
+	Environments *Environments
+	Gates        *gate.Gates
 	// DenySecretMetadata are prefixes of labels and annotations that no published
 	// Secret may carry, beside those the CRD reserves.
 	DenySecretMetadata []string
@@ -42,7 +42,6 @@ type Reconciler struct {
 	Metrics *metrics.Metrics
 
 	memory  memory
-	gates   gate.Gates
 	flights flights
 }
 

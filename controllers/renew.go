@@ -13,6 +13,9 @@ func (r *Reconciler) renew(ctx context.Context, s *scope) (outcome, error) {
 	if s.credential.Spec.Suspend {
 		return suspended(), nil
 	}
+	if s.queued.standing != settled {
+		return s.queued, nil
+	}
 	if wait := r.othersClaim(s); wait.isTrouble() {
 		return wait, nil
 	}

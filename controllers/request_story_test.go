@@ -310,11 +310,11 @@ var _ = Describe("Calls of one credential", func() {
 	})
 
 	It("a mass revocation waits for its turn, and empties no token before a sign-in was tried", func() {
-		environment := o.Environments["staging"].Environment()
+		environment := o.Environments.Named("staging").Environment()
 		environment.RequestsPerSecond, environment.Burst = 2, 4
 		slow, err := spacesauth.New(environment, spacesauth.WithClock(w.clock))
 		Expect(err).NotTo(HaveOccurred())
-		o.Environments["staging"] = slow
+		o.knows("staging", slow)
 		names := []string{}
 		w.apply(clientInput(), loginInput())
 		for i := range 8 { // more than the burst

@@ -46,13 +46,13 @@ func (o *round) waits(why outcome) {
 }
 
 // revoke makes at most one call for the entries that are due, the oldest first. An entry is
-// given up after its time, but never before it was tried once; where its environment is
-// not listed nothing can be tried.
+// given up after its time, but not before it was tried once, or had no turn for long; where its
+// environment is not listed nothing can be tried.
 func (r *Reconciler) revoke(ctx context.Context, s *scope, list []grantstate.Listed, due func(grantstate.Listed) bool) round {
 	var o round
 	for _, entry := range list {
 		now := r.Clock.Now()
-		client := r.clientForURL(entry.AccountsURL)
+		client := r.revoker(entry)
 		switch {
 		case !due(entry):
 		case entry.IsOver(now), client == nil && !now.Before(entry.GiveUpTime):
@@ -68,18 +68,36 @@ func (r *Reconciler) revoke(ctx context.Context, s *scope, list []grantstate.Lis
 	return o
 }
 
-// revokeOne makes the call for one entry, if it is its turn.
+// revokeOne makes the call for one entry, if it is its turn. At its deadline it is owed, and held
+// back by nothing but what the credential itself was told; one that has no turn for ten minutes
+// then is given up untried.
 func (r *Reconciler) revokeOne(ctx context.Context, s *scope, entry grantstate.Listed, o *round) {
-	client := r.clientForURL(entry.AccountsURL)
-	// At the deadline the call does not wait for the gate: it is owed.
-	turn, closed := r.turn(s, client, entry.IsOwed(r.Clock.Now()))
+	client, isOwed := r.revoker(entry), entry.IsOwed(r.Clock.Now())
+	turn, refused := r.turn(s, s.revoking(client, isOwed, entry.Always))
 	if turn == nil {
-		if closed.isTrouble() {
-			closed = unrevoked(entry).at(earlier(closed.wake, entry.GiveUpTime))
+		until := entry.GiveUpTime
+		switch {
+		case isOwed && refused.queuedSince.IsZero(): // it was told to wait, or called a moment ago
+			until = refused.wake
+		case isOwed:
+			until = later(entry.GiveUpTime, refused.queuedSince).Add(owedPatience)
+			if !r.Clock.Now().Before(until) {
+				o.gone, o.abandoned = append(o.gone, entry.GrantID), o.abandoned+1
+				return
+			}
 		}
-		o.waits(closed)
+		if refused.isTrouble() {
+			o.waits(unrevoked(entry).at(earlier(refused.wake, until)))
+		} else {
+			o.waits(refused.at(earlier(refused.wake, until)))
+		}
 		return
 	}
+	if !turn.begin() {
+		o.waits(pacedUntil(r.Clock.Now().Add(slowRecheck)))
+		return
+	}
+	turn.send()
 	err := client.Revoke(ctx, entry.ClientID, entry.RefreshToken.Secret)
 	turn.made(err)
 	r.Metrics.Revoked(client.Environment().Name, err)
@@ -95,6 +113,16 @@ func (r *Reconciler) revokeOne(ctx context.Context, s *scope, entry grantstate.L
 	}
 	o.tried = &entry
 	o.waits(unrevoked(entry).at(earlier(entry.NextAttemptTime, entry.GiveUpTime)))
+}
+
+// owedPatience is for how long an owed revocation waits for its turn.
+const owedPatience = 10 * time.Minute
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 func earlier(a, b time.Time) time.Time {

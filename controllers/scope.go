@@ -44,6 +44,9 @@ type scope struct {
 	// remembered is the state that this process had in memory when the pass began.
 	remembered *state
 
+	// queued is what a credential without a state waits for in the queue, before its inputs are
+	// read; set by observe.
+	queued outcome
 	// isTaken tells that the name of the published Secret turned out to be somebody else's,
 	// after all that was observed; set by publish.
 	isTaken bool
@@ -209,6 +212,8 @@ type outcome struct {
 	reason, message string
 	// wake is when the operator looks again by itself; zero for the slow recheck.
 	wake time.Time
+	// isQueued tells that it is the gate that says when to go on: wake is no time of a next try.
+	isQueued bool
 }
 
 // again ends a pass whose work is done or was overtaken.
@@ -230,6 +235,13 @@ func pacedUntil(wake time.Time) outcome { return outcome{standing: paced, wake: 
 // at returns the outcome with its own time to look again.
 func (o outcome) at(wake time.Time) outcome {
 	o.wake = wake
+	return o
+}
+
+// inQueue returns the outcome of who is woken when its turn has come, and looks again by itself
+// only then.
+func (o outcome) inQueue(wake time.Time) outcome {
+	o.wake, o.isQueued = wake, true
 	return o
 }
 

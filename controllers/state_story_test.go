@@ -140,12 +140,12 @@ var _ = Describe("A state Secret", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		o.reconcile("bot")
 		closed := newWorldAt(w.clock)
-		environment := closed.operator().Environments["staging"].Environment()
+		environment := closed.operator().Environments.Named("staging").Environment()
 		environment.Name, environment.Namespaces = "closed", []string{closed.namespace}
 		service, err := spacesauth.New(environment, spacesauth.WithClock(w.clock))
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(service.CloseIdleConnections)
-		o.Environments["closed"] = service
+		o.knows("closed", service)
 
 		w.editDocument("bot", func(d map[string]any) {
 			grant := d["grant"].(map[string]any)

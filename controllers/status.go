@@ -72,7 +72,7 @@ func (v view) tellAttempts(status *v1alpha1.SpacesCredentialStatus) {
 		status.FailedAttempts, status.NextAttemptTime = f.Count, atSecond(f.NextAttemptTime)
 	case check != nil && check.Attempts > 0:
 		status.FailedAttempts, status.NextAttemptTime = check.Attempts, atSecond(check.NextAttemptTime)
-	case !v.isUsable() && v.held.isTrouble() && !v.held.wake.IsZero():
+	case !v.isUsable() && v.held.isTrouble() && !v.held.wake.IsZero() && !v.held.isQueued:
 		status.NextAttemptTime = atSecond(v.held.wake)
 	}
 }

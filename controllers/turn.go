@@ -1,133 +1,122 @@
 package controllers
 
 import (
-	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
-
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/backoff"
 	"github.com/spaces-operator/spaces-credential-operator/internal/gate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
-// watchMargin is added to a call's timeout before somebody else's claim counts as old. It is
-// more than saveMargin.
-const watchMargin = 15 * time.Second
-
 // turn is the right to make one call now. It ends with made or giveBack.
 type turn struct {
 	r    *Reconciler
-	gate *gate.Gate
-	key  types.NamespacedName
+	s    *scope
+	turn *gate.Turn
 	// began is when it was given.
 	began time.Time
 }
 
-// turn asks for one call to an environment. Without one the outcome says what is in the way
-// and until when. A call that is owed does not wait for the gate.
-func (r *Reconciler) turn(s *scope, client *spacesauth.Client, owed bool) (*turn, outcome) {
-	t := &turn{r: r, gate: r.gates.Of(client.Environment()), key: s.key, began: r.Clock.Now()}
+// refusal is why there is no turn yet.
+type refusal struct {
+	outcome
+	// queuedSince is since when the credential stands in the queue; zero while it does not.
+	queuedSince time.Time
+}
+
+// turn asks for one call to an environment. Without one the refusal says what is in the way.
+// Whoever stands in the queue is woken when its turn has come.
+func (r *Reconciler) turn(s *scope, call gate.Call) (*turn, refusal) {
+	now := r.Clock.Now()
+	if paced := r.pace(s, now); paced.standing != settled {
+		return nil, refusal{outcome: paced}
+	}
+	call.Caller = s.key
+	if token := s.document.Token(); token != nil {
+		call.Worked = token.IssueTime
+	}
+	given, wait := r.Gates.Ask(call)
+	if given == nil {
+		return nil, refusal{outcome: waitsFor(wait, now), queuedSince: wait.Since}
+	}
+	return &turn{r: r, s: s, turn: given, began: now}, refusal{}
+}
+
+// pace is in the way while the last call of a credential was less than a second ago.
+func (r *Reconciler) pace(s *scope, now time.Time) outcome {
 	for _, last := range []time.Time{r.memory.of(s.key).lastCall, s.document.ClaimTime()} {
-		if next := last.Add(callPause); backoff.Within(t.began, next, callPause) {
-			return nil, pacedUntil(next)
+		if next := last.Add(callPause); backoff.Within(now, next, callPause) {
+			return pacedUntil(next)
 		}
 	}
-	closed := t.gate.Enter(t.began)
-	if closed == nil || owed {
-		return t, outcome{}
-	}
-	switch closed.Cause {
-	case gate.Patience:
-		return nil, throttled().at(closed.Until)
-	case gate.Down:
-		return nil, unavailable().at(closed.Until)
-	case gate.Rate:
-	}
-	return nil, pacedUntil(closed.Until)
+	return outcome{}
 }
+
+// waitsFor tells what a credential without a turn waits for.
+func waitsFor(wait *gate.Wait, now time.Time) outcome {
+	woken := now.Add(slowRecheck)
+	switch wait.Cause {
+	case gate.Patience:
+		return throttled(wait.Whom).at(wait.Until)
+	case gate.Down:
+		return unavailable(wait.Detail).inQueue(woken)
+	case gate.Queue:
+	}
+	return pacedUntil(woken)
+}
+
+// begin tells that the call is prepared from now on. It returns false if the turn went to
+// somebody else meanwhile.
+func (t *turn) begin() bool { return t.turn.Begin() }
+
+// send tells that the call leaves now.
+func (t *turn) send() { t.turn.Send() }
 
 // made tells how the call ended.
 func (t *turn) made(failed error) {
-	t.gate.Leave(failed, t.r.Clock.Now())
-	t.r.memory.change(t.key, func(known *recollection) { known.lastCall = t.began })
+	t.turn.Leave(failed)
+	t.r.memory.change(t.s.key, func(known *recollection) { known.lastCall = t.began })
 }
 
 // giveBack tells that no call was made.
-func (t *turn) giveBack() { t.gate.Cancel() }
+func (t *turn) giveBack() { t.turn.GiveBack() }
 
-// flights counts the calls under way, with their claims and saves, and lets none begin
-// once the process is leaving.
-type flights struct {
-	mu      sync.Mutex
-	under   int
-	leaving bool
-	landed  chan struct{}
+// spending is a call that spends a grant, as the gate sees it.
+func (s *scope) spending(client *spacesauth.Client, by v1alpha1.GrantType) gate.Call {
+	return gate.Call{Environment: client.Environment(), API: by == v1alpha1.GrantTypeAnonymous, Urgency: s.urgency(s.document.Failure() != nil)}
 }
 
-// begin tells whether the work may begin; then end must follow.
-func (f *flights) begin() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.leaving {
-		return false
-	}
-	f.under++
-	return true
-}
-
-func (f *flights) end() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.under--
-	if f.leaving && f.under == 0 {
-		close(f.landed)
+// checking is a check of a token. It is as urgent as what it holds up.
+func (s *scope) checking(client *spacesauth.Client, which v1alpha1.Verification, attempts int32) gate.Call {
+	return gate.Call{
+		Environment: client.Environment(), API: which == v1alpha1.VerificationUserProfile,
+		Urgency: s.urgency(attempts > 0),
 	}
 }
 
-// drain lets nothing begin any more. What it returns is closed when all has ended.
-func (f *flights) drain() <-chan struct{} {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.leaving {
-		f.leaving, f.landed = true, make(chan struct{})
-		if f.under == 0 {
-			close(f.landed)
-		}
+// revoking is the revocation of a grant. At its deadline it is owed. One that nobody waits for
+// has time.
+func (s *scope) revoking(client *spacesauth.Client, isOwed, isAsked bool) gate.Call {
+	call := gate.Call{Environment: client.Environment(), Owed: isOwed, Urgency: gate.Urgency{Class: gate.First}}
+	isEnding := s.isGone() || !s.credential.DeletionTimestamp.IsZero() || s.state != nil && !s.state.deletion.IsZero()
+	if isOwed || isAsked || isEnding {
+		call.Urgency.Class = gate.Urgent
 	}
-	return f.landed
+	return call
 }
 
-// othersClaim is in the way while another process may be at work on the grant: until this
-// process has watched its claim for as long as a call and its save may take. Times are this
-// process's own: those in the claim may come from a wrong clock.
-func (r *Reconciler) othersClaim(s *scope) outcome {
-	claim := s.document.OpenClaim()
-	if claim == nil || claim.Holder == r.Holder {
-		// Our own calls end before their pass does. What is left open of ours was
-		// either never sent or waits in memory to be saved, which comes first.
-		return outcome{}
+// urgency is that of a call for the next token: by the end of the one that is published, or was
+// last. In its last tenth it is urgent, unless the last try failed: what fails again and again
+// must not come before everything else.
+func (s *scope) urgency(failed bool) gate.Urgency {
+	current := s.document.Publishable()
+	if current == nil {
+		return gate.Urgency{Class: gate.First}
 	}
-	now := r.Clock.Now()
-	var since time.Time
-	r.memory.change(s.key, func(known *recollection) {
-		if known.watching.holder != claim.Holder || known.watching.number != claim.Number {
-			known.watching = watchedClaim{holder: claim.Holder, number: claim.Number, since: now}
-		}
-		since = known.watching.since
-	})
-	old := since.Add(max(claim.Timeout(), r.callTimeout()) + watchMargin)
-	if !now.Before(old) {
-		return outcome{}
+	u := gate.Urgency{Class: gate.Renewal, Expires: current.Token.ExpirationTime}
+	if !failed {
+		u.UrgentFrom = u.Expires.Add(-current.Token.ExpirationTime.Sub(current.Token.IssueTime) / 10)
 	}
-	return claimedByAnother().at(old)
-}
-
-// callTimeout is the longest a call may take in any environment.
-func (r *Reconciler) callTimeout() time.Duration {
-	longest := spacesauth.DefaultTimeoutSeconds * time.Second
-	for _, client := range r.Environments {
-		longest = max(longest, client.Environment().Timeout())
-	}
-	return longest
+	return u
 }

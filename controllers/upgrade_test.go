@@ -162,7 +162,7 @@ func (w *thenWorld) operator() *operator {
 	}, spacesauth.WithClock(w.clock))
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(service.CloseIdleConnections)
-	o.Environments["staging"] = service
+	o.knows("staging", service)
 	return o
 }
 

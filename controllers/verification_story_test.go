@@ -195,7 +195,7 @@ var _ = Describe("Verification with a burst of one call", func() {
 		}, spacesauth.WithClock(w.clock))
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(service.CloseIdleConnections)
-		o.Environments["staging"] = service
+		o.knows("staging", service)
 		w.apply(clientInput(), loginInput(), byPassword("bot", func(c *v1alpha1.SpacesCredential) {
 			c.Spec.Verification = []v1alpha1.Verification{v1alpha1.VerificationTokenInfo, v1alpha1.VerificationUserProfile}
 		}))
@@ -210,12 +210,12 @@ var _ = Describe("The outcome of a pass", func() {
 		w := newWorld()
 		o := w.operator()
 		closed := w.neighbour(o)
-		environment := o.Environments["other"].Environment()
+		environment := o.Environments.Named("other").Environment()
 		environment.Namespaces = []string{"somebody-elses"}
 		client, err := spacesauth.New(environment, spacesauth.WithClock(w.clock))
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(client.CloseIdleConnections)
-		o.Environments["other"] = client
+		o.knows("other", client)
 		w.apply(clientInput(), loginInput(), byPassword("bot", func(c *v1alpha1.SpacesCredential) {
 			c.Spec.Verification = []v1alpha1.Verification{v1alpha1.VerificationUserProfile}
 		}))

@@ -33,17 +33,18 @@ func (r *Reconciler) verify(ctx context.Context, s *scope) (outcome, error) {
 		return unverified(*check), nil
 	}
 	grant := s.document.Grant()
-	client := r.openClient(grant.AccountsURL, s.key.Namespace)
-	switch {
-	case client == nil && r.clientForURL(grant.AccountsURL) == nil:
-		return unlisted(grant.Environment, grant.AccountsURL), nil
-	case client == nil: // a state that somebody made by hand opens none
-		return closedIssuer(grant.Environment, grant.AccountsURL, s.key.Namespace), nil
+	client, problem := r.issuer(s, grant.Environment, grant.AccountsURL)
+	if client == nil {
+		return problem, nil
 	}
-	turn, closed := r.turn(s, client, false)
+	turn, refused := r.turn(s, s.checking(client, which, check.Attempts))
 	if turn == nil {
-		return closed, nil
+		return refused.outcome, nil
 	}
+	if !turn.begin() {
+		return pacedUntil(r.Clock.Now().Add(slowRecheck)), nil
+	}
+	turn.send()
 	err := runCheck(ctx, client, which, grant)
 	turn.made(ofService(err))
 	r.Metrics.Checked(client.Environment().Name, string(which), err)

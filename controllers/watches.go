@@ -43,6 +43,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager,
 	if err := manager.Add(&sweeper{client: manager.GetClient(), clock: r.Clock, metrics: r.Metrics, isHeldUp: r.isHeldUp, queue: swept}); err != nil {
 		return err
 	}
+	if err := manager.Add(r.Gates); err != nil {
+		return err
+	}
 	if err := (strays{r}).setup(manager); err != nil {
 		return err
 	}
@@ -55,6 +58,10 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager,
 		}), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.concerned)).
 		WatchesRawSource(source.Channel(swept, &handler.TypedEnqueueRequestForObject[*v1alpha1.SpacesCredential]{})).
+		WatchesRawSource(source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+			r.Gates.OnTurn(func(key types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: key}) })
+			return nil
+		})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
 			// Errors are the API server's. An answer that waits in memory to be saved must
@@ -77,8 +84,11 @@ var requestChanged = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool 
 		before[v1alpha1.AnnotationRevokeRequestedAt] != now[v1alpha1.AnnotationRevokeRequestedAt]
 }}
 
-// isHeldUp tells that the last pass of this process found something in the way.
-func (r *Reconciler) isHeldUp(key types.NamespacedName) bool { return r.memory.of(key).isHeldUp }
+// isHeldUp tells that the last pass of this process found something in the way, or that the
+// credential waits for its turn.
+func (r *Reconciler) isHeldUp(key types.NamespacedName) bool {
+	return r.memory.of(key).isHeldUp || r.Gates.Waits(key)
+}
 
 // secretNames are the Secrets a credential has to hear of, but its state, whose name
 // tells its owner.

@@ -31,6 +31,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/gate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/metrics"
 	"github.com/spaces-operator/spaces-credential-operator/internal/seal"
@@ -80,7 +81,7 @@ func newWorld(options ...fakespaces.Option) *world {
 // operator o gets it as environment "other".
 func (w *world) neighbour(o *operator) *world {
 	other := newWorldAt(w.clock)
-	o.Environments["other"] = other.operator().Environments["staging"]
+	o.knows("other", other.operator().Environments.Named("staging"))
 	return other
 }
 
@@ -124,6 +125,8 @@ type operator struct {
 	world *world
 	// timers are those of the process: they stand still while it is stopped.
 	timers *processClock
+	// woken are the credentials whose turn has come, and whose pass has not.
+	woken map[string]bool
 }
 
 // processClock is the clock as one process sees it. While the process is stopped none of its
@@ -172,22 +175,47 @@ func (w *world) operator() *operator {
 	service, err := spacesauth.New(environment, spacesauth.WithClock(w.clock))
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(service.CloseIdleConnections)
-	o := &operator{faults: &faults{}, world: w, timers: &processClock{FakeClock: w.clock}}
+	o := &operator{faults: &faults{}, world: w, woken: map[string]bool{}, timers: &processClock{FakeClock: w.clock}}
 	o.Reconciler = &Reconciler{
 		Client:       o.faults.informer(indexed(onlooker)),
 		Live:         o.faults.client(admin),
 		Keys:         w.keys,
-		Environments: map[string]*spacesauth.Client{"staging": service},
+		Environments: NewEnvironments(map[string]*spacesauth.Client{"staging": service}),
+		Gates:        gate.New(o.timers, 10, environment),
 		Clock:        o.timers,
 		Random:       rand.Reader,
 		Holder:       fmt.Sprintf("operator-%d", w.operators),
 		Events:       w.events,
 		Metrics:      metrics.New(prometheus.WrapRegistererWith(prometheus.Labels{"operator": fmt.Sprint(w.operators)}, w.metrics)),
 	}
+	o.Gates.OnTurn(func(key types.NamespacedName) { o.woken[key.Name] = true })
 	for name, other := range w.others {
-		o.Environments[name] = other.operator().Environments["staging"]
+		o.knows(name, other.operator().Environments.Named("staging"))
 	}
 	return o
+}
+
+// knows adds an environment to those of the process, or replaces one: the one that client
+// calls, under that name.
+func (o *operator) knows(name string, client *spacesauth.Client) {
+	GinkgoHelper()
+	environment := client.Environment()
+	if environment.Name != name {
+		environment.Name = name
+		var err error
+		client, err = spacesauth.New(environment, spacesauth.WithClock(o.world.clock))
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(client.CloseIdleConnections)
+	}
+	clients, known := map[string]*spacesauth.Client{name: client}, []spacesauth.Environment{environment}
+	for _, other := range o.Environments.All() {
+		if e := other.Environment(); e.Name != name {
+			clients[e.Name] = other
+			known = append(known, e)
+		}
+	}
+	o.Environments.Replace(clients)
+	o.Gates.Configure(known...)
 }
 
 // step moves the clock.
@@ -231,6 +259,7 @@ func (o *operator) passUntil(ctx context.Context, name string) (ctrl.Result, err
 		w.step(callPause)
 	}
 	w.passed[name] = w.clock.Now()
+	delete(o.woken, name)
 	result, err := o.Reconcile(ctx, ctrl.Request{NamespacedName: w.key(name)})
 	w.expectLegal(name, result, err)
 	return result, err
@@ -244,10 +273,12 @@ func (o *operator) settle(name string, during time.Duration) {
 		result, _ := o.pass(name)
 		wake := o.world.clock.Now().Add(max(result.RequeueAfter, time.Second))
 		if wake.After(end) || !o.world.exists(name) && !o.world.stateExists(name) {
-			o.world.clock.SetTime(end)
+			wake = end
+		}
+		o.sleep(wake)
+		if !o.world.clock.Now().Before(end) {
 			return
 		}
-		o.world.clock.SetTime(wake)
 	}
 }
 
@@ -260,7 +291,7 @@ func (o *operator) settleAll(names []string, during time.Duration) {
 	for {
 		next := end
 		for _, name := range names {
-			if now := o.world.clock.Now(); !now.Before(wake[name]) {
+			if now := o.world.clock.Now(); o.woken[name] || !now.Before(wake[name]) {
 				result, err := o.pass(name)
 				wake[name] = now.Add(max(result.RequeueAfter, time.Second))
 				if err == nil && result.RequeueAfter == 0 {
@@ -271,9 +302,25 @@ func (o *operator) settleAll(names []string, during time.Duration) {
 				next = wake[name]
 			}
 		}
-		o.world.clock.SetTime(next)
-		if !next.Before(end) {
+		o.sleep(next)
+		if !o.world.clock.Now().Before(end) {
 			return
+		}
+	}
+}
+
+// sleep lets time go by until then, or until it is somebody's turn.
+func (o *operator) sleep(until time.Time) {
+	clock := o.world.clock
+	for {
+		look := clock.Now().Add(o.Gates.Look())
+		if len(o.woken) > 0 || !clock.Now().Before(until) {
+			return
+		}
+		if look.Before(until) {
+			clock.SetTime(look)
+		} else {
+			clock.SetTime(until)
 		}
 	}
 }
