@@ -46,6 +46,12 @@ type Error struct {
 	// RetryAfter is the patience the service asked for, at most [MaxRetryAfter];
 	// 0 when it asked for none.
 	RetryAfter time.Duration
+	// HostUnjudged means that the call says nothing about the host, neither that it is
+	// there nor that it is not: no connection was asked for, because what was to be sent
+	// cannot be sent or the call was over by then, or the guard that runs before sending
+	// refused. Whoever counts the failures of a host leaves such a call out; it is no
+	// success either.
+	HostUnjudged bool
 	// Detail says in our own words what was found.
 	Detail string
 }

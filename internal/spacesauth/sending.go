@@ -1,0 +1,89 @@
+package spacesauth
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// maxBody bounds what is read of an answer. A state document holds up to two
+// answers, and a Kubernetes Secret 1 MiB.
+const maxBody = 256 << 10
+
+// reply is an HTTP answer whose body was read, perhaps not to its end.
+type reply struct {
+	status     int
+	body       []byte
+	retryAfter time.Duration
+}
+
+// post sends form once. It fails only when no status came back.
+func (c *Client) post(ctx context.Context, target string, form url.Values, beforeSending func() error) (reply, *Error) {
+	ctx, cancel := context.WithTimeout(ctx, c.environment.Timeout())
+	defer cancel()
+
+	encoded := form.Encode()
+	body := &guardedBody{form: strings.NewReader(encoded), guard: beforeSending}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, body)
+	if err != nil {
+		return reply{}, badURL()
+	}
+	request.ContentLength = int64(len(encoded))
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Accept", "application/json")
+
+	response, err := c.http.Do(request)
+	if err != nil {
+		begun, refused := body.shut()
+		switch {
+		case refused != nil:
+			// It is our own clock that is in the way.
+			return reply{}, &Error{Kind: KindUnavailable, HostUnjudged: true, Detail: "nothing was sent: " + refused.Error()}
+		case !begun:
+			return reply{}, &Error{Kind: KindUnavailable, HostUnjudged: isUnsendable(err), Detail: "nothing was sent: " + reason(err)}
+		}
+		return reply{}, &Error{Kind: KindAmbiguous, Detail: "the request was sent and no answer came: " + reason(err)}
+	}
+	defer func() { _ = response.Body.Close() }()
+	return c.read(response), nil
+}
+
+// get asks once for something that asking does not change. It fails only when no
+// status came back. The target may hold a secret: it stands in no error.
+func (c *Client) get(ctx context.Context, target, authorization string) (reply, *Error) {
+	ctx, cancel := context.WithTimeout(ctx, c.environment.Timeout())
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return reply{}, badURL()
+	}
+	request.Header.Set("Accept", "application/json")
+	if authorization != "" {
+		request.Header.Set("Authorization", authorization)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return reply{}, &Error{Kind: KindUnavailable, HostUnjudged: isUnsendable(err), Detail: reason(err)}
+	}
+	defer func() { _ = response.Body.Close() }()
+	return c.read(response), nil
+}
+
+// badURL is the failure of a call whose address cannot be read.
+func badURL() *Error {
+	return &Error{Kind: KindUnavailable, HostUnjudged: true, Detail: "a URL of the environment is not usable"}
+}
+
+// read takes an answer in.
+func (c *Client) read(response *http.Response) reply {
+	// What arrived before a body broke off may hold a refresh token.
+	body, _ := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	return reply{
+		status:     response.StatusCode,
+		body:       body,
+		retryAfter: retryAfter(response.Header.Get("Retry-After"), c.clock.Now()),
+	}
+}
