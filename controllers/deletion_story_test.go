@@ -155,6 +155,19 @@ var _ = Describe("Rule 8: deletion", func() {
 		Expect(w.events.reasons()).To(ContainElement(v1alpha1.ReasonRevocationAbandoned))
 	})
 
+	It("a deletion takes a web page for no confirmation, and goes on until the service gives one", func() {
+		start(byPassword("bot"))
+		w.spaces.SetFaultRate(fakespaces.OperationRevoke, fakespaces.FaultHTML200, 1)
+		w.delete(w.credential("bot"))
+		o.settle("bot", time.Minute)
+		Expect(w.exists("bot")).To(BeTrue())
+		Expect(w.spaces.Ledger().GrantsLive).To(Equal(1))
+		w.spaces.SetFaultRate(fakespaces.OperationRevoke, fakespaces.FaultHTML200, 0)
+		o.settle("bot", 3*time.Minute)
+		expectGone()
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+	})
+
 	It("a deletion takes an unclear refusal for a failure, and ends at the deadline", func() {
 		start(byPassword("bot"))
 		w.spaces.SetFaultRate(fakespaces.OperationRevoke, fakespaces.FaultHTML400, 1)

@@ -67,6 +67,7 @@ const (
 	FaultThrottled503           Fault = "throttled-503"           // 503, Retry-After in seconds
 	FaultTemporarilyUnavailable Fault = "temporarily-unavailable" // 400 with {"error":"temporarily_unavailable"}
 	FaultErrorIn200             Fault = "error-in-200"            // 200 with {"error":"server_error"}
+	FaultHTML200                Fault = "html-200"                // 200 with the web page of a firewall or a portal
 	FaultRedirect               Fault = "redirect"                // 302 to a login page
 	FaultRedirect307            Fault = "redirect-307"            // 307: a client that follows sends its form again
 )

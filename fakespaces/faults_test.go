@@ -76,6 +76,7 @@ var wires = map[fakespaces.Fault]wire{
 	fakespaces.FaultThrottled503:           {status: 503, check: header("Retry-After", "30")},
 	fakespaces.FaultTemporarilyUnavailable: {status: 400, code: "temporarily_unavailable"},
 	fakespaces.FaultErrorIn200:             {status: 200, code: "server_error"},
+	fakespaces.FaultHTML200:                {status: 200, page: true},
 	fakespaces.FaultRedirect:               {status: 302, check: header("Location", "/account/login")},
 	fakespaces.FaultRedirect307:            {status: 307, check: header("Location", "/account/login")},
 

@@ -54,6 +54,7 @@ var oddityTable = []oddity{
 	{fault: FaultThrottled503, meaning: "503 with Retry-After in seconds", instead: throttled(http.StatusServiceUnavailable, inSeconds)},
 	{fault: FaultTemporarilyUnavailable, meaning: "400 with the error temporarily_unavailable", instead: refused(http.StatusBadRequest, codeTemporarilyUnavailable)},
 	{fault: FaultErrorIn200, meaning: "200 with the error server_error, no work done", instead: refused(http.StatusOK, codeServerError)},
+	{fault: FaultHTML200, meaning: "200 with the web page of a firewall or a portal, no work done", instead: webPage(http.StatusOK)},
 	{fault: FaultRedirect, meaning: "302 to a login page", instead: redirected(http.StatusFound)},
 	{fault: FaultRedirect307, meaning: "307 to a login page: who follows sends the form again", instead: redirected(http.StatusTemporaryRedirect)},
 

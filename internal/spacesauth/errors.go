@@ -22,7 +22,8 @@ const (
 	// (invalid_request, invalid_scope, unsupported_grant_type, …). The grant was
 	// not judged.
 	KindRejectedRequest Kind = "RejectedRequest"
-	// KindUnclear means: a refusal without a known code: any other 4xx, HTML too.
+	// KindUnclear means: a refusal without a known code: any other 4xx, HTML too; and a
+	// revocation that was answered by a web page, whatever its status says.
 	KindUnclear Kind = "Unclear"
 	// KindThrottled means: the service asks for patience: 429, or 503 with Retry-After.
 	KindThrottled Kind = "Throttled"
@@ -46,6 +47,9 @@ type Error struct {
 	// RetryAfter is the patience the service asked for, at most [MaxRetryAfter];
 	// 0 when it asked for none.
 	RetryAfter time.Duration
+	// WebPage means that the answer was HTML: it may come from a firewall, a gateway or a
+	// portal on the way, and then says nothing of what was asked.
+	WebPage bool
 	// HostUnjudged means that the call says nothing about the host, neither that it is
 	// there nor that it is not: no connection was asked for, because what was to be sent
 	// cannot be sent or the call was over by then, or the guard that runs before sending

@@ -61,6 +61,7 @@ var faultTable = map[fakespaces.Fault]faulted{
 	fakespaces.FaultThrottled503:           asked(503),
 	fakespaces.FaultTemporarilyUnavailable: both(spacesauth.KindUnavailable, 400, "temporarily_unavailable"),
 	fakespaces.FaultErrorIn200:             both(spacesauth.KindUnavailable, 200, "server_error"),
+	fakespaces.FaultHTML200:                {kind: spacesauth.KindAmbiguous, revocation: spacesauth.KindUnclear, status: 200},
 	fakespaces.FaultRedirect:               both(spacesauth.KindUnavailable, 302, ""),
 	fakespaces.FaultRedirect307:            both(spacesauth.KindUnavailable, 307, ""),
 

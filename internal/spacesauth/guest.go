@@ -47,7 +47,7 @@ func (c *Client) Guest(ctx context.Context, guest Guest, beforeSending func() er
 		if text(fields["error"]) != "" {
 			return Answer{}, judgeRefusal(reply)
 		}
-		return Answer{}, &Error{Kind: KindAmbiguous, StatusCode: reply.status, Detail: "the answer holds no usable token"}
+		return Answer{}, &Error{Kind: KindAmbiguous, StatusCode: reply.status, WebPage: reply.webPage, Detail: "the answer holds no usable token"}
 	}
 	answer := Answer{AccessToken: token, TokenType: GuestTokenType, IssueTime: issueTime, Lifetime: guestLifetime}
 	if lifetime := untilExpiry(token, issueTime); lifetime > 0 {

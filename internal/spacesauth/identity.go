@@ -105,7 +105,7 @@ func readAnswer(r reply) (map[string]json.RawMessage, *Error) {
 	}
 	fields, whole := readFields(r.body)
 	if !whole {
-		return nil, &Error{Kind: KindUnavailable, StatusCode: r.status, Detail: "the answer could not be read"}
+		return nil, &Error{Kind: KindUnavailable, StatusCode: r.status, WebPage: r.webPage, Detail: "the answer could not be read"}
 	}
 	if text(fields["error"]) != "" {
 		return nil, judgeRefusal(r)

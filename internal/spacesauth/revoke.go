@@ -29,11 +29,15 @@ func (c *Client) Revoke(ctx context.Context, clientID string, refreshToken Secre
 }
 
 // judgeRevocation decides what an answer of the revocation endpoint means. The
-// vendor documents 200 for success and no body.
+// vendor documents 200 for success and no body. JSON that tells of no error is one, too.
 func judgeRevocation(r reply) *Error {
 	fields, _ := readFields(r.body)
-	code := text(fields["error"])
-	if r.status >= 200 && r.status <= 299 && code == "" {
+	code, good := text(fields["error"]), r.status >= 200 && r.status <= 299
+	switch {
+	case good && r.webPage:
+		// A portal that answers everything with its page has revoked nothing.
+		return &Error{Kind: KindUnclear, StatusCode: r.status, WebPage: true, Detail: "a web page, which confirms nothing"}
+	case good && code == "":
 		return nil
 	}
 	refused := judgeRefusal(r)

@@ -18,6 +18,8 @@ type reply struct {
 	status     int
 	body       []byte
 	retryAfter time.Duration
+	// webPage tells that the body is HTML.
+	webPage bool
 }
 
 // post sends form once. It fails only when no status came back.
@@ -85,5 +87,6 @@ func (c *Client) read(response *http.Response) reply {
 		status:     response.StatusCode,
 		body:       body,
 		retryAfter: retryAfter(response.Header.Get("Retry-After"), c.clock.Now()),
+		webPage:    isWebPage(response.Header.Get("Content-Type"), body),
 	}
 }

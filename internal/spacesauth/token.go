@@ -64,8 +64,7 @@ func (c *Client) judgeToken(r reply, issueTime time.Time) (Answer, error) {
 	}
 
 	if code := text(fields["error"]); code != "" && answer.AccessToken.Empty() {
-		failure := judgeRefusal(reply{status: r.status, body: r.body, retryAfter: r.retryAfter})
-		return answer, failure
+		return answer, judgeRefusal(r)
 	}
 	switch {
 	case !answer.AccessToken.Empty() && (whole || !answer.RefreshToken.Empty()):
@@ -75,13 +74,13 @@ func (c *Client) judgeToken(r reply, issueTime time.Time) (Answer, error) {
 		return answer, &Error{Kind: KindUnavailable, StatusCode: r.status, Detail: "the answer holds a refresh token but no usable access token"}
 	}
 	// An access token may have been read, but a refresh token behind it was cut off.
-	return Answer{}, &Error{Kind: KindAmbiguous, StatusCode: r.status, Detail: "the answer could not be read"}
+	return Answer{}, &Error{Kind: KindAmbiguous, StatusCode: r.status, WebPage: r.webPage, Detail: "the answer could not be read"}
 }
 
 // judgeRefusal classifies an answer that grants nothing: by its status first, then
 // by its error code where that is a known one.
 func judgeRefusal(r reply) *Error {
-	failure := &Error{StatusCode: r.status, RetryAfter: r.retryAfter, Detail: "no known error code"}
+	failure := &Error{StatusCode: r.status, RetryAfter: r.retryAfter, WebPage: r.webPage, Detail: "no known error code"}
 	if fields, _ := readFields(r.body); fields != nil {
 		if code := text(fields["error"]); kindsByCode[code] != "" {
 			failure.Code = code
@@ -105,8 +104,7 @@ func judgeRefusal(r reply) *Error {
 // readFields reads the members of a JSON object up to the first damage, whatever
 // the content type said. whole tells whether it came to the object's end.
 func readFields(body []byte) (fields map[string]json.RawMessage, whole bool) {
-	// RFC 8259 §8.1 lets a reader ignore a byte order mark.
-	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+	body = withoutMark(body)
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
 		return nil, false
