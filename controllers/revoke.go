@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 // round is one look at a list of grants that wait to be revoked.
@@ -98,7 +99,7 @@ func (r *Reconciler) revokeOne(ctx context.Context, s *scope, entry grantstate.L
 		return
 	}
 	turn.send()
-	err := client.Revoke(ctx, entry.ClientID, entry.RefreshToken.Secret)
+	err := client.Revoke(ctx, spacesauth.Application{ID: entry.ClientID}, entry.RefreshToken.Secret)
 	turn.made(err)
 	r.Metrics.Revoked(client.Environment().Name, err)
 	r.auditRevocation(ctx, s, entry, err)

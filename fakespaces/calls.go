@@ -71,6 +71,9 @@ func readCall(r *http.Request) Call {
 	}
 	call.Operation = operationOf(call.method, call.path, call.Form.Get("grant_type"))
 	call.ClientID = call.Form.Get("client_id")
+	if id, _, sent := call.basic(); sent && call.ClientID == "" {
+		call.ClientID = id
+	}
 	if call.Operation == OperationAuthorize {
 		call.ClientID = call.Query.Get("client_id")
 	}
@@ -94,23 +97,36 @@ func (c *Call) credential() (scheme, token string) {
 // presented lists every secret the call carries, right or wrong.
 func (c *Call) presented() []string {
 	var shown []string
-	for _, field := range []string{"client_secret", "password", "refresh_token", "code", "code_verifier", "id_token", "ticket"} {
+	for _, field := range []string{"client_secret", "password", "refresh_token", "token", "code", "code_verifier", "id_token", "ticket"} {
 		shown = append(shown, c.Form[field]...)
 		shown = append(shown, c.Query[field]...) // wrong for all but id_token, but shown all the same
 	}
 	if c.Query.Get("code_challenge_method") == methodPlain {
 		shown = append(shown, c.Query["code_challenge"]...) // it is the verifier
 	}
+	_, token := c.credential()
+	_, secret, _ := c.basic()
+	return append(shown, token, secret)
+}
+
+// basic reads client ID and secret from an Authorization header of scheme Basic, in which each
+// is encoded as in a form (RFC 6749 section 2.3.1).
+func (c *Call) basic() (id, secret string, sent bool) {
 	scheme, token := c.credential()
-	if scheme != "basic" {
-		return append(shown, token)
+	decoded, err := base64.StdEncoding.DecodeString(token)
+	if scheme != "basic" || err != nil {
+		return "", "", false
 	}
-	// The service does not take Basic, but a client that tries shows its secret.
-	if decoded, err := base64.StdEncoding.DecodeString(token); err == nil {
-		_, secret, _ := strings.Cut(string(decoded), ":")
-		shown = append(shown, secret)
+	id, secret, sent = strings.Cut(string(decoded), ":")
+	return formDecoded(id), formDecoded(secret), sent
+}
+
+// formDecoded is what was encoded, or the text itself where that is no encoding.
+func formDecoded(text string) string {
+	if decoded, err := url.QueryUnescape(text); err == nil {
+		return decoded
 	}
-	return shown
+	return text
 }
 
 // copied gives a caller's function a Call that it may keep and change.

@@ -39,7 +39,7 @@ func TestSwitchesTurnOverHTTP(t *testing.T) {
 	body, err := json.Marshal(map[string]any{
 		"guestLifetimeSeconds": 60, "replicationDelaySeconds": 0.5,
 		"tokenLifetimeSeconds": 20, "rotation": "never", "reuseDetection": false, "gracePeriodSeconds": 3,
-		"retryAfterSeconds": 7, "unknownTokenStatus": 400, "tokensOutliveRevocation": true, "down": false,
+		"retryAfterSeconds": 7, "unknownTokenStatus": 400, "authenticatedRevocation": true, "tokensOutliveRevocation": true, "down": false,
 		"next":           []any{map[string]any{"operation": "password", "faults": []string{"throttled-seconds"}}},
 		"faultRates":     []any{map[string]any{"operation": "profile", "fault": "html-502", "rate": 1}},
 		"passwords":      map[string]string{"new@example.test": "pw"},
@@ -70,6 +70,8 @@ func TestSwitchesTurnOverHTTP(t *testing.T) {
 	w.expectStatus(w.whoAmI(token.access), 200)
 	guest := claimsOf(t, w.beGuest(url.Values{}).text("token"))
 	equal(t, "lifetime of a guest", guest["exp"].(float64)-guest["iat"].(float64), 60)
+	w.expectRefusal(w.revoke("unknown"), 401, "invalid_client")
+	w.SetAuthenticatedRevocation(false)
 	w.expectRefusal(w.revoke("unknown"), 400, "invalid_token")
 	w.expectRefusal(w.refresh(killed), 400, "invalid_grant")
 	seed := w.IssueGrant(app, bot)

@@ -30,7 +30,7 @@
 // are on every error, RFC 6749 decides. Nobody outside knows how the real
 // service rotates refresh tokens or treats a repeated one, so all of that is a
 // switch ([Rotation], [WithReuseDetection], [WithGracePeriod],
-// [WithUnknownTokenStatus]), and the defaults are the severe ones; only that new
+// [WithUnknownTokenStatus], [WithAuthenticatedRevocation]), and the defaults are the severe ones; only that new
 // tokens may take a moment to work ([WithReplicationDelay]) must be asked for.
 //
 // # Who signs in

@@ -103,6 +103,14 @@ func WithUnknownTokenStatus(status int) Option {
 	return func(s *Service) { s.SetUnknownTokenStatus(status) }
 }
 
+// WithAuthenticatedRevocation sets whether revocation keeps RFC 7009 section 2.1: the
+// client must prove itself with its secret, by HTTP Basic or in the form, and the token
+// stands in the field token. The default is false, the vendor's way: the client ID and the
+// field refresh_token are enough.
+func WithAuthenticatedRevocation(authenticated bool) Option {
+	return func(s *Service) { s.SetAuthenticatedRevocation(authenticated) }
+}
+
 // WithTokensOutliveRevocation sets whether the access tokens of a revoked
 // grant work until they expire; the default is false, they die at once. The
 // vendor's pages do not say. A grant killed in another way always takes its

@@ -1,6 +1,7 @@
 package fakespaces_test
 
 import (
+	"net/http"
 	"net/url"
 	"testing"
 
@@ -68,4 +69,44 @@ func TestRevocationAnswers(t *testing.T) {
 			w.expectRefusal(w.post("/oauth2/revoke_token", c.form(w)), c.status, c.code)
 		})
 	}
+}
+
+// RFC 7009 section 2.1: without the client's secret nobody signs anybody out.
+func TestRevocationMayWantTheClientsSecret(t *testing.T) {
+	const odd = "odd: secret%+"
+	basic := func(id, secret string) http.Header {
+		request := http.Request{Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}}
+		if id != "" {
+			request.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
+		}
+		return request.Header
+	}
+	for sentence, c := range map[string]struct {
+		header http.Header
+		form   []string // beside the token
+		status int
+		code   string
+	}{
+		"by HTTP Basic": {basic(app, odd), []string{"token_type_hint", "refresh_token"}, 200, ""},
+		"by HTTP Basic, with the client ID beside": {basic(app, odd), []string{"client_id", app}, 200, ""},
+		"in the form":                      {basic("", ""), []string{"client_id", app, "client_secret", odd}, 200, ""},
+		"not without":                      {basic("", ""), []string{"client_id", app}, 401, "invalid_client"},
+		"not with a wrong one":             {basic(app, "wrong"), nil, 401, "invalid_client"},
+		"not with a wrong one in the form": {basic("", ""), []string{"client_id", app, "client_secret", "wrong"}, 401, "invalid_client"},
+		"not in two ways at once":          {basic(app, odd), []string{"client_id", app, "client_secret", odd}, 401, "invalid_client"},
+		"not as two clients at once":       {basic("app-2", odd), []string{"client_id", app}, 401, "invalid_client"},
+		"not as nobody":                    {basic("", ""), nil, 401, "invalid_client"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			w := newWorld(t, fakespaces.WithAuthenticatedRevocation(true), fakespaces.WithClient(app, odd), fakespaces.WithClient("app-2", odd))
+			form := values(append(c.form, "token", w.IssueGrant(app, bot))...)
+			w.expectRefusal(w.sendAs(t.Context(), "POST", "/oauth2/revoke_token", c.header, form.Encode()), c.status, c.code)
+			equal(t, "grants live", w.Ledger().GrantsLive == 0, c.status == 200)
+		})
+	}
+	t.Run("and the token in the field of that name", func(t *testing.T) {
+		w := newWorld(t, fakespaces.WithAuthenticatedRevocation(true))
+		form := values("client_id", app, "client_secret", appSecret, "refresh_token", w.IssueGrant(app, bot))
+		w.expectRefusal(w.post("/oauth2/revoke_token", form), 400, "invalid_request")
+	})
 }

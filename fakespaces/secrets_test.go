@@ -2,6 +2,7 @@ package fakespaces_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,9 @@ func TestSecretsHoldsAllThatWasIssuedOrGivenAndTheLedgerNone(t *testing.T) {
 	w.refresh("wrong-refresh-token")
 	w.revoke("wrong-revoked-token")
 	w.whoAmI("wrong-access-token")
+	basic := http.Request{Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}}
+	basic.SetBasicAuth("app-1", "wrong%3Asecret-of-basic")
+	w.sendAs(t.Context(), "POST", "/oauth2/revoke_token", basic.Header, "token=wrong-token-of-basic")
 	w.SetPassword(bot, "next-password")
 	w.SetClientSecret(app, "next-secret")
 	w.Next(fakespaces.OperationPassword, fakespaces.FaultLostBefore)
@@ -35,6 +39,7 @@ func TestSecretsHoldsAllThatWasIssuedOrGivenAndTheLedgerNone(t *testing.T) {
 		second.access, second.refresh, second.text("id_token"),
 		byCode.access, byCode.refresh, byCode.text("id_token"),
 		"wrong-password", "wrong-secret", "wrong-refresh-token", "wrong-revoked-token", "wrong-access-token",
+		"wrong:secret-of-basic", strings.TrimPrefix(basic.Header.Get("Authorization"), "Basic "), "wrong-token-of-basic",
 		"next-password", "next-secret", "password-of-a-cut-call",
 	} {
 		if want == "" || !slices.Contains(secrets, want) {

@@ -44,6 +44,7 @@ type settings struct {
 	reuseDetection          bool
 	gracePeriod             time.Duration
 	unknownTokenStatus      int
+	authenticatedRevocation bool
 	tokensOutliveRevocation bool
 	retryAfter              time.Duration
 	down                    bool
@@ -107,6 +108,11 @@ func checkUnknownTokenStatus(status int) error {
 		return fmt.Errorf("status %d for unknown tokens: want 200 or 400", status)
 	}
 	return nil
+}
+
+// SetAuthenticatedRevocation is [WithAuthenticatedRevocation] while serving.
+func (s *Service) SetAuthenticatedRevocation(authenticated bool) {
+	s.change(func() { s.settings.authenticatedRevocation = authenticated })
 }
 
 // SetTokensOutliveRevocation is [WithTokensOutliveRevocation] while serving.

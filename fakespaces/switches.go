@@ -24,6 +24,8 @@ type Switches struct {
 	RetryAfterSeconds *float64 `json:"retryAfterSeconds,omitempty"`
 	// UnknownTokenStatus is 200 or 400: see [WithUnknownTokenStatus].
 	UnknownTokenStatus *int `json:"unknownTokenStatus,omitempty"`
+	// AuthenticatedRevocation: see [WithAuthenticatedRevocation].
+	AuthenticatedRevocation *bool `json:"authenticatedRevocation,omitempty"`
 	// TokensOutliveRevocation: see [WithTokensOutliveRevocation].
 	TokensOutliveRevocation *bool `json:"tokensOutliveRevocation,omitempty"`
 	// Down: see [Service.Down].
@@ -71,6 +73,7 @@ func (s *Service) Apply(switches Switches) error {
 	turn(switches.GracePeriodSeconds, func(n float64) { s.SetGracePeriod(seconds(n)) })
 	turn(switches.RetryAfterSeconds, func(n float64) { s.SetRetryAfter(seconds(n)) })
 	turn(switches.UnknownTokenStatus, s.SetUnknownTokenStatus)
+	turn(switches.AuthenticatedRevocation, s.SetAuthenticatedRevocation)
 	turn(switches.TokensOutliveRevocation, s.SetTokensOutliveRevocation)
 	turn(switches.Down, s.Down)
 	for _, queued := range switches.Next {

@@ -209,6 +209,11 @@ func TestDownNeedsMoreThanOneNamespaceWhereThereIsMoreThanOne(t *testing.T) {
 			w.calls("c/1", unclearError)
 			w.calls("b/1", outageError)
 		}, Down},
+		{"what could not be sent", func(w *town) {
+			for i := range 30 {
+				w.calls(fmt.Sprintf("a/%d", i), &spacesauth.Error{Kind: spacesauth.KindUnavailable, HostUnjudged: true})
+			}
+		}, ""},
 		{"refusals", func(w *town) {
 			for i := range 30 {
 				w.calls(fmt.Sprintf("a/%d", i), refusalError)

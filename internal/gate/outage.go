@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"errors"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -111,6 +112,10 @@ const (
 func verdictOf(failed error) verdict {
 	if failed == nil {
 		return wellDone
+	}
+	var answered *spacesauth.Error
+	if errors.As(failed, &answered) && answered.HostUnjudged {
+		return unjudged
 	}
 	switch spacesauth.KindOf(failed) {
 	case spacesauth.KindRejectedGrant, spacesauth.KindRejectedClient, spacesauth.KindRejectedRequest:

@@ -110,7 +110,7 @@ func callsOfEveryKind(sent *atomic.Int32) map[string]func(*spacesauth.Client) er
 			return err
 		},
 		"a revocation": func(c *spacesauth.Client) error {
-			return c.Revoke(ctx, appID, spacesauth.NewSecret(refreshToken))
+			return c.Revoke(ctx, spacesauth.Application{ID: appID}, spacesauth.NewSecret(refreshToken))
 		},
 		"a look at an ID token": func(c *spacesauth.Client) error {
 			_, err := c.TokenInfo(ctx, spacesauth.NewSecret(idToken))

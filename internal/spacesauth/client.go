@@ -82,7 +82,7 @@ func (c *Client) Token(ctx context.Context, app Application, grant Grant, before
 	form.Set("client_id", app.ID)
 	form.Set("client_secret", app.Secret.Reveal())
 	issueTime := c.clock.Now()
-	reply, failure := c.post(ctx, c.environment.AccountsURL+tokenPath, form, beforeSending)
+	reply, failure := c.post(ctx, c.environment.AccountsURL+tokenPath, form, "", beforeSending)
 	if failure != nil {
 		return Answer{}, failure
 	}

@@ -161,7 +161,7 @@ func TestRevocationsThatMeetAFault(t *testing.T) {
 			token := w.IssueGrant(appID, bot)
 			w.Next(fakespaces.OperationAny, fault)
 
-			err := w.client.Revoke(context.Background(), appID, spacesauth.NewSecret(token))
+			err := w.client.Revoke(context.Background(), spacesauth.Application{ID: appID}, spacesauth.NewSecret(token))
 
 			failure := failureOf(err)
 			if kind(t, err) != want.revocation || failure.RetryAfter != want.retryAfter {

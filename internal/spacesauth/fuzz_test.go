@@ -298,7 +298,7 @@ func FuzzLookups(f *testing.F) {
 			status = 200
 		}
 		client, token := answering(canned{status: status, body: body}), NewSecret("token-that-was-sent")
-		if err := client.Revoke(context.Background(), "app", token); err != nil {
+		if err := client.Revoke(context.Background(), Application{ID: "app"}, token); err != nil {
 			expectKnownFailure(t, err, status)
 		} else if status >= 500 || status == 429 || status >= 300 && status <= 399 || bytes.HasPrefix(body, []byte("<")) {
 			t.Errorf("%d with %.20q counts as revoked", status, body)

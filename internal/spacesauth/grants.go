@@ -1,15 +1,22 @@
 package spacesauth
 
 import (
+	"encoding/base64"
 	"net/url"
 	"strings"
 )
 
-// Application is a registered OAuth client: its public ID and its secret, both
-// sent in the form body (RFC 6749 §2.3.1; the vendor documents no other way).
+// Application is a registered OAuth client: its public ID and its secret. The token
+// endpoint gets both in the form body (RFC 6749 §2.3.1; the vendor documents no other way).
 type Application struct {
 	ID     string
 	Secret Secret
+}
+
+// basic is the header value of HTTP Basic, with both encoded as RFC 6749 §2.3.1 says.
+func (a Application) basic() string {
+	pair := url.QueryEscape(a.ID) + ":" + url.QueryEscape(a.Secret.Reveal())
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
 }
 
 // Grant is what is presented to the token endpoint.

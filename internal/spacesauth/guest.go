@@ -34,7 +34,7 @@ func (c *Client) Guest(ctx context.Context, guest Guest, beforeSending func() er
 		"picturefile": {guest.PictureURL},
 	}
 	issueTime := c.clock.Now()
-	reply, failure := c.post(ctx, c.environment.APIURL+guestPath, form, beforeSending)
+	reply, failure := c.post(ctx, c.environment.APIURL+guestPath, form, "", beforeSending)
 	if failure != nil {
 		return Answer{}, failure
 	}

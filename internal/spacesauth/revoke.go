@@ -9,16 +9,27 @@ import (
 // differs from RFC 7009: the field is refresh_token, grant_type is revoke_token,
 // and the client ID stands without its secret.
 //
+// An application with a secret makes it the form of both: the fields of RFC 7009 §2.1 stand
+// beside the vendor's, and the client proves itself by HTTP Basic, which every server must
+// take that gave it a secret (RFC 6749 §2.3.1). A service that refused the vendor's form with
+// invalid_client may take that one.
+//
 // A service that no longer knows the token has nothing left to revoke: such an
 // answer is a success. A failed call is an [*Error]; of those, one that blames the
 // client or the request may succeed once the input is mended.
-func (c *Client) Revoke(ctx context.Context, clientID string, refreshToken Secret) error {
+func (c *Client) Revoke(ctx context.Context, app Application, refreshToken Secret) error {
 	form := url.Values{
-		"client_id":     {clientID},
+		"client_id":     {app.ID},
 		"refresh_token": {refreshToken.Reveal()},
 		"grant_type":    {"revoke_token"},
 	}
-	reply, failure := c.post(ctx, c.environment.AccountsURL+revokePath, form, nil)
+	authorization := ""
+	if !app.Secret.Empty() {
+		form.Set("token", refreshToken.Reveal())
+		form.Set("token_type_hint", "refresh_token")
+		authorization = app.basic()
+	}
+	reply, failure := c.post(ctx, c.environment.AccountsURL+revokePath, form, authorization, nil)
 	if failure != nil {
 		return failure
 	}

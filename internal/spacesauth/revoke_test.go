@@ -2,9 +2,11 @@ package spacesauth_test
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
@@ -16,7 +18,7 @@ func TestRevocationIsSentWithoutTheClientSecret(t *testing.T) {
 	token := w.IssueGrant(appID, bot)
 	seen := w.watch()
 
-	if err := w.client.Revoke(context.Background(), appID, spacesauth.NewSecret(token)); err != nil {
+	if err := w.client.Revoke(context.Background(), spacesauth.Application{ID: appID}, spacesauth.NewSecret(token)); err != nil {
 		t.Fatal(err)
 	}
 
@@ -34,6 +36,63 @@ func TestRevocationIsSentWithoutTheClientSecret(t *testing.T) {
 	}
 }
 
+// A server that keeps RFC 7009 §2.1 signs nobody out for a client that does not prove itself.
+func TestRevocationWithTheClientSecret(t *testing.T) {
+	const odd = "s3cret: of+the%41pp\u00e4"
+	w := newWorld(t, fakespaces.WithAuthenticatedRevocation(true), fakespaces.WithClient("app: 1", odd))
+	token := w.IssueGrant("app: 1", bot)
+	seen := w.watch()
+
+	err := w.client.Revoke(context.Background(), spacesauth.Application{ID: "app: 1"}, spacesauth.NewSecret(token))
+	if kind(t, err) != spacesauth.KindRejectedClient || w.Ledger().GrantsLive != 1 {
+		t.Fatalf("without the secret the error was %v, with %d grants left", err, w.Ledger().GrantsLive)
+	}
+	app := spacesauth.Application{ID: "app: 1", Secret: spacesauth.NewSecret(odd)}
+	if err := w.client.Revoke(context.Background(), app, spacesauth.NewSecret(token)); err != nil {
+		t.Fatal(err)
+	}
+
+	calls := seen()
+	if len(calls) != 2 {
+		t.Fatalf("the service saw %d calls, want one for each", len(calls))
+	}
+	want := url.Values{
+		"client_id": {"app: 1"}, "refresh_token": {token}, "grant_type": {"revoke_token"},
+		"token": {token}, "token_type_hint": {"refresh_token"},
+	}
+	if !reflect.DeepEqual(calls[1].Form, want) {
+		t.Errorf("the form had the members %v, want %v", calls[1].Form, want)
+	}
+	if got := calls[1].Header.Get("Authorization"); !strings.HasPrefix(got, "Basic ") {
+		t.Error("the client did not prove itself by HTTP Basic")
+	}
+	if w.Ledger().GrantsRevoked != 1 {
+		t.Error("the grant was not revoked")
+	}
+}
+
+// The vendor's service does not mind the fields of RFC 7009 and the header.
+func TestRevocationWithTheClientSecretPleasesTheVendorToo(t *testing.T) {
+	w := newWorld(t)
+	if err := w.client.Revoke(context.Background(), application(), spacesauth.NewSecret(w.IssueGrant(appID, bot))); err != nil {
+		t.Error(err)
+	}
+	if w.Ledger().GrantsRevoked != 1 {
+		t.Error("the grant was not revoked")
+	}
+}
+
+func TestNoFailureOfARevocationTellsTheClientSecret(t *testing.T) {
+	app := spacesauth.Application{ID: appID, Secret: spacesauth.NewSecret(appSecret)}
+	for _, a := range []answer{{status: 401, body: `{"error":"invalid_client"}`}, {status: 403}, {cut: true}, {}} {
+		err := clientOf(t, environmentAt(a.serve(t))).Revoke(context.Background(), app, spacesauth.NewSecret("token-1"))
+		if err == nil {
+			t.Errorf("%+v is a success", a)
+		}
+		expectNoSecret(t, err, "token-1", appSecret, base64.StdEncoding.EncodeToString([]byte(appID+":"+appSecret)))
+	}
+}
+
 func TestRevocationOfWhatIsGone(t *testing.T) {
 	for sentence, status := range map[string]int{
 		"a service that says 200 to it": http.StatusOK,
@@ -43,7 +102,7 @@ func TestRevocationOfWhatIsGone(t *testing.T) {
 			w := newWorld(t, fakespaces.WithUnknownTokenStatus(status))
 			revoked := spacesauth.NewSecret(w.IssueGrant(appID, bot))
 			for _, token := range []spacesauth.Secret{revoked, revoked, spacesauth.NewSecret("never heard of")} {
-				if err := w.client.Revoke(context.Background(), appID, token); err != nil {
+				if err := w.client.Revoke(context.Background(), spacesauth.Application{ID: appID}, token); err != nil {
 					t.Errorf("nothing is left to revoke, and it failed: %v", err)
 				}
 			}
@@ -53,7 +112,7 @@ func TestRevocationOfWhatIsGone(t *testing.T) {
 
 func TestRevocationWithAnUnknownClientIsNotDone(t *testing.T) {
 	w := newWorld(t)
-	err := w.client.Revoke(context.Background(), "nobody", spacesauth.NewSecret(w.IssueGrant(appID, bot)))
+	err := w.client.Revoke(context.Background(), spacesauth.Application{ID: "nobody"}, spacesauth.NewSecret(w.IssueGrant(appID, bot)))
 	if kind(t, err) != spacesauth.KindRejectedClient || w.Ledger().GrantsLive != 1 {
 		t.Errorf("the error was %v with %d grants left", err, w.Ledger().GrantsLive)
 	}
@@ -95,7 +154,7 @@ func TestAnswersOfTheRevocationEndpoint(t *testing.T) {
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			client := clientOf(t, environmentAt(given.answer.serve(t)))
-			err := client.Revoke(context.Background(), appID, spacesauth.NewSecret("token-1"))
+			err := client.Revoke(context.Background(), spacesauth.Application{ID: appID}, spacesauth.NewSecret("token-1"))
 			if kind(t, err) != given.want {
 				t.Errorf("the error was %v, want %q", err, given.want)
 			}

@@ -23,7 +23,7 @@ type reply struct {
 }
 
 // post sends form once. It fails only when no status came back.
-func (c *Client) post(ctx context.Context, target string, form url.Values, beforeSending func() error) (reply, *Error) {
+func (c *Client) post(ctx context.Context, target string, form url.Values, authorization string, beforeSending func() error) (reply, *Error) {
 	ctx, cancel := context.WithTimeout(ctx, c.environment.Timeout())
 	defer cancel()
 
@@ -36,6 +36,9 @@ func (c *Client) post(ctx context.Context, target string, form url.Values, befor
 	request.ContentLength = int64(len(encoded))
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.Header.Set("Accept", "application/json")
+	if authorization != "" {
+		request.Header.Set("Authorization", authorization)
+	}
 
 	response, err := c.http.Do(request)
 	if err != nil {

@@ -198,7 +198,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 			t.Errorf("%d: the error was %v", status, err)
 		}
 		expectNoSecret(t, err, "in-the-location")
-		if err := client.Revoke(context.Background(), appID, spacesauth.NewSecret("x")); kind(t, err) != spacesauth.KindUnavailable {
+		if err := client.Revoke(context.Background(), spacesauth.Application{ID: appID}, spacesauth.NewSecret("x")); kind(t, err) != spacesauth.KindUnavailable {
 			t.Errorf("%d: the error was %v", status, err)
 		}
 		if followed.Load() != 0 {

@@ -37,7 +37,7 @@ func TestAnErrorTellsWhetherTheAnswerWasAWebPage(t *testing.T) {
 			for call, ask := range map[string]func() error{
 				"a spend":      func() error { _, err := client.Token(ctx, application(), refresh("x"), nil); return err },
 				"a guest":      func() error { _, err := client.Guest(ctx, spacesauth.Guest{}, nil); return err },
-				"a revocation": func() error { return client.Revoke(ctx, appID, token) },
+				"a revocation": func() error { return client.Revoke(ctx, spacesauth.Application{ID: appID}, token) },
 				"a profile":    func() error { _, err := client.UserProfile(ctx, "Bearer", token); return err },
 				"a token info": func() error { _, err := client.TokenInfo(ctx, token); return err },
 			} {
