@@ -219,7 +219,7 @@ var _ = Describe("What a person is told", func() {
 	It("a dead grant of a seed is told in the conditions and in one event that asks for a person", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		w.step(o.reconcile("bot").RequeueAfter)
-		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant)
+		w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant, 1)
 		o.reconcile("bot")
 		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing)
 		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)

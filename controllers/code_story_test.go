@@ -165,17 +165,49 @@ var _ = Describe("Rule 2: a code", func() {
 	It("a dead grant asks for a new code while its token lives on, and a new code heals it at once", func() {
 		w.apply(w.codeInput())
 		w.step(o.reconcile("bot").RequeueAfter)
-		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant)
+		w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant, 1)
 		o.settle("bot", time.Minute)
 		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing)
 		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
-		o.settle("bot", lifetime)
+		o.settle("bot", 2*lifetime)
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(3))
 		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonReauthorizationRequired)
 		replaceCode()
 		o.reconcile("bot")
 		w.expectReady("bot")
 		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
 		Expect(exchanges()).To(Equal(2))
+	})
+
+	It("a grant that was called dead in passing goes on by itself", func() {
+		w.apply(w.codeInput())
+		w.step(o.reconcile("bot").RequeueAfter)
+		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant) // of a storage that failed
+		o.settle("bot", time.Minute)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
+		o.settle("bot", 5*time.Minute)
+		w.expectReady("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
+		Expect(exchanges()).To(Equal(1))
+		w.expectNothingLost()
+	})
+
+	It("a code that met a firewall is sent again while it lives, and then a person is asked for", func() {
+		w.apply(w.codeInput())
+		w.spaces.Next(fakespaces.OperationAuthorizationCode, fakespaces.FaultHTML400)
+		o.settle("bot", 59*time.Second)
+		Expect(exchanges()).To(Equal(1))
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
+		o.settle("bot", 10*time.Second)
+		w.expectReady("bot")
+
+		replaceCode()
+		w.spaces.SetFaultRate(fakespaces.OperationAuthorizationCode, fakespaces.FaultHTML400, 1)
+		o.settle("bot", 20*time.Minute)
+		Expect(exchanges()).To(Equal(2+3), "at once, after one minute and after six; the one after twenty-one is the last")
+		o.settle("bot", 2*time.Hour)
+		Expect(exchanges()).To(Equal(2 + 4))
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonResponseUnclear)
 	})
 
 	It("a code that was used is not sent after an emergency stop or a request to revoke", func() {

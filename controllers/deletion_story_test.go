@@ -91,6 +91,36 @@ var _ = Describe("Rule 8: deletion", func() {
 		Expect(w.events.reasons()).NotTo(ContainElement(v1alpha1.ReasonRevocationAbandoned))
 	})
 
+	It("a revocation that the service refuses without the client's secret is sent once more with it", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		w.spaces.SetAuthenticatedRevocation(true)
+		w.delete(w.credential("bot"))
+		o.settle("bot", 10*time.Second)
+		Expect(w.exists("bot")).To(BeFalse())
+		Expect(w.calls(fakespaces.OperationRevoke)).To(Equal(2))
+		Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+		Expect(w.events.reasons()).NotTo(ContainElement(v1alpha1.ReasonRevocationAbandoned))
+	})
+
+	It("the secret of another client is not sent with a revocation", func() {
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		w.spaces.SetAuthenticatedRevocation(true)
+		w.put("spaces-client", map[string]string{"client_id": "another-client", "client_secret": "another-secret-story"})
+		var proofs []string
+		w.intercept(func(call fakespaces.Call) fakespaces.Fault {
+			proofs = append(proofs, call.Header.Get("Authorization"))
+			return fakespaces.NoFault
+		})
+		w.delete(w.credential("bot"))
+		o.settle("bot", time.Hour)
+		Expect(w.exists("bot")).To(BeFalse())
+		Expect(proofs).NotTo(BeEmpty())
+		Expect(proofs).To(HaveEach(""))
+		Expect(w.events.reasons()).To(ContainElement(v1alpha1.ReasonRevocationAbandoned))
+	})
+
 	It("a deletion makes at least one attempt to revoke, however late", func() {
 		start(byPassword("bot", terms(v1alpha1.RevocationOnDelete, 0)))
 		w.delete(w.credential("bot"))

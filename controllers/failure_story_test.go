@@ -81,21 +81,55 @@ var _ = Describe("A service that refuses", func() {
 		w.expectReady("bot")
 	})
 
-	It("a refused client is not sent again until it is mended, and the grant is kept", func() {
+	It("a client whose secret was changed here and is refused is not sent again until it is mended, and the grant is kept", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		w.step(o.reconcile("bot").RequeueAfter)
-		w.spaces.SetClientSecret(clientID, "another-client-secret")
+		w.put("spaces-client", map[string]string{"client_secret": "mistyped-client-secret-story"})
 		o.settle("bot", 15*time.Minute)
 		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(2))
 		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonClientRejected)
 		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing)
 
-		input := w.secret("spaces-client")
-		input.Data["client_secret"] = []byte("another-client-secret")
-		Expect(admin.Update(w.ctx, input)).To(Succeed())
+		w.put("spaces-client", map[string]string{"client_secret": clientSecret})
 		o.reconcile("bot")
 		w.expectReady("bot")
 		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
+		w.expectNothingLost()
+	})
+
+	// Servers answer so when their database fails, or the store of their clients.
+	for what, trouble := range map[string]fakespaces.Fault{"its client": fakespaces.FaultInvalidClient, "its form": fakespaces.FaultInvalidScope} {
+		It("a refresh that worked before and is refused for "+what+" is sent again after 1, 5 and 15 minutes, then hourly", func() {
+			w.apply(clientInput(), w.seedInput(), bySeed("bot"))
+			w.step(o.reconcile("bot").RequeueAfter)
+			w.spaces.SetFaultRate(fakespaces.OperationRefresh, trouble, 1)
+			for _, t := range []struct {
+				at    time.Duration
+				calls int
+			}{{59 * time.Second, 1}, {61 * time.Second, 2}, {359 * time.Second, 2}, {361 * time.Second, 3}, {1259 * time.Second, 3}, {1261 * time.Second, 4}} {
+				start := w.credential("bot").Status.Token.RenewalTime
+				o.settle("bot", start.Add(t.at).Sub(w.clock.Now()))
+				Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1+t.calls), "after %s", t.at)
+			}
+			w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue)
+			w.expectCondition("bot", v1alpha1.ConditionGrantValid, metav1.ConditionTrue)
+			w.spaces.SetFaultRate(fakespaces.OperationRefresh, trouble, 0)
+			o.settle("bot", time.Hour)
+			w.expectReady("bot")
+			w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
+			w.expectNothingLost()
+		})
+	}
+
+	It("where each refresh is refused without a reason, the password signs in once the token has expired", func() {
+		w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultUnknownError400, 1)
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		o.settle("bot", lifetime-time.Minute)
+		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(1))
+		o.settle("bot", time.Minute+2*time.Second)
+		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(2))
+		w.expectReady("bot")
 		w.expectNothingLost()
 	})
 
@@ -111,23 +145,72 @@ var _ = Describe("A service that refuses", func() {
 		Expect(w.credential("bot").Status.PendingRevocations).To(BeZero())
 	})
 
-	It("a sign-in that is answered with a web page counts as refused", func() {
+	It("a password that met a firewall is sent once more after a minute", func() {
 		w.spaces.Next(fakespaces.OperationPassword, fakespaces.FaultHTML400)
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
-		o.settle("bot", 5*time.Hour)
+		o.settle("bot", 59*time.Second)
 		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(1))
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonResponseUnclear)
+		o.settle("bot", 10*time.Second)
+		w.expectReady("bot")
+	})
+
+	It("a password that is answered so again counts as refused if others had a clear answer in between", func() {
+		w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultUnknownError400, 1)
+		w.apply(clientInput(), loginInput(), byPassword("bot"), asGuest("kiosk"))
+		o.settle("bot", 14*time.Minute)
+		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(1))
+		o.reconcile("kiosk")
+		o.settle("bot", 5*time.Hour)
+		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(2))
 		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonResponseUnclear)
 	})
 
-	It("a refresh that is answered with a web page is sent again in an hour, and the grant is kept", func() {
+	It("a password is sent again each hour while nobody has a clear answer, by all who use it together", func() {
+		w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultUnknownError400, 1)
+		w.apply(clientInput(), loginInput(), byPassword("a"), byPassword("b"), byPassword("c"))
+		o.settleAll([]string{"a", "b", "c"}, 4*time.Hour)
+		Expect(w.calls(fakespaces.OperationPassword)).To(BeNumerically("<=", 3*4), "once each at first, and then one after the other")
+		Expect(w.calls(fakespaces.OperationPassword)).To(BeNumerically(">=", 5))
+		w.expectCondition("c", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonResponseUnclear)
+		w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultUnknownError400, 0)
+		o.settleAll([]string{"a", "b", "c"}, 2*time.Hour)
+		for _, name := range []string{"a", "b", "c"} {
+			w.expectReady(name)
+		}
+	})
+
+	It("a refresh that met a firewall is sent again after a minute, and the grant is kept", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		w.step(o.reconcile("bot").RequeueAfter)
 		w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultHTML400)
-		o.settle("bot", 59*time.Minute)
+		o.settle("bot", 59*time.Second)
 		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(2))
-		o.settle("bot", 2*time.Minute)
+		o.settle("bot", 2*time.Second)
 		w.expectReady("bot")
 		w.expectNothingLost()
+	})
+
+	It("an answer without a refresh token is told at once, and a person is told what to ask for", func() {
+		w.spaces.Next(fakespaces.OperationAuthorizationCode, fakespaces.FaultNoRefreshToken)
+		w.apply(clientInput(), w.codeInput(), byCode("bot"))
+		w.step(o.reconcile("bot").RequeueAfter)
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonIssued)
+		w.expectCondition("bot", v1alpha1.ConditionGrantValid, metav1.ConditionFalse, v1alpha1.ReasonNoRefreshToken)
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonNoRefreshToken)
+		Expect(meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionStalled).Message).To(ContainSubstring("offline_access"))
+	})
+
+	It("a password goes on without a refresh token, by signing in anew", func() {
+		w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultNoRefreshToken, 1)
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		o.settle("bot", 2*lifetime)
+		w.expectReady("bot")
+		w.expectCondition("bot", v1alpha1.ConditionGrantValid, metav1.ConditionFalse, v1alpha1.ReasonNoRefreshToken)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
+		Expect(w.calls(fakespaces.OperationPassword)).To(BeNumerically(">", 2))
 	})
 })
 

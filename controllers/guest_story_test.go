@@ -116,12 +116,13 @@ var _ = Describe("A guest", func() {
 		Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero())
 	})
 
-	It("a guest that is refused without a reason is asked for again after an hour", func() {
-		w.spaces.Next(fakespaces.OperationGuest, fakespaces.FaultHTML400)
+	It("a guest that is refused without a reason is asked for again, at last each hour", func() {
+		w.spaces.SetFaultRate(fakespaces.OperationGuest, fakespaces.FaultHTML400, 1)
 		w.apply(asGuest("kiosk"))
-		o.settle("kiosk", 59*time.Minute)
-		Expect(w.calls(fakespaces.OperationGuest)).To(Equal(1))
+		o.settle("kiosk", 80*time.Minute)
+		Expect(w.calls(fakespaces.OperationGuest)).To(Equal(4), "at once, after one minute, six and twenty-one")
 		w.expectCondition("kiosk", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonResponseUnclear)
+		w.spaces.SetFaultRate(fakespaces.OperationGuest, fakespaces.FaultHTML400, 0)
 		o.settle("kiosk", 2*time.Minute)
 		w.expectReady("kiosk")
 	})

@@ -37,8 +37,11 @@ func (s *scope) held(verdict grantstate.Verdict) outcome {
 	case grantstate.RefusedBefore:
 		return refused(verdict.Refusal, s.credential)
 	case grantstate.InBackoff:
-		return failedBefore(verdict.Failure)
+		return failedBefore(verdict.Failure, s.credential)
 	case grantstate.Ended:
+		if g := s.document.Grant(); g != nil && g.RefreshToken.Empty() {
+			return noRefreshToken(s.credential)
+		}
 		return reauthorize(s.credential)
 	case grantstate.OtherInputs:
 		return otherInputs(s.credential)
@@ -136,6 +139,18 @@ func unrevocable(entry grantstate.Listed) outcome {
 
 // ReauthorizationRequired
 
+// noRefreshToken tells of a grant that nobody can renew. What there is to ask for is not the
+// same everywhere.
+func noRefreshToken(credential *v1alpha1.SpacesCredential) outcome {
+	if credential.Spec.Password != nil {
+		return waitingFor(v1alpha1.ReasonNoRefreshToken, "The service gave no refresh token, so each renewal is a new sign-in. %s", askForRefreshToken)
+	}
+	return blockedBy(v1alpha1.ReasonNoRefreshToken, "The service gave no refresh token, so the token cannot be renewed. %s %s", askForRefreshToken, signInAgain(credential))
+}
+
+// askForRefreshToken is what a service may want before it gives a refresh token.
+const askForRefreshToken = "Have the client allowed the grant type refresh_token, or ask for the scope that stands for it, often offline_access, in spec.scopes."
+
 func reauthorize(credential *v1alpha1.SpacesCredential) outcome {
 	return blockedBy(v1alpha1.ReasonReauthorizationRequired, "The grant has ended at the service. %s", signInAgain(credential))
 }
@@ -163,12 +178,23 @@ func loginCommand(credential *v1alpha1.SpacesCredential) string {
 // ServiceUnavailable, AmbiguousResult: what the service said
 
 // failedBefore tells of a call that failed and is not due again.
-func failedBefore(f *grantstate.Failure) outcome {
+func failedBefore(f *grantstate.Failure, credential *v1alpha1.SpacesCredential) outcome {
 	what := "Refreshing the grant"
 	if f.SignIn {
 		what = "Signing in"
 	}
+	if f.IsLasting() {
+		as := &grantstate.Refusal{Kind: f.Kind, Detail: f.Detail, SignIn: f.SignIn}
+		return blockedBy(reasonOf(f.Kind), "%s fails: %s. It worked before, and the operator asks again each hour. %s", what, f.Detail, remedyOf(as, credential)).at(f.NextAttemptTime)
+	}
 	return waitingFor(reasonOf(f.Kind), "%s failed: %s. The operator tries again by itself.", what, f.Detail).at(f.NextAttemptTime)
+}
+
+// loginHeld tells of a sign-in that waits because another with the same user name and password
+// had an answer that says nothing.
+func loginHeld() outcome {
+	return waitingFor(v1alpha1.ReasonResponseUnclear,
+		"A sign-in with the same user name and password got an answer that neither accepts nor refuses them. It is sent again at that one's time only, so that no account is locked.")
 }
 
 // refused tells of a refusal that stands.
@@ -182,12 +208,12 @@ func refused(r *grantstate.Refusal, credential *v1alpha1.SpacesCredential) outco
 	case r.SignIn:
 		what = "sign-in"
 	}
-	return blockedBy(reasonOf(r.Kind), "The service refused the %s: %s. It is not asked again until an input changes. %s", what, r.Detail, remedyOf(r.Kind, credential))
+	return blockedBy(reasonOf(r.Kind), "The service refused the %s: %s. It is not asked again until an input changes. %s", what, r.Detail, remedyOf(r, credential))
 }
 
 // remedyOf says what a person can do about a refusal.
-func remedyOf(kind spacesauth.Kind, credential *v1alpha1.SpacesCredential) string {
-	switch kind {
+func remedyOf(r *grantstate.Refusal, credential *v1alpha1.SpacesCredential) string {
+	switch r.Kind {
 	case spacesauth.KindRejectedGrant:
 		if credential.Spec.Password == nil {
 			return signInAgain(credential)
@@ -196,8 +222,15 @@ func remedyOf(kind spacesauth.Kind, credential *v1alpha1.SpacesCredential) strin
 	case spacesauth.KindRejectedClient:
 		return "Correct client ID and secret in the Secret that spec.clientSecretRef names, or have the client allowed this grant type."
 	case spacesauth.KindRejectedRequest:
+		if !r.SignIn { // which names no scopes
+			return "Have the client allowed the grant type refresh_token; if it is, ask whoever runs the service why."
+		}
 		return "Correct spec.scopes, or have the client allowed this grant type."
-	case spacesauth.KindUnclear, spacesauth.KindThrottled, spacesauth.KindUnavailable, spacesauth.KindAmbiguous:
+	case spacesauth.KindUnclear:
+		if credential.Spec.AuthorizationCode != nil {
+			return signInAgain(credential)
+		}
+	case spacesauth.KindThrottled, spacesauth.KindUnavailable, spacesauth.KindAmbiguous:
 	}
 	return "Change the inputs to try again."
 }

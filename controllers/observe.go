@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/secretio"
 )
 
@@ -56,7 +57,7 @@ func (r *Reconciler) joinQueue(ctx context.Context, s *scope) (outcome, error) {
 			return outcome{}, err
 		}
 	}
-	_, refused := r.turn(s, s.spending(s.environment, s.credential.Spec.GrantType))
+	_, refused := r.turn(s, s.spending(s.environment, grantstate.SignIn))
 	return refused.outcome, nil
 }
 

@@ -40,27 +40,52 @@ type call struct {
 // claim, before anything leaves the process, and the save of the answer, after which
 // nothing is left to lose. What is told afterwards is what the document says then.
 func (r *Reconciler) obtain(ctx context.Context, s *scope, verdict grantstate.Verdict) (outcome, error) {
-	if out, err := r.lookAgain(ctx, s, verdict); err != nil || out.standing != settled {
-		return out, err
+	client, problem := r.callee(s, verdict.Action)
+	if problem.isTrouble() {
+		return problem, nil
 	}
-	c, problem, err := r.prepare(s, verdict.Action)
-	if err != nil || problem.standing != settled {
-		return problem, err
-	}
-	if err := r.forgiveOthers(ctx, s, c.spend); err != nil {
+	if err := r.forgiveOthers(ctx, s, verdict.Action); err != nil {
 		return outcome{}, err
 	}
-	if err := r.addFinalizer(ctx, s); err != nil {
-		return outcome{}, err
-	}
-	turn, refused := r.turn(s, s.spending(c.client, c.spend.By()))
+	// Nothing is read for a call whose turn has not come.
+	turn, refused := r.turn(s, s.spending(client, verdict.Action))
 	if turn == nil {
 		return refused.outcome, nil
+	}
+	c, out, err := r.prepare(ctx, s, verdict)
+	if err != nil || out.standing != settled {
+		turn.giveBack()
+		return out, err
 	}
 	if out, err := r.spend(ctx, s, c, turn); err != nil || out.standing != settled {
 		return out, err
 	}
 	return r.tellAnswer(ctx, s)
+}
+
+// callee returns the client that makes the call that was decided.
+func (r *Reconciler) callee(s *scope, what grantstate.Action) (*spacesauth.Client, outcome) {
+	if what == grantstate.Refresh {
+		grant := s.document.Grant()
+		return r.issuer(s, grant.Environment, grant.AccountsURL)
+	}
+	return s.environment, s.environmentProblem
+}
+
+// prepare makes ready all that the call needs: the inputs that are really sent, and the finalizer
+// that outlives it.
+func (r *Reconciler) prepare(ctx context.Context, s *scope, verdict grantstate.Verdict) (call, outcome, error) {
+	if out, err := r.lookAgain(ctx, s, verdict); err != nil || out.standing != settled {
+		return call{}, out, err
+	}
+	c, problem, err := r.decided(s, verdict.Action)
+	if err != nil || problem.standing != settled {
+		return call{}, problem, err
+	}
+	if until := r.logins.heldUntil(c, r.Clock.Now()); !until.IsZero() {
+		return call{}, loginHeld().at(until), nil
+	}
+	return c, outcome{}, r.addFinalizer(ctx, s)
 }
 
 // lookAgain is the one second look of a pass, at the inputs that are really sent. What was
@@ -90,8 +115,8 @@ func (r *Reconciler) lookAgain(ctx context.Context, s *scope, verdict grantstate
 	return outcome{}, nil
 }
 
-// prepare makes the call that was decided.
-func (r *Reconciler) prepare(s *scope, what grantstate.Action) (call, outcome, error) {
+// decided is the call that was decided.
+func (r *Reconciler) decided(s *scope, what grantstate.Action) (call, outcome, error) {
 	o := s.judged(s.inputs.seen)
 	if what == grantstate.Refresh {
 		c := call{spend: o.Refresh(), given: s.inputs.given}
@@ -119,12 +144,12 @@ func (c call) send(ctx context.Context, beforeSending func() error) (spacesauth.
 
 // forgiveOthers forgets what was refused before an input changed. That is done at once, because
 // the call may have to wait, and the input may be changed back until then.
-func (r *Reconciler) forgiveOthers(ctx context.Context, s *scope, spend grantstate.Spend) error {
-	d := s.document.Clone()
-	if s.state == nil || !d.ForgiveOthers(spend) {
+func (r *Reconciler) forgiveOthers(ctx context.Context, s *scope, what grantstate.Action) error {
+	forgive := func(d *grantstate.Document) bool { return d.ForgiveOthers(what, s.credential, s.inputs.seen) }
+	if d := s.document.Clone(); s.state == nil || !forgive(&d) {
 		return nil
 	}
-	return r.update(ctx, s, func(d *grantstate.Document) { d.ForgiveOthers(spend) })
+	return r.update(ctx, s, func(d *grantstate.Document) { forgive(d) })
 }
 
 // spend claims, calls, and saves the answer. From before the claim to the end of the save
@@ -175,10 +200,13 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 	})
 	end()
 	turn.made(err)
+	c.spend = c.spend.HostCleared(turn.hostCleared())
 	r.Metrics.Called(c.client.Environment().Name, string(c.spend.By()), err)
 	r.auditSpend(ctx, s, c.spend.By(), err)
 	r.memory.list(s.key, s.document.Unkeepable(c.spend, got.Unkeepable, r.Clock.Now()))
-	r.memory.keep(s.key, s.document.Answer(c.spend, s.credential, got, err, r.Clock.Now()))
+	answer := s.document.Answer(c.spend, s.credential, got, err, r.Clock.Now())
+	r.logins.heard(c, answer.NextAttemptAfterUnclear(), r.Clock.Now())
+	r.memory.keep(s.key, answer)
 	s.signedIn = c.spend.By() == v1alpha1.GrantTypePassword || c.spend.By() == v1alpha1.GrantTypeAnonymous
 
 	saving, end := r.until(work, claimed.Add(timeout+saveMargin))

@@ -43,6 +43,7 @@ type Reconciler struct {
 
 	memory  memory
 	flights flights
+	logins  logins
 }
 
 // memory is what one process knows beyond the API server: answers not saved yet,

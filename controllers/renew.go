@@ -30,11 +30,12 @@ func (r *Reconciler) renew(ctx context.Context, s *scope) (outcome, error) {
 	case verdict.Action == grantstate.SignIn && s.revocationGoesFirst():
 		return s.retryLater(), nil
 	}
+	claims := s.document.Claims()
 	out, err := r.obtain(ctx, s, verdict)
-	if err != nil || out.standing == startOver || verdict.Hold == grantstate.Free {
+	if err != nil || out.standing == startOver || verdict.Hold == grantstate.Free || s.document.Claims() > claims {
 		return out, err
 	}
-	// The living grant was to be renewed meanwhile. What is told is what holds up the new one.
+	// The living grant is to be renewed meanwhile. What is told is what holds up the new one.
 	return s.held(verdict).orSooner(out.wake), nil
 }
 
@@ -48,7 +49,7 @@ func (s *scope) revocationGoesFirst() bool {
 func (s *scope) retryLater() outcome {
 	next := s.now.Add(callPause)
 	if failed := s.document.Failure(); failed != nil {
-		return failedBefore(failed).at(next)
+		return failedBefore(failed, s.credential).at(next)
 	}
 	return pacedUntil(next)
 }

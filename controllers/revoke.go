@@ -94,12 +94,13 @@ func (r *Reconciler) revokeOne(ctx context.Context, s *scope, entry grantstate.L
 		}
 		return
 	}
+	app := r.revokingApplication(ctx, s, entry)
 	if !turn.begin() {
 		o.waits(pacedUntil(r.Clock.Now().Add(slowRecheck)))
 		return
 	}
 	turn.send()
-	err := client.Revoke(ctx, spacesauth.Application{ID: entry.ClientID}, entry.RefreshToken.Secret)
+	err := client.Revoke(ctx, app, entry.RefreshToken.Secret)
 	turn.made(err)
 	r.Metrics.Revoked(client.Environment().Name, err)
 	r.auditRevocation(ctx, s, entry, err)
@@ -114,6 +115,21 @@ func (r *Reconciler) revokeOne(ctx context.Context, s *scope, entry grantstate.L
 	}
 	o.tried = &entry
 	o.waits(unrevoked(entry).at(earlier(entry.NextAttemptTime, entry.GiveUpTime)))
+}
+
+// revokingApplication is what a revocation is sent as: the client ID alone, as the vendor says,
+// and its secret beside it where the service asked for that, and where it can be had: the Secret
+// that spec names still holds that client.
+func (r *Reconciler) revokingApplication(ctx context.Context, s *scope, entry grantstate.Listed) spacesauth.Application {
+	app, ref := spacesauth.Application{ID: entry.ClientID}, s.credential.Spec.ClientSecretRef
+	if !entry.NeedsSecret || ref == nil {
+		return app
+	}
+	reading, err := r.readInput(ctx, s.key.Namespace, ref.Name, map[string]string{})
+	if err == nil && reading.value(ref.ClientIDKey).Reveal() == entry.ClientID {
+		app.Secret = reading.value(ref.ClientSecretKey)
+	}
+	return app
 }
 
 // owedPatience is for how long an owed revocation waits for its turn.

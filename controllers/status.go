@@ -183,6 +183,9 @@ func (v view) grantValid() metav1.Condition {
 		message = "A refresh was sent and its answer did not arrive. The same refresh token is sent again until the service answers."
 	case g.Token == nil:
 		status, reason, message = metav1.ConditionUnknown, v1alpha1.ReasonWaitingForInput, "The refresh token was not tried yet."
+	case g.RefreshToken.Empty() && g.Type != v1alpha1.GrantTypeAnonymous:
+		none := noRefreshToken(v.credential)
+		status, reason, message = metav1.ConditionFalse, none.reason, none.message
 	case g.Type == v1alpha1.GrantTypeAnonymous:
 		message = "The service made a guest. Each renewal makes another one."
 	case g.Rotations > 0:

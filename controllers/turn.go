@@ -6,6 +6,7 @@ import (
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/backoff"
 	"github.com/spaces-operator/spaces-credential-operator/internal/gate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
@@ -14,6 +15,7 @@ type turn struct {
 	r    *Reconciler
 	s    *scope
 	turn *gate.Turn
+	call gate.Call
 	// began is when it was given.
 	began time.Time
 }
@@ -40,7 +42,7 @@ func (r *Reconciler) turn(s *scope, call gate.Call) (*turn, refusal) {
 	if given == nil {
 		return nil, refusal{outcome: waitsFor(wait, now), queuedSince: wait.Since}
 	}
-	return &turn{r: r, s: s, turn: given, began: now}, refusal{}
+	return &turn{r: r, s: s, turn: given, call: call, began: now}, refusal{}
 }
 
 // pace is in the way while the last call of a credential was less than a second ago.
@@ -79,12 +81,16 @@ func (t *turn) made(failed error) {
 	t.r.memory.change(t.s.key, func(known *recollection) { known.lastCall = t.began })
 }
 
+// hostCleared is when somebody last had a clear answer of the host.
+func (t *turn) hostCleared() time.Time { return t.r.Gates.Cleared(t.call) }
+
 // giveBack tells that no call was made.
 func (t *turn) giveBack() { t.turn.GiveBack() }
 
 // spending is a call that spends a grant, as the gate sees it.
-func (s *scope) spending(client *spacesauth.Client, by v1alpha1.GrantType) gate.Call {
-	return gate.Call{Environment: client.Environment(), API: by == v1alpha1.GrantTypeAnonymous, Urgency: s.urgency(s.document.Failure() != nil)}
+func (s *scope) spending(client *spacesauth.Client, what grantstate.Action) gate.Call {
+	isGuest := what == grantstate.SignIn && s.credential.Spec.GrantType == v1alpha1.GrantTypeAnonymous
+	return gate.Call{Environment: client.Environment(), API: isGuest, Urgency: s.urgency(s.document.Failure() != nil)}
 }
 
 // checking is a check of a token. It is as urgent as what it holds up.

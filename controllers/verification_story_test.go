@@ -178,6 +178,17 @@ var _ = Describe("Verification of a new token", func() {
 		Expect(w.calls(fakespaces.OperationProfile)).To(Equal(calls))
 	})
 
+	It("an answer without an ID token leaves nothing to ask about, and is published", func() {
+		w.spaces.Next(fakespaces.OperationPassword, fakespaces.FaultNoIDToken)
+		w.apply(byPassword("bot", checked(v1alpha1.VerificationTokenInfo, v1alpha1.VerificationUserProfile)))
+		o.settle("bot", 3*time.Second)
+		w.expectReady("bot")
+		Expect([]int{w.calls(fakespaces.OperationTokenInfo), w.calls(fakespaces.OperationProfile)}).To(Equal([]int{0, 1}))
+		o.settle("bot", lifetime)
+		w.expectReady("bot")
+		Expect(w.calls(fakespaces.OperationTokenInfo)).To(Equal(1), "the refresh brought one")
+	})
+
 	It("a guest's profile is asked for with the guest's own scheme", func() {
 		w.apply(asGuest("kiosk", checked(v1alpha1.VerificationUserProfile)))
 		o.settle("kiosk", 3*time.Second)

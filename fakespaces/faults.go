@@ -40,6 +40,8 @@ const (
 	FaultUnknownFields       Fault = "unknown-fields"        // members nobody knows
 	FaultLongFormScopes      Fault = "long-form-scopes"      // as in the vendor's example
 	FaultEmptyAccessToken    Fault = "empty-access-token"    // the refresh token is there, rotated
+	FaultNoRefreshToken      Fault = "no-refresh-token"      // as for a client without offline access
+	FaultNoIDToken           Fault = "no-id-token"           // as some services at a sign-in by password
 )
 
 // Answers to a guest whose token is odd, but works.

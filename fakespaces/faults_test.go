@@ -17,7 +17,9 @@ type wire struct {
 	code   string // the error member
 	page   bool   // a web page
 	tokens bool   // a refresh token can be read, so the answer counts as delivered
-	check  func(t *testing.T, w *world, got reply)
+	// noRefresh tells that it counts as delivered without one.
+	noRefresh bool
+	check     func(t *testing.T, w *world, got reply)
 }
 
 func field(name string, want any) func(*testing.T, *world, reply) {
@@ -56,6 +58,8 @@ var wires = map[fakespaces.Fault]wire{
 	fakespaces.FaultNegativeExpiresIn:   {status: 200, tokens: true, check: field("expires_in", -1.0)},
 	fakespaces.FaultTextPlain:           {status: 200, tokens: true, check: header("Content-Type", "text/plain; charset=utf-8")},
 	fakespaces.FaultUnknownFields:       {status: 200, tokens: true, check: field("x_region", "eu")},
+	fakespaces.FaultNoRefreshToken:      {status: 200, tokens: true, noRefresh: true, check: field("refresh_token", nil)},
+	fakespaces.FaultNoIDToken:           {status: 200, tokens: true, check: field("id_token", nil)},
 	fakespaces.FaultEmptyAccessToken:    {status: 200, tokens: true, check: field("access_token", "")},
 	fakespaces.FaultLongFormScopes: {status: 200, tokens: true, check: field("scope",
 		"https://accounts.avayacloud.com/auth/userinfo.email https://accounts.avayacloud.com/auth/userinfo.profile https://accounts.avayacloud.com/auth/zangspaces")},
@@ -113,7 +117,7 @@ func TestEachFault(t *testing.T) {
 			equal(t, "it breaks", got.err != nil, want.broken || want.status == 0)
 			equal(t, "error code", got.text("error"), want.code)
 			equal(t, "a web page", strings.Contains(got.body, "<html>"), want.page)
-			equal(t, "a refresh token is there", got.refresh != "", want.tokens)
+			equal(t, "a refresh token is there", got.refresh != "", want.tokens && !want.noRefresh)
 			if want.check != nil {
 				want.check(t, w, got)
 			}

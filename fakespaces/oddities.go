@@ -36,6 +36,8 @@ var oddityTable = []oddity{
 	{fault: FaultUnknownFields, meaning: "the JSON has members nobody knows", alter: enriched},
 	{fault: FaultLongFormScopes, meaning: "scope is in its long URL form", alter: longScopes},
 	{fault: FaultEmptyAccessToken, meaning: "work done, access_token is empty, the refresh token is there", alter: tokenless},
+	{fault: FaultNoRefreshToken, meaning: "token answer without refresh_token", alter: dropping("refresh_token")},
+	{fault: FaultNoIDToken, meaning: "token answer without id_token", alter: dropping("id_token")},
 
 	{fault: FaultStringIssuer, meaning: "the token of a guest has an iss that is text, not an array", guestToken: issuedByText},
 	{fault: FaultGuestWithoutExp, meaning: "the token of a guest has no exp, though it does expire", guestToken: withoutExp},

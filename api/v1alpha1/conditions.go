@@ -59,6 +59,11 @@ const (
 	// names.
 	ReasonReauthorizationRequired = "ReauthorizationRequired"
 
+	// ReasonNoRefreshToken: the service gave no refresh token, so that the grant ends with
+	// its token. Have the client allowed the grant type refresh_token, or ask for the scope
+	// that stands for it, often offline_access.
+	ReasonNoRefreshToken = "NoRefreshToken"
+
 	// ReasonGrantRejected: the service refused the user name and password, the
 	// refresh token or the code. It is not asked again until the Secret changes;
 	// correct it, or annotate renew-requested-at to have it tried once more.
@@ -162,6 +167,7 @@ func Reasons() []string {
 		ReasonUnknownEnvironment,
 		ReasonAuthorizationPending,
 		ReasonReauthorizationRequired,
+		ReasonNoRefreshToken,
 		ReasonGrantRejected,
 		ReasonClientRejected,
 		ReasonRequestRejected,

@@ -176,7 +176,8 @@ type SpacesCredentialSpec struct {
 	// verification lists checks that a new token must pass before it is
 	// published, a set. TokenInfo asks the accounts host about the ID token and
 	// compares client and user; the ID token then stands in a URL, and so perhaps
-	// in logs of the service. UserProfile calls /api/users/me with the new token;
+	// in logs of the service. Where an answer holds none there is nothing to ask, and
+	// the check counts as passed. UserProfile calls /api/users/me with the new token;
 	// it counts against the user's limits. Absent means none. Until a token has
 	// passed, the one before it stays published (reason VerificationFailed).
 	// +optional

@@ -245,7 +245,11 @@ func (t *tool) awaitGrant(ctx context.Context, cluster *cluster, before *v1alpha
 		who = " as " + plain(identity.Username)
 	}
 	fmt.Fprintf(t.Out, "%s is signed in%s.\n", before.Name, who)
-	if token := after.Status.Token; token != nil && token.ExpirationTime != nil {
+	switch token := after.Status.Token; {
+	case token == nil || token.ExpirationTime == nil:
+	case conditionOf(after, v1alpha1.ConditionGrantValid).Reason == v1alpha1.ReasonNoRefreshToken:
+		fmt.Fprintf(t.Out, "Its token expires %s, and cannot be renewed: %s\n", relative(token.ExpirationTime, t.clock.Now()), conditionOf(after, v1alpha1.ConditionGrantValid).Message)
+	default:
 		fmt.Fprintf(t.Out, "Its token expires %s, and the operator renews it before.\n", relative(token.ExpirationTime, t.clock.Now()))
 	}
 	return nil

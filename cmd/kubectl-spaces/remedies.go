@@ -52,6 +52,8 @@ func serviceRemedy(reason string, credential *v1alpha1.SpacesCredential) string 
 		return signInAnew(credential)
 	case v1alpha1.ReasonReauthorizationRequired, v1alpha1.ReasonGrantRejected:
 		return signInAnew(credential)
+	case v1alpha1.ReasonNoRefreshToken:
+		return "have the client allowed the grant type refresh_token, or ask for the scope that stands for it, often offline_access, in spec.scopes"
 	case v1alpha1.ReasonGrantRevoked:
 		return strings.Join([]string{signInAnew(credential), "or kubectl spaces renew " + name}, ", ")
 	case v1alpha1.ReasonClientRejected:

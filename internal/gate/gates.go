@@ -184,6 +184,14 @@ func (g *Gates) Waits(caller types.NamespacedName) bool {
 	return slices.ContainsFunc(g.places[caller], func(p *place) bool { return p.standing != rests })
 }
 
+// Cleared is when somebody last had a clear answer of the host of a call, also a refusal; zero
+// while nobody had.
+func (g *Gates) Cleared(c Call) time.Time {
+	g.mu.Lock()
+	defer g.unlock()
+	return g.host(HostOf(c.address()), c.Environment).cleared
+}
+
 // dispatchAll gives whatever turns may be given now.
 func (g *Gates) dispatchAll(now time.Time) {
 	for _, h := range g.hosts {

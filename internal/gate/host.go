@@ -45,6 +45,8 @@ type host struct {
 
 	patience patience
 	outage   outage
+	// cleared is when somebody last had a clear answer.
+	cleared time.Time
 }
 
 // namespace is what a host knows of one.
@@ -349,6 +351,7 @@ func (h *host) heard(p *place, failed error, now time.Time) {
 	n.called = now
 	switch verdictOf(failed) {
 	case wellDone:
+		h.cleared = now
 		if failed == nil {
 			n.worked = now
 		}

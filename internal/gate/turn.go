@@ -25,6 +25,14 @@ type Call struct {
 	Owed bool
 }
 
+// address is where it goes.
+func (c Call) address() string {
+	if c.API {
+		return c.Environment.APIURL
+	}
+	return c.Environment.AccountsURL
+}
+
 // Cause is why a call has to wait.
 type Cause string
 
@@ -109,11 +117,7 @@ func (g *Gates) Ask(c Call) (*Turn, *Wait) {
 	g.mu.Lock()
 	defer g.unlock()
 	now := g.clock.Now()
-	address := c.Environment.AccountsURL
-	if c.API {
-		address = c.Environment.APIURL
-	}
-	h := g.host(HostOf(address), c.Environment)
+	h := g.host(HostOf(c.address()), c.Environment)
 	if until, told := h.patience.toldUntil(c.Caller, now); told {
 		return nil, &Wait{Cause: Patience, Whom: TheCaller, Until: until}
 	}

@@ -45,6 +45,10 @@ type Spend struct {
 	used  used
 	// hash is remembered if the inputs are refused for good.
 	hash string
+	// like is hash as a refresh of the grant has it, where a refresh token is sent.
+	like string
+	// hostCleared is when somebody last had a clear answer of the host.
+	hostCleared time.Time
 	// replaceable tells that a refused grant can be replaced by signing in.
 	replaceable bool
 	// alone tells that no new grant is wanted beside this refresh.
@@ -68,6 +72,12 @@ func (s Spend) Environment() string { return s.grant.Environment }
 // ClientID is the client that the grant belongs to.
 func (s Spend) ClientID() string { return s.grant.ClientID }
 
+// HostCleared returns the spend that knows when somebody last had a clear answer of its host.
+func (s Spend) HostCleared(at time.Time) Spend {
+	s.hostCleared = at
+	return s
+}
+
 // lifeLeft is how long the newest token lives on.
 func (s Spend) lifeLeft(now time.Time) time.Duration {
 	if s.living == nil {
@@ -79,7 +89,7 @@ func (s Spend) lifeLeft(now time.Time) time.Duration {
 // Refresh makes the spend of the living grant's refresh token.
 func (o Observation) Refresh() Spend {
 	return Spend{
-		by: v1alpha1.GrantTypeRefreshToken, grant: *o.Document.Grant(), used: o.Inputs.used, hash: o.Inputs.refresh,
+		by: v1alpha1.GrantTypeRefreshToken, grant: *o.Document.Grant(), used: o.Inputs.used, hash: o.Inputs.refresh, like: o.Inputs.refresh,
 		replaceable: o.Credential.Spec.GrantType == v1alpha1.GrantTypePassword,
 		alone:       o.newGrant() == Verdict{} && !o.Inputs.nowhere,
 		living:      o.Document.Token(),
@@ -104,19 +114,22 @@ func (o Observation) SignIn(environment string, given Given, random io.Reader) (
 	case given.Guest != nil:
 		s.grant.Rotations = o.guestsBefore()
 	case !given.Code.Code.Empty():
-		s.first = s.firstUse(s.used.Code)
+		s.first = s.firstUse(s.used.Code, o.Now)
 		s.first.Code, s.first.CodeVerifier, s.first.RedirectURI = kept{given.Code.Code}, kept{given.Code.CodeVerifier}, given.Code.RedirectURI
 	case !given.Seed.Empty():
-		s.first = s.firstUse(s.used.Seed)
+		s.first, s.like = s.firstUse(s.used.Seed, o.Now), o.Inputs.refresh
 		s.first.Seed, s.grant.RefreshToken = kept{given.Seed}, kept{given.Seed}
+	}
+	if open := o.Document.firstUse; open != nil && s.first != nil && open.GrantID == s.first.GrantID {
+		s.first.Time = open.Time
 	}
 	return s, given, nil
 }
 
 // firstUse begins the record of a seed or a code.
-func (s Spend) firstUse(hash string) *FirstUse {
+func (s Spend) firstUse(hash string, now time.Time) *FirstUse {
 	return &FirstUse{
-		Hash: hash, Client: s.used.Client, GrantID: s.grant.ID, Environment: s.grant.Environment, AccountsURL: s.grant.AccountsURL, ClientID: s.grant.ClientID,
+		Time: now.UTC().Truncate(time.Second), Hash: hash, Client: s.used.Client, GrantID: s.grant.ID, Environment: s.grant.Environment, AccountsURL: s.grant.AccountsURL, ClientID: s.grant.ClientID,
 	}
 }
 

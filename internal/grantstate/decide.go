@@ -107,7 +107,7 @@ func (o Observation) newGrant() Verdict {
 		return Verdict{} // the grant that was refused
 	case grant.Condition == Refused && once:
 		return Verdict{Hold: Ended}
-	case grant.Condition == Refused:
+	case grant.Condition == Refused, d.refreshFailure.countsAsRefused(grant, o.Now):
 	case o.due(grant) && grant.RefreshToken.Empty() && once:
 		return Verdict{Hold: Ended}
 	case o.due(grant) && grant.RefreshToken.Empty(): // a guest, or a service that gave none
@@ -123,7 +123,7 @@ func (o Observation) refresh() Verdict {
 	switch {
 	case grant == nil, grant.RefreshToken.Empty():
 		return Verdict{}
-	case grant.Condition == Refused && !o.triesOnceMore():
+	case grant.Condition == Refused && !o.triesOnceMore() && !o.triesAgain():
 		return Verdict{}
 	case o.due(grant):
 		return o.allowed(Refresh, o.Inputs.refresh, o.Document.refreshFailure)
@@ -142,7 +142,7 @@ func (o Observation) allowed(what Action, hash string, failed *Failure) Verdict 
 		return Verdict{Hold: InputMissing}
 	case refusal != nil && (!o.asked() || o.isJudgedCode(refusal)):
 		return Verdict{Hold: RefusedBefore, Refusal: refusal}
-	case failed != nil && failed.holds(o.Now, hash) && !o.asked():
+	case failed != nil && failed.holds(o.Now, hash) && (failed.Told || !o.asked()):
 		return Verdict{Hold: InBackoff, Failure: clone(failed)}
 	case what == SignIn && o.listIsFull():
 		return Verdict{Hold: ListFull}
@@ -194,6 +194,11 @@ func (o Observation) asked() bool {
 // triesOnceMore tells that a person asks for another try of a grant that was refused, and
 // that nothing could make a new one.
 func (o Observation) triesOnceMore() bool { return OnceOnly(o.Credential) && o.asked() }
+
+// triesAgain tells that a refused grant that only a person can replace is asked for once more.
+func (o Observation) triesAgain() bool {
+	return OnceOnly(o.Credential) && o.Document.refreshFailure.isAskedAgain()
+}
 
 // RevokeRequest is the request for the end of every grant that is not handled yet, or "".
 func (o Observation) RevokeRequest() string { return o.Document.requests.revoke(o.Credential) }

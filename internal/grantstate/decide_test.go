@@ -88,7 +88,7 @@ func TestDecide(t *testing.T) {
 // What holds up a new grant must not let the old one die. In every row the living grant is
 // due, and a new one is wanted that cannot be had.
 func TestTheLivingGrantIsRenewedWhateverHoldsUpTheNewOne(t *testing.T) {
-	unclear := &Failure{Kind: spacesauth.KindUnclear, SignIn: true, InputsHash: "sign-in", NextAttemptTime: noon.Add(recheckUnclear)}
+	unclear := &Failure{Kind: spacesauth.KindUnclear, SignIn: true, InputsHash: "sign-in", NextAttemptTime: noon.Add(time.Hour)}
 	refusal := func(kind spacesauth.Kind) []Refusal { return []Refusal{{Hash: "sign-in", Kind: kind, SignIn: true}} }
 	for sentence, c := range map[string]struct {
 		kind   v1alpha1.GrantType

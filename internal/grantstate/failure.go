@@ -9,8 +9,30 @@ import (
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
-// recheckUnclear is how long an unclear refusal is left alone.
-const recheckUnclear = time.Hour
+// Refusals that are not believed at once are asked again at these waits, then at the last one for
+// ever. No life of a token shortens them.
+var (
+	// rungs are those of a refresh, and of a guest.
+	rungs = []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour}
+	// firstUseRungs are those of a seed and a code: a person waits for them.
+	firstUseRungs = rungs[:3]
+	// refusedRungs are those of a grant that only a person can replace. There are no more.
+	refusedRungs = []time.Duration{5 * time.Minute, time.Hour}
+)
+
+const (
+	// afterWebPage and afterUnclear are the waits before a password is sent once more: whoever
+	// answered with a web page may not be the service at all.
+	afterWebPage = time.Minute
+	afterUnclear = 15 * time.Minute
+	// codeLifetime is the longest that a code should live, RFC 6749 §4.1.2.
+	codeLifetime = 10 * time.Minute
+)
+
+// rung is the wait before another try, after so many that ended alike.
+func rung(rungs []time.Duration, count int32) time.Duration {
+	return rungs[min(max(int(count), 1), len(rungs))-1]
+}
 
 // Failure is a spend that failed and is tried again.
 type Failure struct {
@@ -22,6 +44,15 @@ type Failure struct {
 	InputsHash string `json:"inputsHash,omitempty"`
 	// GrantRefused tells that the service called the grant itself refused.
 	GrantRefused bool `json:"grantRefused,omitempty"`
+	// Refusals counts the refusals of the grant in a row, Rung the answers that are not believed
+	// at once, and UnclearTime is when the last of those came.
+	Refusals    int32     `json:"refusals,omitempty"`
+	Rung        int32     `json:"rung,omitempty"`
+	UnclearTime time.Time `json:"unclearTime,omitzero"`
+	// Agreed tells that the failure before it said the same of a grant that can be replaced.
+	Agreed bool `json:"agreed,omitempty"`
+	// Told tells that the service asked for the wait. No request and no edit shortens it.
+	Told bool `json:"told,omitempty"`
 	// Count counts failures in a row.
 	Count int32 `json:"count"`
 	// Exponent is that of the backoff. It begins anew when the token expires: what was
@@ -52,6 +83,7 @@ func (d Document) settle(s Spend, failed error, now time.Time) (*Failure, *Refus
 	}
 	if previous != nil {
 		f.Count = previous.Count + 1
+		f.Refusals, f.Rung, f.UnclearTime = previous.Refusals, previous.Rung, previous.UnclearTime
 		if f.Expired == previous.Expired {
 			f.Exponent = previous.Exponent + 1
 		}
@@ -67,31 +99,103 @@ func (d Document) settle(s Spend, failed error, now time.Time) (*Failure, *Refus
 		if f.SignIn {
 			return nil, refused
 		}
-		f.GrantRefused = true
-		f.NextAttemptTime = now.Add(backoff.Shortest)
+		f.refuseGrant(s, now)
 	case spacesauth.KindRejectedClient, spacesauth.KindRejectedRequest:
-		return nil, refused
-	case spacesauth.KindUnclear:
-		// A seed may still be good, and a guest has nothing that could be wrong for good.
-		if s.by == v1alpha1.GrantTypePassword || s.by == v1alpha1.GrantTypeAuthorizationCode {
+		// Servers say so of their own trouble, too. What worked before is worth another try, and so
+		// is what can be replaced in the end.
+		isReplaceable := s.replaceable && f.Kind == spacesauth.KindRejectedRequest
+		if f.SignIn || d.inputs.Refreshed != s.hash && !isReplaceable {
 			return nil, refused
 		}
-		agreed := previous != nil && previous.Kind == spacesauth.KindUnclear && !f.SignIn
-		if s.replaceable && agreed && s.lifeLeft(now) <= 0 {
-			f.GrantRefused = true
-			f.NextAttemptTime = now.Add(backoff.Shortest)
-			break
+		f.Agreed = isReplaceable && agrees(previous, f)
+		f.climb(rungs, now)
+	case spacesauth.KindUnclear:
+		switch {
+		case s.by == v1alpha1.GrantTypePassword:
+			if !f.sendOnceMore(s, failed, now) {
+				return nil, refused
+			}
+		case s.first != nil:
+			if !s.first.Code.Empty() && now.Sub(s.first.Time) >= codeLifetime {
+				return nil, refused
+			}
+			f.climb(firstUseRungs, now)
+		default:
+			f.Agreed = s.replaceable && agrees(previous, f)
+			f.climb(rungs, now)
 		}
-		f.NextAttemptTime = now.Add(recheckUnclear)
 	case spacesauth.KindThrottled:
 		var answered *spacesauth.Error
 		if errors.As(failed, &answered) && answered.RetryAfter > 0 {
-			f.NextAttemptTime = now.Add(answered.RetryAfter)
+			f.Told, f.NextAttemptTime = true, now.Add(answered.RetryAfter)
 		}
 	case spacesauth.KindUnavailable, spacesauth.KindAmbiguous:
 		// The backoff begins with one second: a quick replay comes first.
 	}
 	return f, nil
+}
+
+// refuseGrant believes that the grant has ended. What can sign in by itself does so at once.
+// Where a person has to, it is told at once, and the service is asked twice more.
+func (f *Failure) refuseGrant(s Spend, now time.Time) {
+	f.GrantRefused = true
+	f.Refusals++
+	f.NextAttemptTime = now.Add(backoff.Shortest)
+	if !s.replaceable {
+		f.NextAttemptTime = now.Add(rung(refusedRungs, f.Refusals))
+	}
+}
+
+// climb has what was not believed asked again.
+func (f *Failure) climb(rungs []time.Duration, now time.Time) {
+	f.Rung++
+	f.UnclearTime = now
+	f.NextAttemptTime = now.Add(rung(rungs, f.Rung))
+}
+
+// countsAsRefused tells that a grant that can be replaced is not worth waiting for: its token has
+// expired, and the service said the same of it twice.
+func (f *Failure) countsAsRefused(grant *Grant, now time.Time) bool {
+	return f != nil && f.Agreed && grant.Token != nil && !now.Before(grant.Token.ExpirationTime)
+}
+
+// agrees tells that two failures of a refresh in a row say the same.
+func agrees(previous, f *Failure) bool {
+	return previous != nil && previous.Kind == f.Kind && !f.SignIn
+}
+
+// sendOnceMore tells when a password is sent again that had an unclear answer; false is never. The
+// second such answer is a refusal if somebody had a clear one of that host in between: it is the
+// password then, and not what stands on the way.
+func (f *Failure) sendOnceMore(s Spend, failed error, now time.Time) bool {
+	before := f.UnclearTime
+	f.Rung++
+	f.UnclearTime = now
+	var answered *spacesauth.Error
+	switch {
+	case f.Rung > 1 && s.hostCleared.After(before):
+		return false
+	case f.Rung > 1:
+		f.NextAttemptTime = now.Add(time.Hour)
+	case errors.As(failed, &answered) && answered.WebPage:
+		f.NextAttemptTime = now.Add(afterWebPage)
+	default:
+		f.NextAttemptTime = now.Add(afterUnclear)
+	}
+	return true
+}
+
+// IsLasting tells that the client, or the form of the request, was refused for so long that a
+// person has to look.
+func (f *Failure) IsLasting() bool {
+	isRefusal := f.Kind == spacesauth.KindRejectedClient || f.Kind == spacesauth.KindRejectedRequest
+	return isRefusal && int(f.Rung) >= len(rungs)
+}
+
+// isAskedAgain tells that a grant was refused that only a person can replace, and that the service
+// is asked once more.
+func (f *Failure) isAskedAgain() bool {
+	return f != nil && f.GrantRefused && int(f.Refusals) <= len(refusedRungs)
 }
 
 // failureOf is the last failure of a kind of spend.
@@ -112,10 +216,11 @@ func (d *Document) failed(signIn bool, f *Failure) {
 }
 
 // holds tells whether the failure still stands in the way of a call that sends what hash
-// covers: its time has not come, and no input has changed since. A wait that is longer
+// covers: its time has not come, and no input has changed since. No change shortens what the
+// service asked for. A wait that is longer
 // than any it could have been given comes from a clock that was set back, and has passed.
 func (f Failure) holds(now time.Time, hash string) bool {
-	if hash != "" && f.InputsHash != "" && hash != f.InputsHash {
+	if !f.Told && hash != "" && f.InputsHash != "" && hash != f.InputsHash {
 		return false
 	}
 	return backoff.Within(now, f.NextAttemptTime, f.longestWait())
@@ -124,12 +229,11 @@ func (f Failure) holds(now time.Time, hash string) bool {
 // longestWait is the cap of the wait that a failure is given.
 func (f Failure) longestWait() time.Duration {
 	switch f.Kind {
-	case spacesauth.KindUnclear:
-		return recheckUnclear
+	case spacesauth.KindUnclear, spacesauth.KindRejectedGrant, spacesauth.KindRejectedClient, spacesauth.KindRejectedRequest:
+		return rungs[len(rungs)-1]
 	case spacesauth.KindThrottled:
 		return spacesauth.MaxRetryAfter
-	case spacesauth.KindRejectedGrant, spacesauth.KindRejectedClient, spacesauth.KindRejectedRequest,
-		spacesauth.KindUnavailable, spacesauth.KindAmbiguous:
+	case spacesauth.KindUnavailable, spacesauth.KindAmbiguous:
 	}
 	return backoff.Longest
 }

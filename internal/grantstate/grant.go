@@ -94,6 +94,8 @@ func (g *Grant) publishable() *Publishable {
 // FirstUse is a seed or a code on its way to the service. Until the service has judged
 // it, it is sent again as it is, also when its Secret is gone.
 type FirstUse struct {
+	// Time is when it was sent first.
+	Time time.Time `json:"time,omitzero"`
 	// Seed is a refresh token, and so worth revoking whatever becomes of its first use.
 	Seed kept `json:"seed"`
 	Code kept `json:"code"`

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
@@ -54,6 +55,8 @@ type inputs struct {
 	Key []byte `json:"key"`
 	// Used are the inputs the living grant was made with.
 	Used used `json:"used"`
+	// Refreshed covers what was sent beside a refresh token when that worked last.
+	Refreshed string `json:"refreshed,omitempty"`
 	// Refused are inputs that the service refused for good.
 	Refused []Refusal `json:"refused,omitempty"`
 }
@@ -205,14 +208,19 @@ func (m *inputs) forgive(hash string) {
 	m.Refused = slices.DeleteFunc(m.Refused, func(old Refusal) bool { return old.Hash == hash })
 }
 
-// ForgiveOthers drops what is remembered of other inputs than those that s sends: what was
-// changed may be changed back, and is worth another try then. It tells whether any was. A
-// seed or a code that was judged once stays so.
-func (d *Document) ForgiveOthers(s Spend) bool {
-	before := len(d.inputs.Refused)
-	if s.first == nil {
-		d.inputs.Refused = slices.DeleteFunc(d.inputs.Refused, func(old Refusal) bool { return old.SignIn == s.signIn && old.Hash != s.hash })
+// ForgiveOthers drops what is remembered of other inputs than those that are about to be sent:
+// what was changed may be changed back, and is worth another try then. It tells whether any was.
+// A seed or a code that was judged once stays so.
+func (d *Document) ForgiveOthers(what Action, credential *v1alpha1.SpacesCredential, sent Seen) bool {
+	hash := sent.refresh
+	if what == SignIn {
+		if OnceOnly(credential) {
+			return false
+		}
+		hash = sent.signIn
 	}
+	before := len(d.inputs.Refused)
+	d.inputs.Refused = slices.DeleteFunc(d.inputs.Refused, func(old Refusal) bool { return old.SignIn == (what == SignIn) && old.Hash != hash })
 	return len(d.inputs.Refused) < before
 }
 

@@ -22,6 +22,7 @@ type Answer struct {
 	used  used
 	// hash covers what was sent beside a rotated refresh token.
 	hash    string
+	like    string
 	failure *Failure
 	refusal *Refusal
 }
@@ -29,7 +30,7 @@ type Answer struct {
 // Answer turns the outcome of a call into what is to be recorded. d is the document with
 // the claim of the call.
 func (d Document) Answer(s Spend, credential *v1alpha1.SpacesCredential, got spacesauth.Answer, failed error, now time.Time) Answer {
-	a := Answer{credentialUID: d.credentialUID, claim: *d.claim, terms: d.terms, used: s.used, hash: s.hash}
+	a := Answer{credentialUID: d.credentialUID, claim: *d.claim, terms: d.terms, used: s.used, hash: s.hash, like: s.like}
 	if failed != nil {
 		a.failure, a.refusal = d.settle(s, failed, now)
 		if got.RefreshToken.Empty() {
@@ -75,6 +76,15 @@ func (a Answer) CredentialUID() types.UID { return a.credentialUID }
 
 // IsOf tells whether two answers are the same one.
 func (a Answer) IsOf(other Answer) bool { return a.claim == other.claim }
+
+// NextAttemptAfterUnclear is when a sign-in is sent again whose answer said nothing; zero where
+// there was a clear one, or none.
+func (a Answer) NextAttemptAfterUnclear() time.Time {
+	if a.failure == nil || !a.failure.SignIn || a.failure.Kind != spacesauth.KindUnclear {
+		return time.Time{}
+	}
+	return a.failure.NextAttemptTime
+}
 
 // String keeps an answer out of logs.
 func (a Answer) String() string { return "answer of the service for " + string(a.credentialUID) }
@@ -128,6 +138,9 @@ func (d *Document) Record(a Answer, now time.Time) {
 	d.failed(a.claim.SignIn, clone(a.failure))
 	if a.failure == nil && a.refusal == nil {
 		d.inputs.forgive(a.hash)
+		if a.like != "" {
+			d.inputs.Refreshed = a.like
+		}
 	}
 	if a.claim.RenewRequest != "" && (a.failure == nil || a.failure.GrantRefused) {
 		d.requests.HandledRenew = a.claim.RenewRequest

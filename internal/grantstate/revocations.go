@@ -29,6 +29,8 @@ type Listed struct {
 	RefreshToken kept   `json:"refreshToken"`
 	// Always tells that a person asked for it: policy Never does not spare it.
 	Always bool `json:"always,omitempty"`
+	// NeedsSecret tells that the service wants the client to prove itself, RFC 7009 §2.1.
+	NeedsSecret bool `json:"needsSecret,omitempty"`
 	// NotBefore lets workloads change over to the successor's token, once that is
 	// published. At TokenExpirationTime nobody can use the grant's own any more.
 	NotBefore           time.Time `json:"notBefore"`
@@ -74,8 +76,11 @@ func (l Listed) Failed(err error, now time.Time) Listed {
 	l.Detail = err.Error()
 	l.NextAttemptTime = now.Add(backoff.After(l.GrantID, l.Attempts, 0))
 	var failed *spacesauth.Error
-	if errors.As(err, &failed) && failed.RetryAfter > 0 {
+	switch isKnown := errors.As(err, &failed); {
+	case isKnown && failed.RetryAfter > 0:
 		l.NextAttemptTime = now.Add(failed.RetryAfter)
+	case isKnown && failed.Kind == spacesauth.KindRejectedClient && !l.NeedsSecret:
+		l.NeedsSecret, l.NextAttemptTime = true, now.Add(backoff.Shortest)
 	}
 	return l
 }
@@ -91,7 +96,7 @@ func (d *Document) Drop(grantID string) {
 // Tried notes how the last try for a grant went, if it is still listed.
 func (d *Document) Tried(entry Listed) {
 	if l := d.entry(entry.GrantID); l != nil {
-		l.Attempts, l.Detail, l.NextAttemptTime = entry.Attempts, entry.Detail, entry.NextAttemptTime
+		l.Attempts, l.Detail, l.NextAttemptTime, l.NeedsSecret = entry.Attempts, entry.Detail, entry.NextAttemptTime, entry.NeedsSecret
 	}
 }
 

@@ -28,6 +28,7 @@ type faulted struct {
 	retryAfter time.Duration
 	lifetime   time.Duration
 	keeps      bool // a failure that brings a refresh token
+	keepsNone  bool // a success that brings none
 }
 
 // faultTable has a row for each fault; a new one fails the test until it has its own.
@@ -49,6 +50,8 @@ var faultTable = map[fakespaces.Fault]faulted{
 	fakespaces.FaultTextPlain:           {lifetime: tokenLifetime},
 	fakespaces.FaultUnknownFields:       {lifetime: tokenLifetime},
 	fakespaces.FaultLongFormScopes:      {lifetime: tokenLifetime},
+	fakespaces.FaultNoRefreshToken:      {lifetime: tokenLifetime, keepsNone: true},
+	fakespaces.FaultNoIDToken:           {lifetime: tokenLifetime},
 	fakespaces.FaultEmptyAccessToken:    {kind: spacesauth.KindUnavailable, status: 200, keeps: true},
 
 	fakespaces.FaultHTML502:                both(spacesauth.KindUnavailable, 502, ""),
@@ -132,7 +135,7 @@ func TestSpendsThatMeetAFault(t *testing.T) {
 					t.Error("a failure gave an access token")
 				}
 				// The service did its work: its answer holds the refresh token that counts now.
-				if keeps := want.keeps || want.kind == ""; keeps == got.RefreshToken.Empty() {
+				if keeps := want.keeps || want.kind == "" && !want.keepsNone; keeps == got.RefreshToken.Empty() {
 					t.Errorf("the answer has a refresh token: %v, want %v", !keeps, keeps)
 				} else if keeps {
 					if _, err := w.spend(refresh(got.RefreshToken.Reveal())); err != nil {
@@ -141,7 +144,7 @@ func TestSpendsThatMeetAFault(t *testing.T) {
 				}
 				// Nothing is repeated, and no redirect is followed.
 				calls := w.Ledger().Calls
-				if once := 1 + boolToInt(want.keeps || want.kind == ""); w.tokenCalls() != once || calls[fakespaces.OperationOther] != 0 {
+				if once := 1 + boolToInt(want.keeps || want.kind == "" && !want.keepsNone); w.tokenCalls() != once || calls[fakespaces.OperationOther] != 0 {
 					t.Errorf("the calls were %v, want %d and none elsewhere", calls, once)
 				}
 				expectNoSecret(t, err, append(w.Secrets(), "as ordered by a fault", "DOCTYPE", "authen_error", w.server.URL)...)
