@@ -43,7 +43,7 @@ func WithDefaultLifetime(d time.Duration) Option { return func(client *Client) {
 // New returns a client for environment. It fails when the CA file or the proxy URL
 // of the environment cannot be used.
 func New(environment Environment, options ...Option) (*Client, error) {
-	transport, err := newTransport(environment)
+	connections, err := connectionsTo(environment)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func New(environment Environment, options ...Option) (*Client, error) {
 		clock:       clock.RealClock{},
 		lifetime:    time.Hour,
 		http: &http.Client{
-			Transport: &connections{transport: transport},
+			Transport: connections,
 			// A redirect would carry the form, and so the secrets, to another host.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
