@@ -8,7 +8,11 @@ import (
 
 // guardedBody is a request body that asks guard before it gives its first byte.
 // The transport reads it when the connection stands: whatever fails earlier has
-// sent nothing. It can be read once, so the transport cannot send it twice.
+// sent nothing.
+//
+// It can be read once and there is no GetBody that gives another, so the transport cannot send
+// it twice. With one it would repeat, unasked, a request whose stream was reset for an error in
+// the protocol, or whose connection broke before anything was written, and with it a grant.
 type guardedBody struct {
 	form  *strings.Reader
 	guard func() error

@@ -28,7 +28,8 @@ const (
 	// KindThrottled means: the service asks for patience: 429, or 503 with Retry-After.
 	KindThrottled Kind = "Throttled"
 	// KindUnavailable means: nothing was sent, or the service answered that it did not do
-	// the work: 408, 425, 5xx, a redirect, temporarily_unavailable, server_error.
+	// the work: 408, 425, 5xx, a redirect, temporarily_unavailable, server_error, and in
+	// HTTP/2 a refused stream or one that a GOAWAY leaves out.
 	KindUnavailable Kind = "Unavailable"
 	// KindAmbiguous means: the request was sent and no answer that can be read came back.
 	// The grant may be spent.
@@ -50,11 +51,11 @@ type Error struct {
 	// WebPage means that the answer was HTML: it may come from a firewall, a gateway or a
 	// portal on the way, and then says nothing of what was asked.
 	WebPage bool
-	// HostUnjudged means that the call says nothing about the host, neither that it is
-	// there nor that it is not: no connection was asked for, because what was to be sent
-	// cannot be sent or the call was over by then, or the guard that runs before sending
-	// refused. Whoever counts the failures of a host leaves such a call out; it is no
-	// success either.
+	// HostUnjudged means that the call says nothing about how the host fares: no
+	// connection was asked for, because what was to be sent cannot be sent or the call was
+	// over by then; or the guard that runs before sending refused; or HTTP/2 says that the
+	// request was not processed. Whoever counts the failures of a host leaves such a call
+	// out; it is no success either.
 	HostUnjudged bool
 	// Detail says in our own words what was found.
 	Detail string

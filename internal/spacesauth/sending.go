@@ -43,17 +43,25 @@ func (c *Client) post(ctx context.Context, target string, form url.Values, autho
 	response, err := c.http.Do(request)
 	if err != nil {
 		begun, refused := body.shut()
-		switch {
-		case refused != nil:
-			// It is our own clock that is in the way.
-			return reply{}, &Error{Kind: KindUnavailable, HostUnjudged: true, Detail: "nothing was sent: " + refused.Error()}
-		case !begun:
-			return reply{}, &Error{Kind: KindUnavailable, HostUnjudged: isUnsendable(err), Detail: "nothing was sent: " + reason(err)}
-		}
-		return reply{}, &Error{Kind: KindAmbiguous, Detail: "the request was sent and no answer came: " + reason(err)}
+		return reply{}, unanswered(err, begun, refused)
 	}
 	defer func() { _ = response.Body.Close() }()
 	return c.read(response), nil
+}
+
+// unanswered judges a call to which no status came back: whether its body was begun, and
+// whether the guard refused that, tell what may have been sent.
+func unanswered(err error, begun bool, refused error) *Error {
+	switch {
+	case refused != nil:
+		// It is our own clock that is in the way.
+		return &Error{Kind: KindUnavailable, HostUnjudged: true, Detail: "nothing was sent: " + refused.Error()}
+	case isUnprocessed(err):
+		return &Error{Kind: KindUnavailable, HostUnjudged: true, Detail: "the host turned the request away before it looked at it"}
+	case !begun:
+		return &Error{Kind: KindUnavailable, HostUnjudged: isUnsendable(err), Detail: "nothing was sent: " + reason(err)}
+	}
+	return &Error{Kind: KindAmbiguous, Detail: "the request was sent and no answer came: " + reason(err)}
 }
 
 // get asks once for something that asking does not change. It fails only when no
