@@ -185,7 +185,7 @@ func (s *settings) environments() (map[string]*spacesauth.Client, error) {
 		if needed := environment.Timeout() + graceMargin; needed > s.gracefulShutdownTimeout {
 			return nil, fmt.Errorf("environment %q: timeoutSeconds plus 10 s is more than --graceful-shutdown-timeout %s", name, s.gracefulShutdownTimeout)
 		}
-		clients[name], err = spacesauth.New(environment, spacesauth.WithDefaultLifetime(s.defaultTokenLifetime))
+		clients[name], err = spacesauth.New(environment, spacesauth.WithDefaultLifetime(s.defaultTokenLifetime), spacesauth.WithUserAgent("spaces-credential-operator/"+version))
 		if err != nil {
 			return nil, fmt.Errorf("environment %q: %w", name, err)
 		}

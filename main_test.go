@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
@@ -118,6 +122,29 @@ func TestHelpAndVersionPrintAndStop(t *testing.T) {
 		if !strings.Contains(out.String(), says) {
 			t.Errorf("%s printed %q", flag, out.String())
 		}
+	}
+}
+
+func TestTheServiceIsToldNameAndVersion(t *testing.T) {
+	var said string
+	service := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { said = r.UserAgent() }))
+	t.Cleanup(service.Close)
+	file := filepath.Join(t.TempDir(), "environments.yaml")
+	content := fmt.Sprintf("environments: [{name: local, accountsURL: %q, apiURL: %[1]q}]", service.URL)
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := parse([]string{"--environments-file=" + file}, &bytes.Buffer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients, err := s.environments()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = clients["local"].Guest(t.Context(), spacesauth.Guest{}, nil)
+	if said != "spaces-credential-operator/"+version {
+		t.Errorf("it was told %q", said)
 	}
 }
 

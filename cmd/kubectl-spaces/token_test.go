@@ -118,6 +118,11 @@ func TestWhoamiAsksTheService(t *testing.T) {
 	token := accessToken(t, spaces, server)
 	object := create(t, credential(t, withPassword, newNamespace(t, "whoami"), published))
 	publish(t, object, key(v1alpha1.KeyAPIURL, server.URL+"/"), key(v1alpha1.KeyAuthorization, "Bearer "+token))
+	var sender string
+	spaces.Intercept(func(call fakespaces.Call) fakespaces.Fault {
+		sender = call.Header.Get("User-Agent")
+		return fakespaces.NoFault
+	})
 	for _, form := range []string{"", "json", "yaml"} {
 		s := newSession()
 		arguments, golden := []string{"whoami", object.Name}, "whoami"
@@ -126,6 +131,7 @@ func TestWhoamiAsksTheService(t *testing.T) {
 		}
 		g.Expect(s.run(t.Context(), object.Namespace, arguments...)).To(Equal(exitDone), s.err.String())
 		expectGolden(t, golden, s.out.String())
+		g.Expect(sender).To(Equal("kubectl-spaces/" + s.tool.version))
 		g.Expect(s.out.String() + s.err.String()).NotTo(ContainSubstring(token))
 	}
 }

@@ -96,6 +96,7 @@ func (t *tool) profile(ctx context.Context, secret *corev1.Secret, fresh bool) (
 	}
 	request.Header.Set("Authorization", string(secret.Data[v1alpha1.KeyAuthorization]))
 	request.Header.Set("Accept", "application/json")
+	request.Header.Set("User-Agent", "kubectl-spaces/"+t.version)
 	answer, err := t.http.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("the Spaces API at %s did not answer: %w", address.Host, withoutURL(err))

@@ -28,7 +28,11 @@ type Client struct {
 	http        *http.Client
 	clock       clock.PassiveClock
 	lifetime    time.Duration
+	userAgent   string
 }
+
+// product is what calls us where nobody gave a name with a version.
+const product = "spaces-credential-operator"
 
 // Option changes a [Client].
 type Option func(*Client)
@@ -40,25 +44,25 @@ func WithClock(c clock.PassiveClock) Option { return func(client *Client) { clie
 // none; without it, one hour.
 func WithDefaultLifetime(d time.Duration) Option { return func(client *Client) { client.lifetime = d } }
 
+// WithUserAgent sets the name and version by which requests say who sends them (RFC 9110
+// §10.1.5); without it, the name alone. A proxy is told, too.
+func WithUserAgent(value string) Option { return func(client *Client) { client.userAgent = value } }
+
 // New returns a client for environment. It fails when the CA file or the proxy URL
 // of the environment cannot be used.
 func New(environment Environment, options ...Option) (*Client, error) {
-	connections, err := connectionsTo(environment)
+	client := &Client{environment: environment, clock: clock.RealClock{}, lifetime: time.Hour, userAgent: product}
+	for _, option := range options {
+		option(client)
+	}
+	connections, err := connectionsTo(environment, client.userAgent)
 	if err != nil {
 		return nil, err
 	}
-	client := &Client{
-		environment: environment,
-		clock:       clock.RealClock{},
-		lifetime:    time.Hour,
-		http: &http.Client{
-			Transport: connections,
-			// A redirect would carry the form, and so the secrets, to another host.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}
-	for _, option := range options {
-		option(client)
+	client.http = &http.Client{
+		Transport: connections,
+		// A redirect would carry the form, and so the secrets, to another host.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return client, nil
 }

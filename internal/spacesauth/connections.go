@@ -134,11 +134,12 @@ func isUnsendable(err error) bool {
 
 // connectionsTo returns those to the hosts of an environment. It fails when the CA file or the
 // proxy URL of the environment cannot be used.
-func connectionsTo(environment Environment) (*connections, error) {
+func connectionsTo(environment Environment, userAgent string) (*connections, error) {
 	template, err := newTransport(environment)
 	if err != nil {
 		return nil, err
 	}
+	template.ProxyConnectHeader = http.Header{"User-Agent": {userAgent}}
 	return &connections{open: template.Clone}, nil
 }
 

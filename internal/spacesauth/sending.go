@@ -35,10 +35,7 @@ func (c *Client) post(ctx context.Context, target string, form url.Values, autho
 	}
 	request.ContentLength = int64(len(encoded))
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.Header.Set("Accept", "application/json")
-	if authorization != "" {
-		request.Header.Set("Authorization", authorization)
-	}
+	c.introduce(request, authorization)
 
 	response, err := c.http.Do(request)
 	if err != nil {
@@ -73,16 +70,22 @@ func (c *Client) get(ctx context.Context, target, authorization string) (reply, 
 	if err != nil {
 		return reply{}, badURL()
 	}
-	request.Header.Set("Accept", "application/json")
-	if authorization != "" {
-		request.Header.Set("Authorization", authorization)
-	}
+	c.introduce(request, authorization)
 	response, err := c.http.Do(request)
 	if err != nil {
 		return reply{}, &Error{Kind: KindUnavailable, HostUnjudged: isUnsendable(err), Detail: reason(err)}
 	}
 	defer func() { _ = response.Body.Close() }()
 	return c.read(response), nil
+}
+
+// introduce says who sends a request, and what can be read of an answer.
+func (c *Client) introduce(request *http.Request, authorization string) {
+	request.Header.Set("User-Agent", c.userAgent)
+	request.Header.Set("Accept", "application/json")
+	if authorization != "" {
+		request.Header.Set("Authorization", authorization)
+	}
 }
 
 // badURL is the failure of a call whose address cannot be read.
