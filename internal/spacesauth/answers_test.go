@@ -132,6 +132,9 @@ func TestReadingTokenAnswers(t *testing.T) {
 	jwt := func(expiry string) string {
 		return "h." + base64.RawURLEncoding.EncodeToString([]byte(`{"exp":`+expiry+`}`)) + ".s"
 	}
+	issued := func(issue, expiry string) string {
+		return "h." + base64.RawURLEncoding.EncodeToString([]byte(`{"exp":`+expiry+`,"iat":`+issue+`}`)) + ".s"
+	}
 	noonPlus := func(d time.Duration) string { return fmt.Sprint(noon.Add(d).Unix()) }
 	const hour, unknown = time.Hour, 42 * time.Minute
 	type want struct {
@@ -163,6 +166,10 @@ func TestReadingTokenAnswers(t *testing.T) {
 			`{"access_token":"` + jwt(noonPlus(2*hour)) + `"}`, want{access: jwt(noonPlus(2 * hour)), lifetime: 2 * hour}},
 		"expires_in is zero, exp counts": {
 			`{"expires_in":0,"access_token":"` + jwt(noonPlus(hour)) + `"}`, want{access: jwt(noonPlus(hour)), lifetime: hour}},
+		"expires_in is missing, exp less iat counts": {
+			`{"access_token":"` + issued(noonPlus(hour), noonPlus(3*hour)) + `"}`, want{access: issued(noonPlus(hour), noonPlus(3*hour)), lifetime: 2 * hour}},
+		"expires_in counts before exp less iat": {
+			`{"expires_in":3600,"access_token":"` + issued(noonPlus(0), noonPlus(3*hour)) + `"}`, want{access: issued(noonPlus(0), noonPlus(3*hour)), lifetime: hour}},
 		"expires_in counts before exp": {
 			`{"expires_in":3600,"access_token":"` + jwt(noonPlus(2*hour)) + `"}`, want{access: jwt(noonPlus(2 * hour)), lifetime: hour}},
 		"an exp that is past does not count": {

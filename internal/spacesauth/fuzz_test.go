@@ -251,6 +251,7 @@ func FuzzRefreshTokenBeforeDamage(f *testing.F) {
 func FuzzGuestAnswer(f *testing.F) {
 	for _, claims := range []string{
 		``, `{}`, `{"exp":1893585601}`, fmt.Sprintf(`{"exp":%d}`, fuzzNoon.Unix()), fmt.Sprintf(`{"exp":%d}`, fuzzNoon.Unix()+1), `{"exp":1893600000.5}`, `{"exp":"1893600000"}`, `{"exp":1e12}`, `{"exp":1e300}`, `{"exp":-1}`, `{"exp":null}`, `[]`,
+		`{"exp":1893585600,"iat":1893582000}`, `{"exp":1893585600,"iat":1893589200}`, `{"exp":1e11,"iat":1}`, `{"exp":2.5,"iat":1.75}`, `{"exp":7,"iat":"x"}`,
 	} {
 		f.Add(200, []byte(claims), []byte(nil))
 	}
@@ -335,8 +336,8 @@ func FuzzIdentityOf(f *testing.F) {
 		who := IdentityOf(NewSecret(raw))
 		expectPlain(t, who.Username, maxIdentity)
 		expectPlain(t, who.UserID, maxIdentity)
-		if expiry := expiryClaim(NewSecret(raw)); !expiry.IsZero() && expiry.Unix() < 1 {
-			t.Errorf("it expires at %s", expiry)
+		if lifetime := lifetimeByClaims(NewSecret(raw), fuzzNoon); lifetime != 0 && (lifetime < time.Second || lifetime > maxLifetime || lifetime%time.Second != 0) {
+			t.Errorf("it lives for %s", lifetime)
 		}
 	})
 }

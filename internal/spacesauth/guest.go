@@ -23,7 +23,7 @@ type Guest struct {
 
 // Guest makes a guest, once. Every call makes another one, with an ID of its own:
 // a guest's token cannot be renewed, and there is nothing to revoke. Its lifetime
-// counts to the exp claim of the token; nothing else in the token is looked at.
+// is what the claims exp and iat of the token say; nothing else in it is looked at.
 //
 // The call goes to the API host and carries no credential. A failed one is an
 // [*Error]. beforeSending is as in [Client.Token].
@@ -50,7 +50,7 @@ func (c *Client) Guest(ctx context.Context, guest Guest, beforeSending func() er
 		return Answer{}, &Error{Kind: KindAmbiguous, StatusCode: reply.status, WebPage: reply.webPage, Detail: "the answer holds no usable token"}
 	}
 	answer := Answer{AccessToken: token, TokenType: GuestTokenType, IssueTime: issueTime, Lifetime: guestLifetime}
-	if lifetime := untilExpiry(token, issueTime); lifetime > 0 {
+	if lifetime := lifetimeByClaims(token, issueTime); lifetime > 0 {
 		answer.Lifetime = lifetime
 	}
 	return answer, nil

@@ -53,6 +53,21 @@ func TestAGuest(t *testing.T) {
 	}
 }
 
+// A clock of ours that goes wrong must not make a token live longer than the service lets it.
+func TestAGuestLivesAsLongByAnyClock(t *testing.T) {
+	for sentence, ahead := range map[string]time.Duration{
+		"an hour behind the service's": time.Hour, "an hour ahead of it": -time.Hour, "two days ahead of it": -48 * time.Hour,
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			w := newWorld(t, fakespaces.WithNow(func() time.Time { return noon.Add(ahead) }))
+			got, err := w.client.Guest(context.Background(), spacesauth.Guest{}, nil)
+			if err != nil || got.Lifetime != 24*time.Hour || !got.IssueTime.Equal(noon) {
+				t.Errorf("it lives for %s from %s on (%v)", got.Lifetime, got.IssueTime, err)
+			}
+		})
+	}
+}
+
 func TestWhatIsSentForAGuest(t *testing.T) {
 	w := newWorld(t)
 	seen := w.watch()

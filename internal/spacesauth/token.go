@@ -3,16 +3,12 @@ package spacesauth
 import (
 	"bytes"
 	"encoding/json"
-	"math"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 )
 
 const (
-	// maxLifetime bounds what is believed of an access token's lifetime.
-	maxLifetime = 10 * 365 * 24 * time.Hour
 	// maxText bounds the scope and the token type of an answer.
 	maxText = 2048
 	// MaxRefreshToken is the longest refresh token that is kept, in bytes. Those that services give
@@ -191,40 +187,4 @@ func bounded(value string, most int) string {
 		return ""
 	}
 	return headerSafe(value)
-}
-
-// lifetimeOf reads expires_in as a number, numeric text or a fraction. Without a
-// usable one the token's own exp claim counts, then the default.
-func (c *Client) lifetimeOf(raw json.RawMessage, answer Answer) time.Duration {
-	number := strings.TrimSpace(string(raw))
-	if quoted := text(raw); quoted != "" {
-		number = strings.TrimSpace(quoted)
-	}
-	if seconds, err := strconv.ParseFloat(number, 64); err == nil && seconds >= 1 && !math.IsInf(seconds, 0) {
-		return time.Duration(math.Min(math.Floor(seconds), maxLifetime.Seconds())) * time.Second
-	}
-	if lifetime := untilExpiry(answer.AccessToken, answer.IssueTime); lifetime > 0 {
-		return lifetime
-	}
-	return c.lifetime
-}
-
-// untilExpiry is how long a token that was issued at issueTime lives by its own exp
-// claim, in whole seconds and at least one; 0 when it does not say, or says the past.
-func untilExpiry(token Secret, issueTime time.Time) time.Duration {
-	expiry := expiryClaim(token)
-	if !expiry.After(issueTime) {
-		return 0
-	}
-	return min(max(expiry.Sub(issueTime).Truncate(time.Second), time.Second), maxLifetime)
-}
-
-// expiryClaim reads exp of a JSON Web Token (RFC 7519 §4.1.4) without verifying it,
-// and gives the zero time for anything else.
-func expiryClaim(token Secret) time.Time {
-	var expiry float64
-	if json.Unmarshal(claimsOf(token)["exp"], &expiry) != nil || expiry < 1 || expiry > math.MaxInt32*100 {
-		return time.Time{}
-	}
-	return time.Unix(int64(expiry), 0)
 }
