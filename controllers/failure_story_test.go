@@ -333,14 +333,57 @@ var _ = Describe("Bad input", func() {
 		Entry("a missing client Secret", func(c, _ *corev1.Secret) { c.Name = "" }, v1alpha1.ReasonWaitingForInput, `Secret "spaces-client" does not exist`),
 		Entry("a missing login Secret", func(_, l *corev1.Secret) { l.Name = "" }, v1alpha1.ReasonWaitingForInput, `Secret "bot-login" does not exist`),
 		Entry("a missing key", func(c, _ *corev1.Secret) { delete(c.StringData, "client_id") }, v1alpha1.ReasonWaitingForInput, `no key "client_id"`),
-		Entry("an empty value", func(c, _ *corev1.Secret) { c.StringData["client_secret"] = "" }, v1alpha1.ReasonInputInvalid, "is empty"),
-		Entry("nothing but a newline", func(c, _ *corev1.Secret) { c.StringData["client_secret"] = "\n" }, v1alpha1.ReasonInputInvalid, "is empty"),
+		Entry("an empty value", func(c, _ *corev1.Secret) { c.StringData["client_id"] = "" }, v1alpha1.ReasonInputInvalid, "is empty"),
+		Entry("nothing but a newline", func(_, l *corev1.Secret) { l.StringData["password"] = "\n" }, v1alpha1.ReasonInputInvalid, "is empty"),
 		Entry("a binary value", func(_, l *corev1.Secret) {
 			l.Data = map[string][]byte{"password": {0xff, 0xfe, 0x00}}
 			delete(l.StringData, "password")
 		}, v1alpha1.ReasonInputInvalid, "binary"),
 		Entry("a Secret of another type", func(_, l *corev1.Secret) { l.Type = "example.test/other" }, v1alpha1.ReasonInputInvalid, "type"),
 	)
+
+	DescribeTable("a client without a secret is a public one: its ID stands alone in every call",
+		func(change func(client *corev1.Secret)) {
+			w.spaces.SetClientSecret(clientID, "")
+			client := clientInput()
+			change(client)
+			w.apply(client, w.codeInput(), byCode("bot"))
+			sent := map[fakespaces.Operation]bool{}
+			w.spaces.Intercept(func(call fakespaces.Call) fakespaces.Fault {
+				Expect(call.ClientID).To(Equal(clientID))
+				Expect(call.Form).NotTo(HaveKey("client_secret"))
+				Expect(call.Header).NotTo(HaveKey("Authorization"))
+				sent[call.Operation] = true
+				return fakespaces.NoFault
+			})
+			o.reconcile("bot")
+			w.expectReady("bot")
+			o.settle("bot", 3*lifetime)
+			w.expectReady("bot")
+			w.delete(w.credential("bot"))
+			o.settle("bot", time.Minute)
+			Expect(w.exists("bot")).To(BeFalse())
+			Expect(sent).To(HaveLen(3), "exchange, refresh and revocation")
+			Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+		},
+		Entry("without the key", func(c *corev1.Secret) { delete(c.StringData, "client_secret") }),
+		Entry("with an empty value", func(c *corev1.Secret) { c.StringData["client_secret"] = "" }),
+		Entry("with nothing but a newline", func(c *corev1.Secret) { c.StringData["client_secret"] = "\r\n" }),
+	)
+
+	It("a client whose secret was forgotten is told what that means, and goes on when it is there", func() {
+		client := clientInput()
+		delete(client.StringData, "client_secret")
+		w.apply(client, loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonClientRejected)
+		stalled := meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionStalled)
+		Expect(stalled.Message).To(ContainSubstring("a missing secret means a public client"))
+		w.delete(w.secret(client.Name))
+		w.apply(clientInput())
+		o.reconcile("bot")
+		w.expectReady("bot")
+	})
 
 	It("an input with one trailing newline is read without it", func() {
 		client, login := clientInput(), loginInput()

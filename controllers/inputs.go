@@ -89,7 +89,7 @@ func (r *Reconciler) readInputs(ctx context.Context, s *scope, withGrant bool) (
 			return in, err
 		}
 		in.given.Application.ID = reading.value(ref.ClientIDKey).Reveal()
-		in.given.Application.Secret = reading.value(ref.ClientSecretKey)
+		in.given.Application.Secret = reading.optional(ref.ClientSecretKey)
 		in.clientProblem = reading.problem
 		// Under any other key a status that repeats the value would be a way to read a Secret.
 		if ref.ClientIDKey == clientIDKey && !reading.problem.isTrouble() {
@@ -183,16 +183,29 @@ func isInputType(t corev1.SecretType) bool {
 // --from-file leaves. It names the missing key, never those that exist.
 func (i *inputReading) value(key string) spacesauth.Secret { return i.bounded(key, maxInput) }
 
+// optional is value, and empty where the key or its value is: a client without a secret is a
+// public one (RFC 6749 §2.1).
+func (i *inputReading) optional(key string) spacesauth.Secret {
+	if withoutNewline(string(i.data[key])) == "" {
+		return spacesauth.Secret{}
+	}
+	return i.value(key)
+}
+
+func withoutNewline(value string) string {
+	if !strings.HasSuffix(value, "\n") {
+		return value
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(value, "\n"), "\r")
+}
+
 // bounded is value, of at most so many bytes.
 func (i *inputReading) bounded(key string, most int) spacesauth.Secret {
 	if i.problem.isTrouble() {
 		return spacesauth.Secret{}
 	}
 	raw, found := i.data[key]
-	value := string(raw)
-	if strings.HasSuffix(value, "\n") {
-		value = strings.TrimSuffix(strings.TrimSuffix(value, "\n"), "\r")
-	}
+	value := withoutNewline(string(raw))
 	switch {
 	case !found:
 		i.problem = keyMissing(i.name, key)

@@ -220,7 +220,7 @@ func remedyOf(r *grantstate.Refusal, credential *v1alpha1.SpacesCredential) stri
 		}
 		return "Correct user name and password in the Secret that spec.password names."
 	case spacesauth.KindRejectedClient:
-		return "Correct client ID and secret in the Secret that spec.clientSecretRef names, or have the client allowed this grant type."
+		return "Correct client ID and secret in the Secret that spec.clientSecretRef names, where a missing secret means a public client, or have the client allowed this grant type."
 	case spacesauth.KindRejectedRequest:
 		if !r.SignIn { // which names no scopes
 			return "Have the client allowed the grant type refresh_token; if it is, ask whoever runs the service why."

@@ -24,7 +24,7 @@ var denial = objection{codeAccessDenied, "the person did not allow it"}
 // readAuthorization reads the query of an address that mistrust has let pass.
 // The access_type is not looked at: every grant gets a refresh token, as if it
 // were always offline.
-func readAuthorization(query url.Values) (authorization, *objection) {
+func (s *Service) readAuthorization(query url.Values) (authorization, *objection) {
 	asked := authorization{
 		client:      query.Get("client_id"),
 		redirectURI: query.Get("redirect_uri"),
@@ -51,7 +51,18 @@ func readAuthorization(query url.Values) (authorization, *objection) {
 	if err := checkChallenge(asked.method, asked.challenge); err != nil {
 		return asked, &objection{codeInvalidRequest, err.Error()}
 	}
+	if asked.challenge == "" && s.isPublic(asked.client) {
+		return asked, &objection{codeInvalidRequest, "code_challenge is missing, which a public client needs"} // RFC 7636 section 4.4.1
+	}
 	return asked, nil
+}
+
+// isPublic tells whether a client has no secret (RFC 6749 section 2.1). What it has instead is
+// PKCE: without that a code that somebody else got hold of would be enough (RFC 9700 section
+// 2.1.1).
+func (s *Service) isPublic(client string) bool {
+	secret, known := s.clients[client]
+	return known && secret == ""
 }
 
 // mistrust tells why the browser must not be sent to the redirect URI of a

@@ -15,7 +15,7 @@ func (s *Service) authorize(call *Call) *answer {
 	if err := s.mistrust(call.Query); err != nil {
 		return refusalPage(err)
 	}
-	asked, wrong := readAuthorization(call.Query)
+	asked, wrong := s.readAuthorization(call.Query)
 	if wrong != nil {
 		return asked.objectTo(*wrong)
 	}

@@ -75,6 +75,8 @@ func (s *Service) exchange(call *Call) *answer {
 		return refuse(http.StatusBadRequest, codeInvalidGrant, "expired code")
 	case sent.redirectURI != call.Form.Get("redirect_uri"):
 		return refuse(http.StatusBadRequest, codeInvalidGrant, "another redirect_uri")
+	case sent.challenge == "" && s.isPublic(sent.client):
+		return refuse(http.StatusBadRequest, codeInvalidGrant, "a code without PKCE, for a public client")
 	case !sent.proves(call.Form.Get("code_verifier")):
 		return refuse(http.StatusBadRequest, codeInvalidGrant, "wrong code_verifier")
 	}

@@ -48,7 +48,7 @@ func (s *Service) decide(authorizeURL, username string, answer func(authorizatio
 	if err := s.mistrust(address.Query()); err != nil {
 		return "", err
 	}
-	asked, wrong := readAuthorization(address.Query())
+	asked, wrong := s.readAuthorization(address.Query())
 	if wrong != nil {
 		return asked.withObjection(*wrong), nil
 	}

@@ -23,7 +23,8 @@ func WithRandom(random io.Reader) Option {
 }
 
 // WithClient registers an application: its client ID and client secret (vendor
-// page register). May be given often.
+// page register). May be given often. An empty secret makes a public client (RFC 6749
+// section 2.1), whose codes need PKCE; the vendor's pages do not speak of such.
 func WithClient(id, secret string) Option {
 	return func(s *Service) { s.AddClient(id, secret) }
 }

@@ -133,7 +133,8 @@ func (s *Service) Down(down bool) {
 	s.change(func() { s.settings.down = down })
 }
 
-// AddClient registers an application, or gives a known one a new secret.
+// AddClient registers an application, or gives a known one a new secret. An empty secret
+// makes a public client: see [WithClient].
 func (s *Service) AddClient(id, secret string) {
 	s.change(func() {
 		s.clients[id] = secret

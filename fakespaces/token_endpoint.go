@@ -18,7 +18,7 @@ func (s *Service) token(call *Call, serve func(*Call) *answer) *answer {
 }
 
 // checkClient wants the client's ID and secret in the form: the vendor
-// documents no other place.
+// documents no other place. A public client has no secret and sends none.
 func (s *Service) checkClient(call *Call) *answer {
 	secret, known := s.clients[call.ClientID]
 	if !known || secret != call.Form.Get("client_secret") {

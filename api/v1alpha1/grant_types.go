@@ -45,7 +45,9 @@ type ClientSecretReference struct {
 	ClientIDKey string `json:"clientIDKey,omitempty"`
 
 	// clientSecretKey is the key that holds the client's secret. The default is
-	// client_secret.
+	// client_secret. Without that key in the Secret, or with an empty value, the
+	// client is a public one, which has no secret: its ID is sent alone. A service
+	// that wants a secret then refuses it (reason ClientRejected).
 	// +optional
 	// +kubebuilder:default=client_secret
 	// +kubebuilder:validation:MinLength=1

@@ -126,12 +126,12 @@ type input struct {
 
 // neededInputs are the inputs that matter now. A login or a seed is needed for a first
 // grant; from then on the operator keeps what it renews with. A code has a check of
-// its own.
+// its own, and a client may have no secret.
 func neededInputs(credential *v1alpha1.SpacesCredential) []input {
 	var needed []input
 	spec, granted := &credential.Spec, credential.Status.Grant != nil && credential.Status.Grant.Present
 	if ref := spec.ClientSecretRef; ref != nil {
-		needed = append(needed, input{ref.Name, []string{ref.ClientIDKey, ref.ClientSecretKey}})
+		needed = append(needed, input{ref.Name, []string{ref.ClientIDKey}})
 	}
 	if spec.Password != nil && !granted {
 		ref := spec.Password.SecretRef
@@ -162,8 +162,21 @@ func lookAtInputs(ctx context.Context, e *examination) *verdict {
 		return notKnown("the inputs of " + grantTypeOf(e.credential))
 	case len(needed) == 0:
 		return isFine("No input is needed.")
+	case e.clientIsPublic(ctx):
+		ref := e.credential.Spec.ClientSecretRef
+		return isFine("The inputs are there. Secret %q has no client secret as key %q: the client is taken for a public one.", ref.Name, ref.ClientSecretKey)
 	}
 	return isFine("The inputs are there.")
+}
+
+// clientIsPublic tells whether the client's Secret, which is there, holds no secret of it.
+func (e *examination) clientIsPublic(ctx context.Context) bool {
+	ref := e.credential.Spec.ClientSecretRef
+	if ref == nil {
+		return false
+	}
+	secret, err := e.secret(ctx, ref.Name)
+	return err == nil && isEmpty(secret.Data[ref.ClientSecretKey])
 }
 
 // inputTypes are the types that the operator takes inputs from.

@@ -148,6 +148,20 @@ func TestExplainLooksAtTheInputsItself(t *testing.T) {
 	}
 }
 
+func TestExplainSaysThatAClientIsTakenForAPublicOne(t *testing.T) {
+	for sentence, client := range map[string]map[string]string{
+		"absent": {"client_id": "my-app", "secret": "x"}, "empty": {"client_id": "my-app", "client_secret": "\n"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			g, s := NewWithT(t), newSession()
+			object := create(t, credential(t, withCode, newNamespace(t, "explain-public-"+sentence)))
+			inputSecret(t, object.Namespace, "spaces-client", corev1.SecretTypeOpaque, client)
+			g.Expect(s.run(t.Context(), object.Namespace, "explain", object.Name)).To(Equal(exitDone), s.err.String())
+			g.Expect(s.out.String()).To(ContainSubstring(`ok             The inputs are there. Secret "spaces-client" has no client secret as key "client_secret": the client is taken for a public one.`))
+		})
+	}
+}
+
 func TestEveryReasonHasACheckAndARemedy(t *testing.T) {
 	where := map[string]int{}
 	for _, c := range checks() {

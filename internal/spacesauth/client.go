@@ -84,7 +84,9 @@ func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 func (c *Client) Token(ctx context.Context, app Application, grant Grant, beforeSending func() error) (Answer, error) {
 	form := grant.form()
 	form.Set("client_id", app.ID)
-	form.Set("client_secret", app.Secret.Reveal())
+	if !app.Secret.Empty() {
+		form.Set("client_secret", app.Secret.Reveal())
+	}
 	issueTime := c.clock.Now()
 	reply, failure := c.post(ctx, c.environment.AccountsURL+tokenPath, form, "", beforeSending)
 	if failure != nil {

@@ -8,6 +8,7 @@ import (
 
 // Application is a registered OAuth client: its public ID and its secret. The token
 // endpoint gets both in the form body (RFC 6749 §2.3.1; the vendor documents no other way).
+// A public client has no secret (§2.1): its ID stands alone.
 type Application struct {
 	ID     string
 	Secret Secret

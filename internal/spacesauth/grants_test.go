@@ -71,6 +71,29 @@ func TestWhatIsSent(t *testing.T) {
 	}
 }
 
+// A public client has no secret, and an empty one would be a wrong one (RFC 6749 §2.3.1).
+func TestAPublicClientSendsItsIDAlone(t *testing.T) {
+	w := newWorld(t, fakespaces.WithClient(appID, ""))
+	public := spacesauth.Application{ID: appID}
+	seen := w.watch()
+	for sentence, grant := range map[string]spacesauth.Grant{
+		"a sign-in": password(), "a refresh": refresh(w.IssueGrant(appID, bot)), "a code": w.code(),
+	} {
+		if _, err := w.client.Token(context.Background(), public, grant, nil); err != nil {
+			t.Errorf("%s: %v", sentence, err)
+		}
+	}
+	if err := w.client.Revoke(context.Background(), public, spacesauth.NewSecret(w.IssueGrant(appID, bot))); err != nil {
+		t.Error(err)
+	}
+	for _, call := range seen() {
+		if call.Form.Has("client_secret") || call.Form.Get("client_id") != appID {
+			t.Errorf("%s: the form was %v", call.Operation, call.Form)
+		}
+		expectPlainForm(t, call.Header)
+	}
+}
+
 // expectPlainForm: secrets stand in the body and nowhere else.
 func expectPlainForm(t *testing.T, header http.Header) {
 	t.Helper()

@@ -91,6 +91,7 @@ func TestAMistakeIsOneLine(t *testing.T) {
 		"an address that is not loopback": {"--listen", "0.0.0.0:0"},
 		"every address":                   {"--listen", ":0"},
 		"a client without a secret":       {"--client", "app"},
+		"a public client without an ID":   {"--public-client", ""},
 		"an unknown rotation":             {"--rotation", "x"},
 		"an unknown fault":                {"--fault", "refresh=x:0.1"},
 		"a fault without a rate":          {"--fault", "refresh=html-502"},

@@ -66,6 +66,13 @@ func (o *order) define(flags *flag.FlagSet) {
 		add(fakespaces.WithClient(client.left, client.right))
 		return err
 	})
+	flags.Func("public-client", "an application without a secret, as its `id`; may be given often; its codes need PKCE", func(id string) error {
+		if id == "" {
+			return errors.New("want an id")
+		}
+		add(fakespaces.WithClient(id, ""))
+		return nil
+	})
 	flags.Func("redirect-uri", "an address to which browsers may be sent back for a client, as `client=uri`; may be given often; without any, every absolute one will do", func(text string) error {
 		asked, err := parseRedirectURI(text)
 		add(func(s *fakespaces.Service) { s.AddRedirectURI(asked.left, asked.right) })
