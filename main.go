@@ -38,7 +38,6 @@ import (
 	"github.com/spaces-operator/spaces-credential-operator/controllers"
 	"github.com/spaces-operator/spaces-credential-operator/internal/gate"
 	operatormetrics "github.com/spaces-operator/spaces-credential-operator/internal/metrics"
-	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 // version is set by the linker.
@@ -152,7 +151,7 @@ func run(ctx context.Context, arguments []string, out io.Writer, c clock.WithTic
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger)
 
-	environments, err := s.environments()
+	environments, err := s.loadEnvironments()
 	if err != nil {
 		return err
 	}
@@ -173,37 +172,8 @@ func run(ctx context.Context, arguments []string, out io.Writer, c clock.WithTic
 	})
 }
 
-// environments makes a client for each environment.
-func (s *settings) environments() (map[string]*spacesauth.Client, error) {
-	known, err := spacesauth.LoadEnvironments(s.environmentsFile)
-	if err != nil {
-		return nil, err
-	}
-	clients := map[string]*spacesauth.Client{}
-	for _, name := range known.Names() {
-		environment := known[name]
-		if needed := environment.Timeout() + graceMargin; needed > s.gracefulShutdownTimeout {
-			return nil, fmt.Errorf("environment %q: timeoutSeconds plus 10 s is more than --graceful-shutdown-timeout %s", name, s.gracefulShutdownTimeout)
-		}
-		clients[name], err = spacesauth.New(environment, spacesauth.WithDefaultLifetime(s.defaultTokenLifetime), spacesauth.WithUserAgent("spaces-credential-operator/"+version))
-		if err != nil {
-			return nil, fmt.Errorf("environment %q: %w", name, err)
-		}
-	}
-	return clients, nil
-}
-
-// environmentsOf are those that clients call.
-func environmentsOf(clients map[string]*spacesauth.Client) []spacesauth.Environment {
-	var all []spacesauth.Environment
-	for _, client := range clients {
-		all = append(all, client.Environment())
-	}
-	return all
-}
-
 // assemble looks whether the operator can work, makes the manager and adds the loop to it.
-func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, environments map[string]*spacesauth.Client) (ctrl.Manager, *controllers.Reconciler, error) {
+func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, environments *environments) (ctrl.Manager, *controllers.Reconciler, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, nil, err
@@ -241,8 +211,8 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		Client:             manager.GetClient(),
 		Live:               live,
 		Keys:               keys,
-		Environments:       controllers.NewEnvironments(environments),
-		Gates:              gate.New(s.clock, s.concurrency, environmentsOf(environments)...),
+		Environments:       controllers.NewEnvironments(environments.clients),
+		Gates:              gate.New(s.clock, s.concurrency, environments.all()...),
 		DenySecretMetadata: list(s.denySecretMetadata),
 		Clock:              s.clock,
 		Random:             rand.Reader,
@@ -250,10 +220,12 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		Events:             manager.GetEventRecorder(v1alpha1.FieldManager),
 		Metrics:            operatormetrics.New(metrics.Registry),
 	}
+	environments.log, environments.metrics, environments.apply = ctrl.Log.WithName("environments"), reconciler.Metrics, reconciler.Reconfigure
 	ready := &readiness{live: live, clock: s.clock, log: ctrl.Log.WithName("readiness"), cache: manager.GetCache(), served: served.Served}
 	err = errors.Join(
 		manager.Add(keys),
 		manager.Add(served),
+		manager.Add(environments),
 		reconciler.SetupWithManager(ctx, manager, s.concurrency),
 		metrics.Registry.Register(operatormetrics.NewObjects(manager.GetCache(), ctrl.Log.WithName("metrics"))),
 		metrics.Registry.Register(served.unreadable),

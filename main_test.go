@@ -138,11 +138,11 @@ func TestTheServiceIsToldNameAndVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clients, err := s.environments()
+	environments, err := s.loadEnvironments()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _ = clients["local"].Guest(t.Context(), spacesauth.Guest{}, nil)
+	_, _ = environments.clients["local"].Guest(t.Context(), spacesauth.Guest{}, nil)
 	if said != "spaces-credential-operator/"+version {
 		t.Errorf("it was told %q", said)
 	}

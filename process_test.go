@@ -124,6 +124,15 @@ func start(t *testing.T, arguments ...string) process {
 	return process{kubernetes: kubernetes, metrics: metrics, health: health, operator: startOperator(t, command)}
 }
 
+// awaitGone waits for the end of a deleted credential: one that the process leaves with its
+// finalizer would hold up the CRD for the tests after this.
+func awaitGone(t *testing.T, kubernetes client.Client, credential *v1alpha1.SpacesCredential) {
+	t.Helper()
+	NewWithT(t).Eventually(func() bool {
+		return apierrors.IsNotFound(kubernetes.Get(t.Context(), client.ObjectKeyFromObject(credential), credential))
+	}).WithTimeout(time.Minute).Should(BeTrue())
+}
+
 // operatorCommand is this test binary as an operator, on two free addresses.
 func operatorCommand(t *testing.T, clock string, arguments ...string) (command *exec.Cmd, metrics, health string) {
 	t.Helper()
@@ -202,10 +211,7 @@ func TestNoLogLevelTellsASecret(t *testing.T) {
 	metrics := textOf(t, "http://"+p.metrics+"/metrics")
 	g.Expect(metrics).To(ContainSubstring("spaces_credential_ready"), "the metrics of a credential")
 	g.Expect(p.kubernetes.Delete(t.Context(), credential)).To(Succeed())
-	// One that the process leaves with its finalizer holds up the CRD for the tests after this.
-	g.Eventually(func() bool {
-		return apierrors.IsNotFound(p.kubernetes.Get(t.Context(), client.ObjectKeyFromObject(credential), credential))
-	}).WithTimeout(time.Minute).Should(BeTrue())
+	awaitGone(t, p.kubernetes, credential)
 	g.Expect(spaces.Ledger().GrantsLive).To(BeZero())
 
 	said, err := p.operator.Log()

@@ -1,10 +1,14 @@
 package controllers
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
@@ -50,6 +54,29 @@ func (e *Environments) timeout() time.Duration {
 		longest = max(longest, client.Environment().Timeout())
 	}
 	return longest
+}
+
+// Reconfigure works with other environments from now on. Calls under way keep their client, and
+// every credential looks what changes for it.
+func (r *Reconciler) Reconfigure(ctx context.Context, clients map[string]*spacesauth.Client) {
+	r.Environments.Replace(clients)
+	var known []spacesauth.Environment
+	for _, client := range r.Environments.All() {
+		known = append(known, client.Environment())
+	}
+	r.Gates.Configure(known...)
+
+	wake := r.enqueue.Load()
+	if wake == nil {
+		return // nothing was looked at yet
+	}
+	var all v1alpha1.SpacesCredentialList
+	if err := r.Client.List(ctx, &all); err != nil {
+		log.FromContext(ctx).Error(err, "Listing the SpacesCredentials failed; they look at the changed environments when something else wakes them")
+	}
+	for _, credential := range all.Items {
+		(*wake)(client.ObjectKeyFromObject(&credential))
+	}
 }
 
 // clientFor returns the client of the environment that a credential names.

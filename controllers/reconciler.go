@@ -4,6 +4,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -44,6 +45,8 @@ type Reconciler struct {
 	memory  memory
 	flights flights
 	logins  logins
+	// enqueue has a credential looked at; nil before the loop runs.
+	enqueue atomic.Pointer[func(types.NamespacedName)]
 }
 
 // memory is what one process knows beyond the API server: answers not saved yet,

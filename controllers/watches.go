@@ -59,7 +59,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager,
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.concerned)).
 		WatchesRawSource(source.Channel(swept, &handler.TypedEnqueueRequestForObject[*v1alpha1.SpacesCredential]{})).
 		WatchesRawSource(source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-			r.Gates.OnTurn(func(key types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: key}) })
+			enqueue := func(key types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: key}) }
+			r.enqueue.Store(&enqueue)
+			r.Gates.OnTurn(enqueue)
 			return nil
 		})).
 		WithOptions(controller.Options{

@@ -19,6 +19,7 @@ type Metrics struct {
 	ambiguous   *prometheus.CounterVec
 	givenUp     prometheus.Counter
 	overdue     prometheus.Gauge
+	refused     prometheus.Gauge
 }
 
 // New registers the metrics.
@@ -48,8 +49,12 @@ func New(registry prometheus.Registerer) *Metrics {
 			Name: "spaces_credentials_overdue",
 			Help: "SpacesCredentials past their renewal time that nothing holds up, as the sweeper last saw them.",
 		}),
+		refused: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "spaces_environments_refused",
+			Help: "1 while the environments file cannot be used and the environments read before are in force.",
+		}),
 	}
-	registry.MustRegister(m.calls, m.revocations, m.checks, m.ambiguous, m.givenUp, m.overdue)
+	registry.MustRegister(m.calls, m.revocations, m.checks, m.ambiguous, m.givenUp, m.overdue, m.refused)
 	return m
 }
 
@@ -92,6 +97,11 @@ func Result(err error) string {
 		return "OK"
 	}
 	return string(spacesauth.KindOf(err))
+}
+
+// EnvironmentsRefused tells whether the environments file cannot be used as it is now.
+func (m *Metrics) EnvironmentsRefused(isRefused bool) {
+	m.refused.Set(map[bool]float64{true: 1}[isRefused])
 }
 
 // Overdue tells how many credentials the sweeper found past their renewal time.
