@@ -45,18 +45,21 @@ func (t *tool) whoamiCommand() *cobra.Command {
 		Short: "Ask the Spaces API whose token is published",
 		Example: `  kubectl spaces whoami meeting-bot
 
-  kubectl spaces whoami meeting-bot -o json`,
+  kubectl spaces whoami meeting-bot -o json
+
+  # Where the service has a certificate of your own authority
+  kubectl spaces whoami meeting-bot --ca-file ca.pem`,
 		Args:              oneName,
 		ValidArgsFunction: t.names(),
 	}
-	form := addForm(command, formJSON, formYAML)
+	form, network := addForm(command, formJSON, formYAML), addNetwork(command)
 	command.RunE = func(command *cobra.Command, arguments []string) error {
-		return t.whoami(command.Context(), arguments[0], form)
+		return t.whoami(command.Context(), arguments[0], network, form)
 	}
 	return command
 }
 
-func (t *tool) whoami(ctx context.Context, name string, form *form) error {
+func (t *tool) whoami(ctx context.Context, name string, network *network, form *form) error {
 	cluster, err := t.cluster()
 	if err != nil {
 		return err
@@ -69,7 +72,7 @@ func (t *tool) whoami(ctx context.Context, name string, form *form) error {
 	if err != nil {
 		return err
 	}
-	found, err := t.profile(ctx, secret, t.isFresh(credential))
+	found, err := t.profile(ctx, secret, network, t.isFresh(credential))
 	if err != nil {
 		return err
 	}
@@ -83,11 +86,16 @@ func (t *tool) isFresh(credential *v1alpha1.SpacesCredential) bool {
 }
 
 // profile calls the Spaces API with the published token.
-func (t *tool) profile(ctx context.Context, secret *corev1.Secret, fresh bool) (*person, error) {
+func (t *tool) profile(ctx context.Context, secret *corev1.Secret, network *network, fresh bool) (*person, error) {
 	address, err := profileURL(string(secret.Data[v1alpha1.KeyAPIURL]))
 	if err != nil {
 		return nil, fmt.Errorf("the api_url in Secret %q cannot be used: %w", secret.Name, err)
 	}
+	client, err := network.client(t.http)
+	if err != nil {
+		return nil, err
+	}
+	defer client.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, profileWait)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
@@ -97,9 +105,9 @@ func (t *tool) profile(ctx context.Context, secret *corev1.Secret, fresh bool) (
 	request.Header.Set("Authorization", string(secret.Data[v1alpha1.KeyAuthorization]))
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", "kubectl-spaces/"+t.version)
-	answer, err := t.http.Do(request)
+	answer, err := client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("the Spaces API at %s did not answer: %w", address.Host, withoutURL(err))
+		return nil, fmt.Errorf("the Spaces API at %s did not answer: %w%s", address.Host, withoutURL(err), network.hint(err))
 	}
 	defer answer.Body.Close()
 	return readProfile(answer, fresh)

@@ -135,7 +135,7 @@ func isUnsendable(err error) bool {
 // connectionsTo returns those to the hosts of an environment. It fails when the CA file or the
 // proxy URL of the environment cannot be used.
 func connectionsTo(environment Environment, userAgent string) (*connections, error) {
-	template, err := newTransport(environment)
+	template, err := NewTransport(environment)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +143,9 @@ func connectionsTo(environment Environment, userAgent string) (*connections, err
 	return &connections{open: template.Clone}, nil
 }
 
-func newTransport(environment Environment) (*http.Transport, error) {
+// NewTransport makes connections as environment says, by its CAFile and ProxyURL alone: for
+// programs that call its hosts in ways of their own. It fails when one of the two cannot be used.
+func NewTransport(environment Environment) (*http.Transport, error) {
 	proxy, err := proxyFor(environment)
 	if err != nil {
 		return nil, err
