@@ -35,6 +35,8 @@ var _ = Describe("A service that refuses", func() {
 		w.operator().settle("bot", 12*time.Hour)
 		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(1))
 		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGrantRejected)
+		stalled := meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionStalled)
+		Expect(stalled.Message).To(And(ContainSubstring("Correct user name and password"), ContainSubstring("single sign-on or a second factor"), ContainSubstring("AuthorizationCode")))
 		w.expectCondition("bot", v1alpha1.ConditionReconciling, metav1.ConditionFalse)
 
 		corrected := w.secret("bot-login")

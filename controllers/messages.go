@@ -218,7 +218,8 @@ func remedyOf(r *grantstate.Refusal, credential *v1alpha1.SpacesCredential) stri
 		if credential.Spec.Password == nil {
 			return signInAgain(credential)
 		}
-		return "Correct user name and password in the Secret that spec.password names."
+		return "Correct user name and password in the Secret that spec.password names. An account with single sign-on or a second factor " +
+			"cannot sign in by password: it needs a SpacesCredential of grantType AuthorizationCode."
 	case spacesauth.KindRejectedClient:
 		return "Correct client ID and secret in the Secret that spec.clientSecretRef names, where a missing secret means a public client, or have the client allowed this grant type."
 	case spacesauth.KindRejectedRequest:

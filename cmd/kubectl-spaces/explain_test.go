@@ -148,6 +148,19 @@ func TestExplainLooksAtTheInputsItself(t *testing.T) {
 	}
 }
 
+// The service says of such an account what it says of a wrong password.
+func TestARefusedPasswordMayBeAnAccountThatHasNone(t *testing.T) {
+	const says = "single sign-on or a second factor"
+	for source, want := range map[string]bool{withPassword: true, withRefreshToken: false, withCode: false, asGuest: false} {
+		object := credential(t, source, "default")
+		for _, reason := range v1alpha1.Reasons() {
+			if got := strings.Contains(remedy(reason, object), says); got != (want && reason == v1alpha1.ReasonGrantRejected) {
+				t.Errorf("%s of %s: says so: %v", reason, object.Spec.GrantType, got)
+			}
+		}
+	}
+}
+
 func TestExplainSaysThatAClientIsTakenForAPublicOne(t *testing.T) {
 	for sentence, client := range map[string]map[string]string{
 		"absent": {"client_id": "my-app", "secret": "x"}, "empty": {"client_id": "my-app", "client_secret": "\n"},

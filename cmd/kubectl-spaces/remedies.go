@@ -50,7 +50,12 @@ func serviceRemedy(reason string, credential *v1alpha1.SpacesCredential) string 
 			return "kubectl spaces login " + name
 		}
 		return signInAnew(credential)
-	case v1alpha1.ReasonReauthorizationRequired, v1alpha1.ReasonGrantRejected:
+	case v1alpha1.ReasonGrantRejected:
+		if credential.Spec.GrantType.IsKnown() && credential.Spec.Password != nil {
+			return signInAnew(credential) + "; an account with single sign-on or a second factor cannot sign in by password and needs grant type AuthorizationCode"
+		}
+		return signInAnew(credential)
+	case v1alpha1.ReasonReauthorizationRequired:
 		return signInAnew(credential)
 	case v1alpha1.ReasonNoRefreshToken:
 		return "have the client allowed the grant type refresh_token, or ask for the scope that stands for it, often offline_access, in spec.scopes"
