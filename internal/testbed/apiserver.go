@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -14,13 +12,8 @@ import (
 )
 
 const (
-	// apiServerProgram is its name, in the folder of envtest's programs and in ours.
+	// apiServerProgram is its name in the folder of envtest's programs.
 	apiServerProgram = "kube-apiserver"
-	// processFile holds the process ID of kube-apiserver.
-	processFile = "kube-apiserver.pid"
-	// launcher writes down the process ID, which envtest does not tell, and becomes the
-	// program.
-	launcher = "#!/bin/sh\necho $$ >'%s'\nexec '%s' \"$@\"\n"
 	// watchGrace lets open watches end when kube-apiserver is asked to end. Without it they
 	// hold it up for a minute, in which nobody listens any more.
 	watchGrace = "1s"
@@ -38,33 +31,24 @@ const (
 
 // apiServer is kube-apiserver, which can be stopped and started anew while etcd goes on.
 type apiServer struct {
-	server *envtest.APIServer
-	folder string
+	server   *envtest.APIServer
+	launcher launcher
 }
 
 // prepare is called before the first start, so that all that a second one needs stays:
 // a folder for certificates and service-account keys that envtest chooses is removed with
 // each stop, and no kubeconfig of before would be good for anything.
-func (a *apiServer) prepare(assets string) error {
-	a.server.CertDir = filepath.Join(a.folder, "certificates")
+func (a *apiServer) prepare(folder, assets string) (err error) {
+	a.server.CertDir = filepath.Join(folder, "certificates")
 	if err := os.Mkdir(a.server.CertDir, 0o700); err != nil {
 		return err
 	}
 	a.server.Configure().Set("shutdown-watch-termination-grace-period", watchGrace).
 		Set("runtime-config", servedGroups).
 		Set("enable-priority-and-fairness", "false")
-	a.server.Path = filepath.Join(a.folder, apiServerProgram)
-	text := fmt.Sprintf(launcher, filepath.Join(a.folder, processFile), filepath.Join(assets, apiServerProgram))
-	return os.WriteFile(a.server.Path, []byte(text), 0o700)
-}
-
-// process is the process ID of the last start.
-func (a *apiServer) process() (int, error) {
-	text, err := os.ReadFile(filepath.Join(a.folder, processFile))
-	if err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(strings.TrimSpace(string(text)))
+	a.launcher, err = newLauncher(folder, assets, apiServerProgram)
+	a.server.Path = a.launcher.path
+	return err
 }
 
 // StopAPIServer ends kube-apiserver with a signal, SIGTERM or SIGKILL, and returns when the
@@ -73,9 +57,9 @@ func (a *apiServer) process() (int, error) {
 // A process that is still there 20 s after the signal is killed. It is an error if none
 // runs. StartAPIServer starts it anew; Stop needs no start in between.
 func (c *ControlPlane) StopAPIServer(signal syscall.Signal) error {
-	id, err := c.apiServer.process()
+	id, err := c.apiServer.launcher.process()
 	if err != nil {
-		return fmt.Errorf("finding the process of kube-apiserver: %w", err)
+		return err
 	}
 	group := -id // envtest gives it one of its own
 	if err := syscall.Kill(group, signal); err != nil {

@@ -31,6 +31,7 @@ type ControlPlane struct {
 	environment *envtest.Environment
 	controllers *Process
 	folder      string
+	etcd        etcd
 	apiServer   apiServer
 }
 
@@ -57,10 +58,11 @@ func StartControlPlane(crds ...string) (*ControlPlane, error) {
 	for _, crd := range crds {
 		c.environment.CRDDirectoryPaths = append(c.environment.CRDDirectoryPaths, filepath.Join(at, crd))
 	}
-	c.apiServer = apiServer{server: c.environment.ControlPlane.GetAPIServer(), folder: folder}
-	if err := c.apiServer.prepare(assets); err != nil {
+	c.apiServer = apiServer{server: c.environment.ControlPlane.GetAPIServer()}
+	if err := errors.Join(c.etcd.prepare(folder, assets), c.apiServer.prepare(folder, assets)); err != nil {
 		return nil, errors.Join(err, c.Stop())
 	}
+	c.environment.ControlPlane.Etcd = &c.etcd.server
 	c.Config, err = c.environment.Start()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the control plane of %s: %w", assets, err), c.Stop())
