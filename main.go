@@ -199,7 +199,7 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 	if err != nil {
 		return nil, nil, err
 	}
-	manager, err := ctrl.NewManager(kubernetes, s.managerOptions(scheme, served))
+	manager, err := ctrl.NewManager(rewatching(kubernetes, ctrl.Log.WithName("watches")), s.managerOptions(scheme, served))
 	if err != nil {
 		return nil, nil, fmt.Errorf("the API server at %s cannot be used: %w", kubernetes.Host, err)
 	}

@@ -112,6 +112,7 @@ type subject struct {
 	t          *testing.T
 	kubernetes client.Client
 	name       string
+	config     *rest.Config
 	own        client.Client
 	kubeconfig string
 }
@@ -131,7 +132,7 @@ func newSubject(t *testing.T, kubernetes client.Client, config *rest.Config, nam
 	as.Impersonate.UserName = name
 	own, err := testbed.NewClient(as)
 	g.Expect(err).NotTo(HaveOccurred())
-	return subject{t: t, kubernetes: kubernetes, name: name, own: own, kubeconfig: path}
+	return subject{t: t, kubernetes: kubernetes, name: name, config: as, own: own, kubeconfig: path}
 }
 
 // bind binds a role of config/rbac in a namespace.

@@ -112,6 +112,9 @@ func (r *Reconciler) wake(v view) time.Duration {
 		sooner(at)
 	}
 	sooner(v.published.expires)
+	if behind := r.memory.of(v.key).publishedBehind; !behind.IsZero() {
+		sooner(behind.Add(lagPatience)) // no event comes of what went back before this pass
+	}
 	if v.held.isTrouble() {
 		sooner(v.now.Add(slowRecheck))
 	}

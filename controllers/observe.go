@@ -120,7 +120,7 @@ func (r *Reconciler) wentBack(key types.NamespacedName, behind bool, of func(*re
 			*since = time.Time{}
 		case since.IsZero() || since.After(now):
 			*since = now
-		case now.Sub(*since) >= lagPatience:
+		case r.Clock.Since(*since) >= lagPatience:
 			over = true
 			known.beginAnew()
 		}

@@ -371,11 +371,7 @@ var _ = Describe("A published Secret that went back in time", func() {
 		o.reconcile("bot")
 		w.put("bot", map[string]string{"access_token": "of the backup"})
 		o.memory.change(w.key("bot"), func(known *recollection) { known.published.resourceVersion = "99999999999" })
-		for range 2 {
-			o.reconcile("bot")
-			w.step(lagPatience)
-		}
-		o.reconcile("bot")
+		o.settle("bot", callPause+lagPatience)
 		w.expectReady("bot")
 	})
 })
