@@ -51,7 +51,9 @@ func TestAnAPIServerThatWentBack(t *testing.T) {
 	g.Expect(plane.Restore(backup)).To(Succeed())
 	g.Expect(at.secret("made-since")).To(BeNil(), "it did not go back")
 	for name, fingerprint := range newest {
-		at.soon(func(g Gomega) { g.Expect(at.fingerprint(name)).To(Equal(fingerprint), "the older token of %s is published", name) })
+		at.soon(func(g Gomega) {
+			g.Expect(at.fingerprint(name)).To(Equal(fingerprint), "the older token of %s is published", name)
+		})
 	}
 	at.awaitReady("bot", "seeded")
 	at.renew("bot", "seeded")
