@@ -59,6 +59,8 @@ func (r *Reconciler) reconcileNormal(ctx context.Context, s *scope) (time.Durati
 		return 0, err
 	case out.standing == startOver:
 		return afterConflict, nil
+	case s.queued.isBrief: // nothing is told of it
+		return briefRecheck, nil
 	}
 	return r.conclude(ctx, s, out)
 }

@@ -214,6 +214,8 @@ type outcome struct {
 	wake time.Time
 	// isQueued tells that it is the gate that says when to go on: wake is no time of a next try.
 	isQueued bool
+	// isBrief tells that it will be over before anybody can read of it.
+	isBrief bool
 }
 
 // again ends a pass whose work is done or was overtaken.

@@ -10,6 +10,13 @@ import (
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
+const (
+	// briefWait is a wait in the queue that is no news: it costs no write of the status.
+	briefWait = 5 * time.Second
+	// briefRecheck is when it is looked at again, should it last longer than expected.
+	briefRecheck = time.Minute
+)
+
 // turn is the right to make one call now. It ends with made or giveBack.
 type turn struct {
 	r    *Reconciler
@@ -65,7 +72,9 @@ func waitsFor(wait *gate.Wait, now time.Time) outcome {
 		return unavailable(wait.Detail).inQueue(woken)
 	case gate.Queue:
 	}
-	return pacedUntil(woken)
+	paced := pacedUntil(woken)
+	paced.isBrief = wait.Expected <= briefWait && now.Sub(wait.Since) < briefRecheck
+	return paced
 }
 
 // begin tells that the call is prepared from now on. It returns false if the turn went to

@@ -38,8 +38,8 @@ type host struct {
 	namespaces        map[string]*namespace
 	byRound, byUrgent *list.List
 	ripening          ripening
-	// owed counts those who wait for an owed call.
-	owed int
+	// waiting counts those in line, owed those of them who wait for an owed call.
+	waiting, owed int
 	// searched is when nobody was found last who may call a host or a namespace that is held.
 	searched time.Time
 
@@ -114,6 +114,7 @@ func (h *host) reorder(p *place, urgency Urgency, isOwed bool) {
 
 // count and uncount keep what is known of those in line.
 func (h *host) count(n *namespace, p *place) {
+	h.waiting++
 	if p.urgency.Class == Renewal && !p.urgency.UrgentFrom.IsZero() {
 		heap.Push(&h.ripening, p)
 	}
@@ -126,6 +127,7 @@ func (h *host) count(n *namespace, p *place) {
 }
 
 func (h *host) uncount(p *place) {
+	h.waiting--
 	if p.soon >= 0 {
 		heap.Remove(&h.ripening, p.soon)
 	}
@@ -396,7 +398,7 @@ func (h *host) forget(now time.Time) {
 
 // why says what keeps a place from its turn.
 func (h *host) why(p *place, now time.Time) *Wait {
-	w := &Wait{Cause: Queue, Since: p.joined}
+	w := &Wait{Cause: Queue, Since: p.joined, Expected: time.Duration(float64(h.waiting) / float64(h.bucket.Limit()) * float64(time.Second))}
 	n := h.of(p.caller.Namespace)
 	switch {
 	case h.patience.host.stands(now):

@@ -66,8 +66,10 @@ type Wait struct {
 	Until time.Time
 	// Detail is how the last call of a host ended that is down.
 	Detail string
-	// Since is when the caller joined the queue.
-	Since time.Time
+	// Since is when the caller joined the queue, and Expected how long all in it need at the rate
+	// of the host.
+	Since    time.Time
+	Expected time.Duration
 }
 
 // Pass is one look of a caller at what is to be done. A turn that came before it began lapses

@@ -16,8 +16,10 @@ import (
 
 // The names and values of the objects that are measured.
 const (
-	namespace    = "count"
-	environment  = "local"
+	namespace   = "count"
+	environment = "local"
+	// slow is an environment of the default rate, and the namespace of those who wait for it.
+	slow         = "slow"
 	clientID     = "count-client"
 	clientSecret = "count-client-secret"
 	username     = "bot@example.test"
@@ -32,8 +34,8 @@ func newCluster(config *rest.Config) (*cluster, error) {
 	return &cluster{client: made}, err
 }
 
-// createInputs creates the Secrets that all credentials share.
-func (c *cluster) createInputs(ctx context.Context) error {
+// createInputs creates a namespace with the Secrets that all credentials in it share.
+func (c *cluster) createInputs(ctx context.Context, namespace string) error {
 	for _, object := range []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "client"},
@@ -48,8 +50,8 @@ func (c *cluster) createInputs(ctx context.Context) error {
 	return nil
 }
 
-// createCredentials creates the credentials.
-func (c *cluster) createCredentials(ctx context.Context, number int) error {
+// createCredentials creates credentials of an environment in a namespace.
+func (c *cluster) createCredentials(ctx context.Context, namespace, environment string, number int) error {
 	for i := range number {
 		err := c.client.Create(ctx, &v1alpha1.SpacesCredential{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("bot-%03d", i)},
@@ -69,7 +71,7 @@ func (c *cluster) createCredentials(ctx context.Context, number int) error {
 
 // renewals tells how often the ready credentials were renewed: the fewest (-1 while
 // one is not ready) and the most.
-func (c *cluster) renewals(ctx context.Context, number int) (fewest, most int64, err error) {
+func (c *cluster) renewals(ctx context.Context, namespace string, number int) (fewest, most int64, err error) {
 	var all v1alpha1.SpacesCredentialList
 	if err := c.client.List(ctx, &all, client.InNamespace(namespace)); err != nil {
 		return 0, 0, err

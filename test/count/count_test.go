@@ -29,17 +29,18 @@ func TestKindOf(t *testing.T) {
 func TestJudge(t *testing.T) {
 	secrets, events := kind{"get", "secrets"}, kind{"create", "events"}
 	for sentence, given := range map[string]struct {
-		first, renewal counts
-		fails          bool
+		first, renewal, waited counts
+		fails                  bool
 	}{
-		"at the budget":                 {counts{secrets: 70, events: 10}, counts{secrets: 50}, false},
-		"one read more, by chance":      {counts{secrets: 71, events: 10}, counts{secrets: 51}, false},
-		"a fifth more for first tokens": {counts{secrets: 72, events: 10}, counts{secrets: 50}, true},
-		"a fifth more for renewals":     {counts{secrets: 70, events: 10}, counts{secrets: 52}, true},
-		"an event at a cheaper renewal": {counts{secrets: 70, events: 10}, counts{secrets: 40, events: 1}, true},
+		"at the budget":                 {counts{secrets: 70, events: 10}, counts{secrets: 50}, counts{secrets: 180}, false},
+		"one read more, by chance":      {counts{secrets: 71, events: 10}, counts{secrets: 51}, counts{secrets: 180}, false},
+		"a fifth more for first tokens": {counts{secrets: 72, events: 10}, counts{secrets: 50}, counts{secrets: 180}, true},
+		"a fifth more for renewals":     {counts{secrets: 70, events: 10}, counts{secrets: 52}, counts{secrets: 180}, true},
+		"a fifth more for who waits":    {counts{secrets: 70, events: 10}, counts{secrets: 50}, counts{secrets: 184}, true},
+		"an event at a cheaper renewal": {counts{secrets: 70, events: 10}, counts{secrets: 40, events: 1}, counts{secrets: 180}, true},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			if err := judge(io.Discard, 10, given.first, given.renewal); err != nil != given.fails {
+			if err := judge(io.Discard, figures{first: given.first, renewal: given.renewal, waited: given.waited, credentials: 10, waiting: 20}); err != nil != given.fails {
 				t.Errorf("the error was %v", err)
 			}
 		})

@@ -14,29 +14,37 @@ import (
 // informer shows what the pass before it wrote, and reads that once more.
 const slack = 0.02
 
+// figures are what was counted, and of how many credentials.
+type figures struct {
+	first, renewal, waited counts
+	credentials, waiting   int
+}
+
 // judge tells the figures. It fails when a budget is exceeded.
-func judge(out io.Writer, credentials int, first, renewal counts) error {
+func judge(out io.Writer, of figures) error {
 	var failed []error
 	for _, phase := range []struct {
-		name   string
-		counts counts
-		budget int
+		name        string
+		counts      counts
+		budget      int
+		credentials int
 	}{
-		{"first token", first, firstBudget},
-		{"renewal", renewal, renewalBudget},
+		{"first token", of.first, firstBudget, of.credentials},
+		{"renewal", of.renewal, renewalBudget, of.credentials},
+		{"first token that waits for its turn", of.waited, waitingBudget, of.waiting},
 	} {
-		_, _ = fmt.Fprintf(out, "requests per credential, %s: %.2f (budget %d)\n", phase.name, per(phase.counts.all(), credentials), phase.budget)
+		_, _ = fmt.Fprintf(out, "requests per credential, %s: %.2f (budget %d)\n", phase.name, per(phase.counts.all(), phase.credentials), phase.budget)
 		for _, k := range slices.SortedFunc(maps.Keys(phase.counts), func(a, b kind) int {
 			return cmp.Or(phase.counts[b]-phase.counts[a], strings.Compare(a.verb+a.resource, b.verb+b.resource))
 		}) {
-			_, _ = fmt.Fprintf(out, "  %-6s %-26s %6.2f\n", k.verb, k.resource, per(phase.counts[k], credentials))
+			_, _ = fmt.Fprintf(out, "  %-6s %-26s %6.2f\n", k.verb, k.resource, per(phase.counts[k], phase.credentials))
 		}
-		if per(phase.counts.all(), credentials) > float64(phase.budget)*(1+slack) {
+		if per(phase.counts.all(), phase.credentials) > float64(phase.budget)*(1+slack) {
 			failed = append(failed, fmt.Errorf("a %s costs more than %d requests", phase.name, phase.budget))
 		}
 	}
 	events := 0
-	for k, n := range renewal {
+	for k, n := range of.renewal {
 		if k.resource == "events" {
 			events += n
 		}

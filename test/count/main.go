@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -33,22 +34,24 @@ const (
 const (
 	firstBudget   = 8 // finalizer, state, two inputs, save, publish, status, event
 	renewalBudget = 5 // claim, client Secret, save, publish, status
+	waitingBudget = 9 // those of a first token, and a status that tells of the queue
 )
 
 func main() {
 	credentials := flag.Int("credentials", 100, "how many SpacesCredentials")
+	waiting := flag.Int("waiting", 600, "how many SpacesCredentials wait for first tokens at the default rate of 20 a second")
 	flag.Parse()
 	testbed.Main("count", func(ctx context.Context, program *testbed.Program) error {
-		return (&measurement{Program: program, credentials: *credentials}).run(ctx)
+		return (&measurement{Program: program, credentials: *credentials, waiting: *waiting}).run(ctx)
 	})
 }
 
 // measurement is what runs.
 type measurement struct {
 	*testbed.Program
-	credentials int
-	cluster     *cluster
-	proxy       *proxy
+	credentials, waiting int
+	cluster              *cluster
+	proxy                *proxy
 }
 
 // run measures.
@@ -56,18 +59,25 @@ func (m *measurement) run(ctx context.Context) error {
 	if err := m.start(ctx); err != nil {
 		return err
 	}
+	m.Say("creating %d credentials that wait for first tokens at 20 a second", m.waiting)
+	began := time.Now()
+	waited, err := m.during(ctx, group{slow, m.waiting, 0}, func() error { return m.cluster.createCredentials(ctx, slow, slow, m.waiting) })
+	if err != nil {
+		return err
+	}
+	m.Say("all of them are ready after %s", time.Since(began).Round(time.Second))
 	m.Say("creating %d credentials, tokens of %s", m.credentials, tokenLifetime)
-	first, err := m.during(ctx, func() error { return m.cluster.createCredentials(ctx, m.credentials) }, 0)
+	first, err := m.during(ctx, group{namespace, m.credentials, 0}, func() error { return m.cluster.createCredentials(ctx, namespace, environment, m.credentials) })
 	if err != nil {
 		return err
 	}
 	m.Say("every credential is ready; waiting for the first renewal of each")
-	renewal, err := m.during(ctx, func() error { return nil }, 1)
+	renewal, err := m.during(ctx, group{namespace, m.credentials, 1}, func() error { return nil })
 	if err != nil {
 		return err
 	}
 	m.Say("every credential was renewed once")
-	return judge(os.Stdout, m.credentials, first, renewal)
+	return judge(os.Stdout, figures{first: first, renewal: renewal, waited: waited, credentials: m.credentials, waiting: m.waiting})
 }
 
 // start starts everything.
@@ -99,11 +109,17 @@ func (m *measurement) start(ctx context.Context) error {
 		return err
 	}
 	m.OnStop(service.Stop)
-	if err := m.cluster.createInputs(ctx); err != nil {
+	// Of those who wait nobody is to be renewed while the others are counted.
+	patient, err := testbed.StartService(fakespaces.WithClient(clientID, clientSecret), fakespaces.WithUser(username, password))
+	if err != nil {
+		return err
+	}
+	m.OnStop(patient.Stop)
+	if err := errors.Join(m.cluster.createInputs(ctx, namespace), m.cluster.createInputs(ctx, slow)); err != nil {
 		return err
 	}
 	m.Say("starting the operator")
-	operator, err := m.startOperator(service)
+	operator, err := m.startOperator(service, patient)
 	if err != nil {
 		return err
 	}
@@ -114,11 +130,11 @@ func (m *measurement) start(ctx context.Context) error {
 	})
 }
 
-// startOperator starts the operator between the service and the proxy.
-func (m *measurement) startOperator(service *testbed.Service) (*testbed.Operator, error) {
+// startOperator starts the operator between the services and the proxy.
+func (m *measurement) startOperator(service, patient *testbed.Service) (*testbed.Operator, error) {
 	known := service.Environment(environment)
 	known.RequestsPerSecond, known.Burst = 100, 100 // the rate is not what is measured
-	environments, err := testbed.WriteEnvironments(m.Folder, known)
+	environments, err := testbed.WriteEnvironments(m.Folder, known, patient.Environment(slow))
 	if err != nil {
 		return nil, err
 	}
@@ -130,22 +146,29 @@ func (m *measurement) startOperator(service *testbed.Service) (*testbed.Operator
 		"--leader-elect=false", "--metrics-bind-address=0", "--health-probe-bind-address=0"), m.Path(operatorLog))
 }
 
-// during counts the requests from begin until every credential has been renewed so
-// often, and no request has come for a while.
-func (m *measurement) during(ctx context.Context, begin func() error, renewals int64) (counts, error) {
+// group are credentials that are counted until each was renewed so often.
+type group struct {
+	namespace string
+	number    int
+	renewals  int64
+}
+
+// during counts the requests from begin until every credential of a group has been renewed as
+// often as wished, and no request has come for a while.
+func (m *measurement) during(ctx context.Context, g group, begin func() error) (counts, error) {
 	m.proxy.reset()
 	if err := begin(); err != nil {
 		return nil, err
 	}
-	err := m.await(ctx, fmt.Sprintf("every credential has a token and %d renewals", renewals), func() (bool, error) {
+	err := m.await(ctx, fmt.Sprintf("every credential has a token and %d renewals", g.renewals), func() (bool, error) {
 		if !m.proxy.quiet() {
 			return false, nil
 		}
-		fewest, most, err := m.cluster.renewals(ctx, m.credentials)
-		if err == nil && most > renewals {
-			err = fmt.Errorf("a credential was renewed %d times before each was renewed %d times: this machine is too slow for tokens of %s", most, renewals, tokenLifetime)
+		fewest, most, err := m.cluster.renewals(ctx, g.namespace, g.number)
+		if err == nil && most > g.renewals {
+			err = fmt.Errorf("a credential was renewed %d times before each was renewed %d times: this machine is too slow for tokens of %s", most, g.renewals, tokenLifetime)
 		}
-		return fewest == renewals, err
+		return fewest == g.renewals, err
 	})
 	return m.proxy.reset(), err
 }
