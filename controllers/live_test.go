@@ -53,7 +53,7 @@ import (
 const managerRole = "spaces-credential-operator-manager-role"
 
 // liveSpecs is at least the number of specs below.
-const liveSpecs = 11
+const liveSpecs = 14
 
 // This is the one file that waits: for a live manager, or for the real controllers. It
 // proves the watches, and what only real controllers can show: the deletion of a
@@ -175,7 +175,7 @@ var _ = Describe("A live manager", Ordered, func() {
 		soon(isReady("bot"))
 	})
 
-	It("the deletion of a namespace revokes its grants and ends, though its inputs go first", func() {
+	endsWithItsNamespace := func() {
 		w.apply(clientInput(), loginInput(), w.seedInput(), byPassword("bot"), bySeed("seeded"))
 		soon(isReady("bot"))
 		soon(isReady("seeded"))
@@ -189,6 +189,59 @@ var _ = Describe("A live manager", Ordered, func() {
 			g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "the namespace is still there")
 		})
 		Expect(w.spaces.Ledger().GrantsLive).To(Equal(live - 2))
+	}
+
+	It("the deletion of a namespace revokes its grants and ends, though its inputs go first", func() { endsWithItsNamespace() })
+
+	It("under the policies the deletion of a namespace revokes its grants and ends, too", func() {
+		w.enforcePolicies()
+		endsWithItsNamespace()
+	})
+
+	It("under the policies the garbage collector takes the owner from a state, and every deletion ends", func() {
+		w.enforcePolicies()
+		w.apply(clientInput(), loginInput(), w.seedInput(), byPassword("bot"), bySeed("seeded"))
+		soon(isReady("bot"))
+		soon(isReady("seeded"))
+		live := w.spaces.Ledger().GrantsLive
+		isGone := func(name string) func(Gomega) {
+			return func(g Gomega) {
+				g.Expect(w.exists(name)).To(BeFalse())
+				g.Expect(w.stateExists(name)).To(BeFalse())
+				g.Expect(w.secret(name)).To(BeNil())
+			}
+		}
+
+		// A grant that cannot be revoked yet holds the state for as long as the garbage collector needs.
+		w.spaces.SetFaultRate(fakespaces.OperationRevoke, fakespaces.FaultServerError500, 1)
+		Expect(admin.Delete(w.ctx, w.credential("bot"), client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
+		soon(func(g Gomega) {
+			g.Expect(w.secret("bot-grant").OwnerReferences).To(BeEmpty())
+			g.Expect(w.credential("bot").Finalizers).To(Equal([]string{v1alpha1.FinalizerRevoke}))
+		})
+		w.spaces.SetFaultRate(fakespaces.OperationRevoke, fakespaces.FaultServerError500, 0)
+		soon(isGone("bot"))
+
+		Expect(admin.Delete(w.ctx, w.credential("seeded"), client.PropagationPolicy(metav1.DeletePropagationForeground))).To(Succeed())
+		soon(isGone("seeded"))
+		Expect(w.spaces.Ledger().GrantsLive).To(Equal(live - 2))
+	})
+
+	It("under the policies a tenant annotates what is published, and a restore account alone brings states back", func() {
+		w.enforcePolicies()
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		soon(isReady("bot"))
+		fingerprint := w.credential("bot").Status.Token.Fingerprint
+		w.bash(fmt.Sprintf("kubectl annotate --as tenant --as-group system:masters -n %s secret bot auth.spaces-operator.io/rejected=%s", w.namespace, fingerprint))
+		Expect(w.secret("bot").Annotations).To(HaveKeyWithValue("auth.spaces-operator.io/rejected", fingerprint))
+
+		state := w.secret("bot-grant")
+		state.ObjectMeta = metav1.ObjectMeta{Namespace: w.namespace, Name: "restored-grant", Labels: state.Labels, Annotations: state.Annotations, Finalizers: state.Finalizers}
+		Expect(as("tenant").Create(w.ctx, state.DeepCopy())).To(MatchError(ContainSubstring("operator alone")))
+		Expect(as("system:serviceaccount:velero:velero").Create(w.ctx, state.DeepCopy())).To(Succeed())
+		Expect(as("tenant").Delete(w.ctx, state)).To(Succeed())
+		soon(func(g Gomega) { g.Expect(w.stateExists("restored")).To(BeFalse()) })
+		soon(isReady("bot"))
 	})
 
 	It("a credential whose finalizer is torn off leaves no grant, no state and no published Secret", func() {
@@ -552,6 +605,15 @@ var _ = Describe("The policies of config/policies", func() {
 		w.expectReady("bot")
 
 		tenant := as("tenant")
+		for _, made := range []*corev1.Secret{
+			{Type: v1alpha1.SecretTypeGrantState},
+			{ObjectMeta: metav1.ObjectMeta{Finalizers: []string{v1alpha1.FinalizerGrant}}},
+			{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{v1alpha1.LabelSecret: v1alpha1.SecretPublished}}},
+			{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{v1alpha1.LabelManagedBy: v1alpha1.ManagedByValue}}},
+		} {
+			made.Namespace, made.Name = w.namespace, "made"
+			Expect(tenant.Create(w.ctx, made)).To(MatchError(ContainSubstring("operator alone")))
+		}
 		refuses := func(object client.Object, change func()) {
 			GinkgoHelper()
 			change()

@@ -83,6 +83,8 @@ func (c *ControlPlane) StartControllers(log io.Writer) error {
 		"--kubeconfig="+kubeconfig,
 		"--controllers=namespace-controller,garbage-collector-controller",
 		"--leader-elect=false",
+		// Each acts under a name of its own, as in most clusters: policies name them.
+		"--use-service-account-credentials",
 		"--secure-port=0",
 		// At the usual 20 requests a second, what hundreds of stories left behind would keep the
 		// garbage collector from the one that waits for it.
