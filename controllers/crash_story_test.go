@@ -8,9 +8,12 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/gate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 // mishap is what happens once in a story: to one request to the API server, or to one
@@ -26,12 +29,14 @@ const (
 	rightsLost    mishap = "rights lost"    // from the request on nothing is allowed, for a while
 	informerStale mishap = "stale informer" // the informer stands still from the request on
 	answeredLate  mishap = "answered late"  // the request takes effect at once, and is answered ten seconds later
+	othersTold    mishap = "others told"    // callers of other namespaces are told to wait for an hour
+	othersFailed  mishap = "others failed"  // the calls of other namespaces fail, so that the host counts as down
 	callLost      mishap = "call lost"      // the call does not reach the service
 	callUnheard   mishap = "call unheard"   // the service does what it is asked, and its answer is lost
 	callRefused   mishap = "call refused"   // the service answers 500 and does nothing
 )
 
-var mishaps = []mishap{goneBefore, goneAfter, refusedOnce, answerLost, conflictOnce, rightsLost, informerStale, answeredLate, callLost, callUnheard, callRefused}
+var mishaps = []mishap{goneBefore, goneAfter, refusedOnce, answerLost, conflictOnce, rightsLost, informerStale, answeredLate, othersTold, othersFailed, callLost, callUnheard, callRefused}
 
 // serviceFaults are the mishaps of calls.
 var serviceFaults = map[mishap]fakespaces.Fault{
@@ -94,6 +99,10 @@ func (b *blow) aim(o *operator) {
 			return plannedFault{before: forbidden()}
 		case informerStale:
 			o.faults.freeze(true)
+		case othersTold:
+			o.othersCall(&spacesauth.Error{Kind: spacesauth.KindThrottled, RetryAfter: time.Hour})
+		case othersFailed:
+			o.othersCall(&spacesauth.Error{Kind: spacesauth.KindUnavailable})
 		case goneAfter, answeredLate, callLost, callUnheard, callRefused, stopped, stoppedLong, answerWaits, answerLate, stoppedAtRest: // strike below, or elsewhere
 		}
 		return plannedFault{}
@@ -104,6 +113,21 @@ func (b *blow) aim(o *operator) {
 			panic(death{})
 		case number == b.number && b.mishap == answeredLate:
 			o.world.step(10 * time.Second)
+		}
+	}
+}
+
+// othersCall has callers of two other namespaces call every host, and hear that.
+func (o *operator) othersCall(heard error) {
+	for _, client := range o.Environments.All() {
+		for _, caller := range []types.NamespacedName{{Namespace: "crowd-1", Name: "a"}, {Namespace: "crowd-1", Name: "b"}, {Namespace: "crowd-2", Name: "a"}} {
+			pass := o.Gates.Begin(caller)
+			if turn, _ := o.Gates.Ask(gate.Call{Caller: caller, Environment: client.Environment()}); turn != nil {
+				turn.Begin()
+				turn.Send()
+				turn.Leave(heard)
+			}
+			pass.End()
 		}
 	}
 }
