@@ -162,50 +162,86 @@ func run(ctx context.Context, arguments []string, out io.Writer, c clock.WithTic
 	if err != nil {
 		return err
 	}
-	manager, reconciler, err := s.assemble(ctx, kubernetes, environments)
+	o, err := s.assemble(ctx, kubernetes, environments)
 	if err != nil {
 		return err
 	}
-	logger.Info("Starting", "version", version, "holder", reconciler.Holder)
-	return s.work(ctx, manager.Start, func(ctx context.Context) error {
-		return reconciler.Drain(log.IntoContext(ctx, ctrl.Log.WithName("drain")))
-	})
+	logger.Info("Starting", "version", version, "holder", o.lease.holder)
+	return s.work(ctx, o.manager.Start, o.drain)
+}
+
+// operator is the process, put together.
+type operator struct {
+	manager    ctrl.Manager
+	reconciler *controllers.Reconciler
+	lease      *lease
+	isElected  bool // there is a lease
+}
+
+// drain saves what is unsaved. Whoever has worked says so on the lease then, which is no reason
+// to fail: the next one waits a little longer without it.
+func (o *operator) drain(ctx context.Context) error {
+	logger := ctrl.Log.WithName("drain")
+	if err := o.reconciler.Drain(log.IntoContext(ctx, logger)); err != nil {
+		return err
+	}
+	select {
+	case <-o.manager.Elected():
+	default:
+		return nil
+	}
+	if o.isElected {
+		if err := o.lease.release(ctx); err != nil {
+			logger.Error(err, "The next process waits for the claims of this one")
+		}
+	}
+	return nil
 }
 
 // assemble looks whether the operator can work, makes the manager and adds the loop to it.
-func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, environments *environments) (ctrl.Manager, *controllers.Reconciler, error) {
+func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, environments *environments) (*operator, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	// A client of its own, so that answers can be saved when the manager is gone.
 	live, err := client.New(kubernetes, client.Options{Scheme: scheme})
 	if err != nil {
-		return nil, nil, fmt.Errorf("the API server at %s cannot be used: %w", kubernetes.Host, err)
+		return nil, fmt.Errorf("the API server at %s cannot be used: %w", kubernetes.Host, err)
 	}
 	kind := v1alpha1.GroupVersion.WithKind("SpacesCredential")
 	switch _, err := live.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version); {
 	case meta.IsNoMatchError(err):
-		return nil, nil, fmt.Errorf("the API server at %s does not know SpacesCredentials; install the CRD with make install: %w", kubernetes.Host, err)
+		return nil, fmt.Errorf("the API server at %s does not know SpacesCredentials; install the CRD with make install: %w", kubernetes.Host, err)
 	case err != nil:
-		return nil, nil, fmt.Errorf("the API server at %s cannot be used: %w", kubernetes.Host, err)
+		return nil, fmt.Errorf("the API server at %s cannot be used: %w", kubernetes.Host, err)
 	}
 	// Without a right to list, the informers would wait for it without a word.
 	served, err := findNamespaces(ctx, live, s.clock, ctrl.Log.WithName("namespaces"), list(s.watchNamespaces))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	keys, err := s.loadKeys(ctx, live, served.Served())
 	if err != nil {
-		return nil, nil, err
-	}
-	manager, err := ctrl.NewManager(rewatching(kubernetes, ctrl.Log.WithName("watches")), s.managerOptions(scheme, served))
-	if err != nil {
-		return nil, nil, fmt.Errorf("the API server at %s cannot be used: %w", kubernetes.Host, err)
+		return nil, err
 	}
 	holder, err := holderName()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	held := &lease{
+		live: live, clock: s.clock, log: ctrl.Log.WithName("lease"), holder: holder,
+		key: client.ObjectKey{Namespace: s.leaseNamespace(), Name: s.leaderElectionID},
+	}
+	options := s.managerOptions(scheme, served)
+	if s.leaderElect {
+		if options.LeaderElectionResourceLockInterface, err = held.lock(kubernetes); err != nil {
+			return nil, err
+		}
+	}
+	manager, err := ctrl.NewManager(rewatching(kubernetes, ctrl.Log.WithName("watches")), options)
+	if err != nil {
+		return nil, fmt.Errorf("the API server at %s cannot be used: %w", kubernetes.Host, err)
 	}
 	reconciler := &controllers.Reconciler{
 		Client:             manager.GetClient(),
@@ -216,9 +252,12 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		DenySecretMetadata: list(s.denySecretMetadata),
 		Clock:              s.clock,
 		Random:             rand.Reader,
-		Holder:             holder,
+		Holder:             held.holder,
 		Events:             manager.GetEventRecorder(v1alpha1.FieldManager),
 		Metrics:            operatormetrics.New(metrics.Registry),
+	}
+	if s.leaderElect {
+		reconciler.Drained = held.isDrained
 	}
 	environments.log, environments.metrics, environments.apply = ctrl.Log.WithName("environments"), reconciler.Metrics, reconciler.Reconfigure
 	ready := &readiness{live: live, clock: s.clock, log: ctrl.Log.WithName("readiness"), cache: manager.GetCache(), served: served.Served}
@@ -233,21 +272,18 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		manager.AddReadyzCheck("caches", ready.caches),
 		manager.AddReadyzCheck("namespaces", ready.namespaces),
 	)
-	return manager, reconciler, err
+	return &operator{manager: manager, reconciler: reconciler, lease: held, isElected: s.leaderElect}, err
 }
 
 func (s *settings) managerOptions(scheme *runtime.Scheme, served *namespaces) ctrl.Options {
 	secrets := &metav1.PartialObjectMetadata{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	options := ctrl.Options{
-		Scheme:                        scheme,
-		LeaderElection:                s.leaderElect,
-		LeaderElectionID:              s.leaderElectionID,
-		LeaderElectionNamespace:       s.leaseNamespace(),
-		LeaderElectionReleaseOnCancel: true,
-		HealthProbeBindAddress:        s.healthAddress,
-		GracefulShutdownTimeout:       &s.gracefulShutdownTimeout,
-		Metrics:                       metricsserver.Options{BindAddress: s.metricsAddress, SecureServing: s.metricsSecure},
+		Scheme:                  scheme,
+		LeaderElection:          s.leaderElect,
+		HealthProbeBindAddress:  s.healthAddress,
+		GracefulShutdownTimeout: &s.gracefulShutdownTimeout,
+		Metrics:                 metricsserver.Options{BindAddress: s.metricsAddress, SecureServing: s.metricsSecure},
 		Cache: cache.Options{
 			ByObject: map[client.Object]cache.ByObject{
 				secrets:                      {Transform: controllers.StripSecretMetadata},

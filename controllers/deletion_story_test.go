@@ -6,9 +6,11 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 var _ = Describe("Rule 8: deletion", func() {
@@ -119,6 +121,30 @@ var _ = Describe("Rule 8: deletion", func() {
 		Expect(proofs).NotTo(BeEmpty())
 		Expect(proofs).To(HaveEach(""))
 		Expect(w.events.reasons()).To(ContainElement(v1alpha1.ReasonRevocationAbandoned))
+	})
+
+	It("owed revocations of a host that is held for all go one by one", func() {
+		names := []string{"bot-1", "bot-2", "bot-3", "bot-4", "bot-5", "bot-6"}
+		w.apply(clientInput(), loginInput())
+		for _, name := range names {
+			w.apply(byPassword(name, func(c *v1alpha1.SpacesCredential) {
+				c.Spec.Revocation = &v1alpha1.Revocation{DeadlineSeconds: ptr.To[int32](0)}
+			}))
+			o.reconcile(name)
+		}
+		w.step(2 * time.Minute) // nobody's success speaks against it
+		o.othersCall(&spacesauth.Error{Kind: spacesauth.KindThrottled, RetryAfter: time.Hour})
+		w.spaces.SetFaultRate(fakespaces.OperationRevoke, fakespaces.FaultUnavailable503, 1)
+		for _, name := range names {
+			w.delete(w.credential(name))
+		}
+		o.settleAll(names, 25*time.Second)
+		Expect(w.calls(fakespaces.OperationRevoke)).To(BeNumerically("~", 5, 1), "owed ones and probes through a patience of an hour")
+		o.settleAll(names, 12*time.Minute)
+		for _, name := range names {
+			Expect(w.exists(name)).To(BeFalse())
+		}
+		Expect(w.calls(fakespaces.OperationRevoke)).To(Equal(6), "one each")
 	})
 
 	It("a deletion makes at least one attempt to revoke, however late", func() {

@@ -185,6 +185,25 @@ var _ = Describe("Rule 2: every spend is claimed", func() {
 		w.expectNothingLost()
 	})
 
+	It("the claim of a process that ended with every answer saved is not waited for", func() {
+		w.step(o.reconcile("bot").RequeueAfter)
+		o.on(writeState, plannedFault{after: errRefused}) // it never learns that its claim was written
+		_, err := o.pass("bot")
+		Expect(err).To(HaveOccurred())
+		Expect(w.document("bot").OpenClaim()).NotTo(BeNil())
+		Expect(o.Drain(w.ctx)).To(Succeed())
+
+		next, hasDrained := w.operator(), false
+		next.Drained = func(_ context.Context, holder string) bool { return hasDrained && holder == o.Holder }
+		calls := w.calls(fakespaces.OperationRefresh)
+		next.reconcile("bot")
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(calls), "nobody said that it has drained")
+		hasDrained = true
+		next.reconcile("bot")
+		w.expectReady("bot")
+		w.expectNothingLost()
+	})
+
 	It("the times in another process's claim are not believed: its clock may be wrong", func() {
 		w.step(o.reconcile("bot").RequeueAfter)
 		grant := w.document("bot").Grant().ID

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"context"
 	"io"
 	"slices"
 	"sync"
@@ -38,7 +39,10 @@ type Reconciler struct {
 	Clock  clock.WithTickerAndDelayedExecution
 	Random io.Reader
 	// Holder names this life of this process in claims; no two lives share one.
-	Holder  string
+	Holder string
+	// Drained tells that a holder ended after every answer of its claims was saved. It may be nil,
+	// where nobody says so.
+	Drained func(ctx context.Context, holder string) bool
 	Events  events.EventRecorder
 	Metrics *metrics.Metrics
 

@@ -16,7 +16,7 @@ func (r *Reconciler) renew(ctx context.Context, s *scope) (outcome, error) {
 	if s.queued.standing != settled {
 		return s.queued, nil
 	}
-	if wait := r.othersClaim(s); wait.isTrouble() {
+	if wait := r.othersClaim(ctx, s); wait.isTrouble() {
 		return wait, nil
 	}
 	verdict := s.decide(s.inputs.seen)

@@ -179,7 +179,7 @@ func (r *Reconciler) retireOrphan(ctx context.Context, s *scope) (outcome, error
 // The order is safe at every step: a deleted state is never spent from, and the
 // release is refused if an answer was saved in between.
 func (r *Reconciler) retire(ctx context.Context, s *scope, how grantstate.Retirement) (outcome, error) {
-	if wait := r.othersClaim(s); wait.isTrouble() {
+	if wait := r.othersClaim(ctx, s); wait.isTrouble() {
 		return wait, nil
 	}
 	if err := r.markDeleted(ctx, s); err != nil || s.state == nil {

@@ -63,17 +63,23 @@ func (v view) tell(status *v1alpha1.SpacesCredentialStatus) {
 	}
 }
 
-// tellAttempts tells what failed and when it is tried again.
+// tellAttempts tells what failed and when it is tried again. A time that is past is that of
+// something that is not tried any more, or waits for its turn.
 func (v view) tellAttempts(status *v1alpha1.SpacesCredentialStatus) {
-	status.FailedAttempts, status.NextAttemptTime = 0, nil
+	var next time.Time
+	status.FailedAttempts = 0
 	check := v.document.Check()
 	switch f := v.document.Failure(); {
 	case f != nil:
-		status.FailedAttempts, status.NextAttemptTime = f.Count, atSecond(f.NextAttemptTime)
+		status.FailedAttempts, next = f.Count, f.NextAttemptTime
 	case check != nil && check.Attempts > 0:
-		status.FailedAttempts, status.NextAttemptTime = check.Attempts, atSecond(check.NextAttemptTime)
-	case !v.isUsable() && v.held.isTrouble() && !v.held.wake.IsZero() && !v.held.isQueued:
-		status.NextAttemptTime = atSecond(v.held.wake)
+		status.FailedAttempts, next = check.Attempts, check.NextAttemptTime
+	case !v.isUsable() && v.held.isTrouble() && !v.held.isQueued:
+		next = v.held.wake
+	}
+	status.NextAttemptTime = nil
+	if next.After(v.now) {
+		status.NextAttemptTime = atSecond(next)
 	}
 }
 

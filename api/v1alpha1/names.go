@@ -48,6 +48,11 @@ const (
 	// only the operator can make: a state document that is older was put back from a backup.
 	AnnotationClaim = GroupName + "/claim"
 
+	// AnnotationDrained lists on the operator's Lease the last processes that ended after every
+	// answer of theirs was saved, by the names that claims have: whoever comes next need not wait
+	// for their claims.
+	AnnotationDrained = GroupName + "/drained"
+
 	// AnnotationUsedInputs keeps on a SpacesCredential, sealed, what its state Secret knew of used
 	// and refused inputs, from before that Secret is released until its successor is written.
 	AnnotationUsedInputs = GroupName + "/used-inputs"

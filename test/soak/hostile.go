@@ -58,6 +58,8 @@ func (h *hostiles) settle(ctx context.Context) error {
 			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: home}},
 			&corev1.Secret{ObjectMeta: in(home, "client"), StringData: map[string]string{"client_id": clientID, "client_secret": clientSecret}},
 			&corev1.Secret{ObjectMeta: in(home, "login"), StringData: map[string]string{"username": user, "password": password}},
+			&corev1.Secret{ObjectMeta: in(home, strange), StringData: map[string]string{"client_id": strangeClient, "client_secret": "no-secret-of-" + home}},
+			&corev1.Secret{ObjectMeta: in(home, throttled), StringData: map[string]string{"username": throttledUser, "password": password}},
 		} {
 			if err := h.cluster.Create(ctx, object); err != nil {
 				return err
@@ -83,6 +85,8 @@ func (h *hostiles) run(ctx context.Context) {
 		{"signed in", h.signIn}, {"signed in", h.signIn}, {"deleted its credential", h.deleteCredential},
 		{"forged a state", h.forge}, {"flooded a Secret", h.flood}, {"put our finalizer on a Secret and deleted it", h.stray},
 		{"copied a state", h.copyState}, {"kept a state", h.keep}, {"kept a state", h.keep}, {"put an old state back", h.rollBack}, {"damaged a state", h.damage},
+		{"called as a client that the service fails for", h.callStrangely}, {"called as a user who is told to wait", h.callThrottled},
+		{"asked for guests that the service fails for", h.callAsGuests}, {"asked for every renewal at once", h.askForAll}, {"deleted everything", h.deleteAll},
 		{"deleted a state", h.deleteState}, {"squatted on a name", h.squat}, {"asked for heavy templates", h.templates},
 	}
 	for wait(ctx, hostilePause) {

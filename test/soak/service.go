@@ -19,8 +19,8 @@ const (
 	// tokenLifetime and guestLifetime are short, so that minutes hold many renewals.
 	tokenLifetime = 30 * time.Second
 	guestLifetime = 40 * time.Second
-	// retryAfter holds up the whole environment, so it is short beside the lifetimes.
-	retryAfter = time.Second
+	// retryAfter holds up whoever is told it, so it is short beside the lifetimes.
+	retryAfter = 5 * time.Second
 	// callTimeout is what the operator allows a call; stall is longer, so that a slow body
 	// is one that never comes.
 	callTimeout = 10 * time.Second
@@ -31,7 +31,7 @@ const (
 	// faultRate is the share of calls that each fault gets. A dozen faults for an operation
 	// then spoil about every tenth call.
 	faultRate = 0.01
-	// throttleRate is lower, because a throttled call holds up all others.
+	// throttleRate is lower, because a throttled call holds up its credential for long.
 	throttleRate = 0.003
 )
 
@@ -94,7 +94,7 @@ func startService() (*service, error) {
 	s := &service{Service: started, spends: newSpends()}
 	s.Intercept(func(call fakespaces.Call) fakespaces.Fault {
 		s.spends.arrive(call, s.Ledger)
-		return fakespaces.NoFault
+		return harm(call)
 	})
 	s.InterceptAnswer(s.spends.answer)
 	s.upFrom.Store(time.Now().UnixNano())
