@@ -27,6 +27,9 @@ func (r *Reconciler) conclude(ctx context.Context, s *scope, held outcome) (time
 		s.document = grantstate.Document{}
 	}
 	v := view{scope: s, held: held, now: r.Clock.Now()}
+	if g := s.document.Grant(); g != nil {
+		v.endsOldTokens = r.rotations.ends(g.Environment)
+	}
 	v.realised = r.isRealised(v)
 	r.memory.change(s.key, func(known *recollection) {
 		known.isHeldUp = held.isTrouble()

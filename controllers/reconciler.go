@@ -49,6 +49,8 @@ type Reconciler struct {
 	memory  memory
 	flights flights
 	logins  logins
+	// rotations is what is known of the services' rotations.
+	rotations rotations
 	// enqueue has a credential looked at; nil before the loop runs.
 	enqueue atomic.Pointer[func(types.NamespacedName)]
 }

@@ -21,6 +21,9 @@ type view struct {
 	now time.Time
 	// realised tells that this generation is realised, or was once.
 	realised bool
+	// endsOldTokens tells that the service is known to end an access token when it rotates its
+	// grant.
+	endsOldTokens bool
 }
 
 // isUsable tells whether workloads may use what is published now.
@@ -196,6 +199,9 @@ func (v view) grantValid() metav1.Condition {
 		message = "The service made a guest. Each renewal makes another one."
 	case g.Rotations > 0:
 		reason, message = v1alpha1.ReasonRenewed, "The service renewed the grant."
+		if v.endsOldTokens {
+			message += " With each renewal it ends the access token of before: who mounts the Secret as a file is refused until the file follows, within a minute or two."
+		}
 	}
 	if v.revocation.isTrouble() && status == metav1.ConditionTrue {
 		message += " An older grant is not revoked yet. " + v.revocation.message

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -51,7 +52,7 @@ var _ = Describe("Verification of a new token", func() {
 		Expect([]int{w.calls(fakespaces.OperationTokenInfo), w.calls(fakespaces.OperationProfile)}).To(Equal([]int{1, 1}))
 		o.settle("bot", lifetime)
 		Expect(w.expectReady("bot")).NotTo(Equal(first))
-		Expect([]int{w.calls(fakespaces.OperationTokenInfo), w.calls(fakespaces.OperationProfile)}).To(Equal([]int{2, 2}))
+		Expect([]int{w.calls(fakespaces.OperationTokenInfo), w.calls(fakespaces.OperationProfile)}).To(Equal([]int{2, 3}), "and one of the old token")
 		Expect(w.events.reasons()).To(Equal([]string{v1alpha1.ReasonIssued}))
 	})
 
@@ -140,7 +141,7 @@ var _ = Describe("Verification of a new token", func() {
 		Expect(w.expectReady("bot")).To(Equal(first))
 		Expect(w.calls(fakespaces.OperationProfile)).To(BeZero())
 		o.settle("bot", lifetime)
-		Expect(w.calls(fakespaces.OperationProfile)).To(Equal(1))
+		Expect(w.calls(fakespaces.OperationProfile)).To(Equal(2), "with the new token and, once, with the old one")
 	})
 
 	It("an old grant stays alive for two minutes from when its successor's token could be seen", func() {
@@ -176,6 +177,24 @@ var _ = Describe("Verification of a new token", func() {
 		calls := w.calls(fakespaces.OperationProfile)
 		o.settle("bot", time.Hour)
 		Expect(w.calls(fakespaces.OperationProfile)).To(Equal(calls))
+	})
+
+	It("whether the old token outlives a rotation is looked at once, with UserProfile, and told", func() {
+		for _, ends := range []bool{true, false} {
+			w := newWorld(fakespaces.WithTokensEndAtRotation(ends))
+			o := w.operator()
+			w.apply(clientInput(), loginInput(), byPassword("bot", checked(v1alpha1.VerificationUserProfile)))
+			o.settle("bot", lifetime)
+			w.expectReady("bot")
+			Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
+			Expect(w.calls(fakespaces.OperationProfile)).To(Equal(3), "of each new token, and once of the old one")
+			series, _ := w.scraped()
+			Expect(series).To(HaveKeyWithValue(ContainSubstring("spaces_old_token_survives_rotation"), map[bool]float64{false: 1}[ends]))
+			valid := meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionGrantValid)
+			Expect(strings.Contains(valid.Message, "ends the access token of before")).To(Equal(ends))
+			o.settle("bot", lifetime)
+			Expect(w.calls(fakespaces.OperationProfile)).To(Equal(4+w.calls(fakespaces.OperationRefresh)-2), "it is not looked at again")
+		}
 	})
 
 	It("an answer without an ID token leaves nothing to ask about, and is published", func() {

@@ -51,6 +51,10 @@ func (r *Reconciler) verify(ctx context.Context, s *scope) (outcome, error) {
 		return pacedUntil(r.Clock.Now().Add(slowRecheck)), nil
 	}
 	turn.send()
+	if former := s.former(); which == v1alpha1.VerificationUserProfile && former != nil &&
+		r.rotations.isWanted(client.Environment().Name, s.key, grant.Answered) {
+		return r.lookAtFormer(ctx, client, former, turn), nil
+	}
 	err := runCheck(ctx, client, which, grant)
 	turn.made(ofService(err))
 	r.Metrics.Checked(client.Environment().Name, string(which), err)

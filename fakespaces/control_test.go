@@ -39,7 +39,7 @@ func TestSwitchesTurnOverHTTP(t *testing.T) {
 	body, err := json.Marshal(map[string]any{
 		"guestLifetimeSeconds": 60, "replicationDelaySeconds": 0.5,
 		"tokenLifetimeSeconds": 20, "rotation": "never", "reuseDetection": false, "gracePeriodSeconds": 3,
-		"retryAfterSeconds": 7, "unknownTokenStatus": 400, "authenticatedRevocation": true, "tokensOutliveRevocation": true, "down": false,
+		"retryAfterSeconds": 7, "unknownTokenStatus": 400, "authenticatedRevocation": true, "tokensEndAtRotation": false, "tokensOutliveRevocation": true, "down": false,
 		"next":           []any{map[string]any{"operation": "password", "faults": []string{"throttled-seconds"}}},
 		"faultRates":     []any{map[string]any{"operation": "profile", "fault": "html-502", "rate": 1}},
 		"passwords":      map[string]string{"new@example.test": "pw"},

@@ -57,6 +57,7 @@ type refreshToken struct {
 }
 
 type accessToken struct {
+	number              int // of those that the grant gave, from 1
 	grant               *grant
 	issuedAt, expiresAt time.Time
 }
@@ -135,7 +136,7 @@ func (s *Service) spend(sent *refreshToken) {
 func (s *Service) mint(g *grant) string {
 	value := s.randomHex()
 	now := s.now()
-	s.accessTokens[value] = &accessToken{grant: g, issuedAt: now, expiresAt: now.Add(s.settings.tokenLifetime)}
+	s.accessTokens[value] = &accessToken{grant: g, number: g.minted + 1, issuedAt: now, expiresAt: now.Add(s.settings.tokenLifetime)}
 	s.secrets.note(value)
 	s.counts.tokensIssued++
 	g.minted++
@@ -154,6 +155,9 @@ func (s *Service) end(g *grant, state GrantState, reason string) {
 func (s *Service) working(value string) *accessToken {
 	known := s.accessTokens[value]
 	if known == nil || !s.now().Before(known.expiresAt) {
+		return nil
+	}
+	if s.settings.tokensEndAtRotation && known.number < known.grant.minted {
 		return nil
 	}
 	switch known.grant.state {

@@ -120,6 +120,13 @@ func WithTokensOutliveRevocation(outlive bool) Option {
 	return func(s *Service) { s.SetTokensOutliveRevocation(outlive) }
 }
 
+// WithTokensEndAtRotation sets whether a refresh ends the access tokens that its
+// grant gave before. The default is false: they work until they expire. Many
+// servers end them; the vendor's pages do not say.
+func WithTokensEndAtRotation(end bool) Option {
+	return func(s *Service) { s.SetTokensEndAtRotation(end) }
+}
+
 // WithRetryAfter sets the wait that the throttling faults ask for; the default
 // is 30 seconds. It is told in whole seconds.
 func WithRetryAfter(wait time.Duration) Option {

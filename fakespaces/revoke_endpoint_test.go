@@ -32,6 +32,16 @@ func TestRevocationEndsTheGrant(t *testing.T) {
 	}
 }
 
+func TestTokensMayEndAtRotation(t *testing.T) {
+	for end, works := range map[bool]bool{false: true, true: false} {
+		w := newWorld(t, fakespaces.WithTokensEndAtRotation(end))
+		first := w.refresh(w.IssueGrant(app, bot))
+		second := w.refresh(first.refresh)
+		equal(t, "the first token works", w.TokenWorks(first.text("access_token")), works)
+		equal(t, "the second token works", w.TokenWorks(second.text("access_token")), true)
+	}
+}
+
 func TestTokensMayOutliveRevocation(t *testing.T) {
 	w := newWorld(t, fakespaces.WithTokensOutliveRevocation(true))
 	token := w.signIn()

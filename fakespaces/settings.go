@@ -46,6 +46,7 @@ type settings struct {
 	unknownTokenStatus      int
 	authenticatedRevocation bool
 	tokensOutliveRevocation bool
+	tokensEndAtRotation     bool
 	retryAfter              time.Duration
 	down                    bool
 }
@@ -113,6 +114,11 @@ func checkUnknownTokenStatus(status int) error {
 // SetAuthenticatedRevocation is [WithAuthenticatedRevocation] while serving.
 func (s *Service) SetAuthenticatedRevocation(authenticated bool) {
 	s.change(func() { s.settings.authenticatedRevocation = authenticated })
+}
+
+// SetTokensEndAtRotation is [WithTokensEndAtRotation] while serving.
+func (s *Service) SetTokensEndAtRotation(end bool) {
+	s.change(func() { s.settings.tokensEndAtRotation = end })
 }
 
 // SetTokensOutliveRevocation is [WithTokensOutliveRevocation] while serving.

@@ -26,6 +26,8 @@ type Switches struct {
 	UnknownTokenStatus *int `json:"unknownTokenStatus,omitempty"`
 	// AuthenticatedRevocation: see [WithAuthenticatedRevocation].
 	AuthenticatedRevocation *bool `json:"authenticatedRevocation,omitempty"`
+	// TokensEndAtRotation: see [WithTokensEndAtRotation].
+	TokensEndAtRotation *bool `json:"tokensEndAtRotation,omitempty"`
 	// TokensOutliveRevocation: see [WithTokensOutliveRevocation].
 	TokensOutliveRevocation *bool `json:"tokensOutliveRevocation,omitempty"`
 	// Down: see [Service.Down].
@@ -74,6 +76,7 @@ func (s *Service) Apply(switches Switches) error {
 	turn(switches.RetryAfterSeconds, func(n float64) { s.SetRetryAfter(seconds(n)) })
 	turn(switches.UnknownTokenStatus, s.SetUnknownTokenStatus)
 	turn(switches.AuthenticatedRevocation, s.SetAuthenticatedRevocation)
+	turn(switches.TokensEndAtRotation, s.SetTokensEndAtRotation)
 	turn(switches.TokensOutliveRevocation, s.SetTokensOutliveRevocation)
 	turn(switches.Down, s.Down)
 	for _, queued := range switches.Next {

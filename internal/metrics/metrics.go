@@ -20,6 +20,7 @@ type Metrics struct {
 	givenUp     prometheus.Counter
 	overdue     prometheus.Gauge
 	refused     prometheus.Gauge
+	survives    *prometheus.GaugeVec
 }
 
 // New registers the metrics.
@@ -53,8 +54,12 @@ func New(registry prometheus.Registerer) *Metrics {
 			Name: "spaces_environments_refused",
 			Help: "1 while the environments file cannot be used and the environments read before are in force.",
 		}),
+		survives: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "spaces_old_token_survives_rotation",
+			Help: "1 if the access token of before worked on after a rotation, 0 if the service ended it; absent until looked at.",
+		}, []string{"environment"}),
 	}
-	registry.MustRegister(m.calls, m.revocations, m.checks, m.ambiguous, m.givenUp, m.overdue, m.refused)
+	registry.MustRegister(m.calls, m.revocations, m.checks, m.ambiguous, m.givenUp, m.overdue, m.refused, m.survives)
 	return m
 }
 
@@ -102,6 +107,11 @@ func Result(err error) string {
 // EnvironmentsRefused tells whether the environments file cannot be used as it is now.
 func (m *Metrics) EnvironmentsRefused(isRefused bool) {
 	m.refused.Set(map[bool]float64{true: 1}[isRefused])
+}
+
+// OldTokenSurvives tells whether the access token of before works on after a rotation.
+func (m *Metrics) OldTokenSurvives(environment string, survives bool) {
+	m.survives.WithLabelValues(environment).Set(map[bool]float64{true: 1}[survives])
 }
 
 // Overdue tells how many credentials the sweeper found past their renewal time.
