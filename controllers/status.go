@@ -200,7 +200,7 @@ func (v view) grantValid() metav1.Condition {
 	case g.Rotations > 0:
 		reason, message = v1alpha1.ReasonRenewed, "The service renewed the grant."
 		if v.endsOldTokens {
-			message += " With each renewal it ends the access token of before: who mounts the Secret as a file is refused until the file follows, within a minute or two."
+			message += " " + v1alpha1.EndsOldTokens + ": who mounts the Secret as a file is refused until the file follows, within a minute or two."
 		}
 	}
 	if v.revocation.isTrouble() && status == metav1.ConditionTrue {

@@ -191,7 +191,7 @@ var _ = Describe("Verification of a new token", func() {
 			series, _ := w.scraped()
 			Expect(series).To(HaveKeyWithValue(ContainSubstring("spaces_old_token_survives_rotation"), map[bool]float64{false: 1}[ends]))
 			valid := meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionGrantValid)
-			Expect(strings.Contains(valid.Message, "ends the access token of before")).To(Equal(ends))
+			Expect(strings.Contains(valid.Message, v1alpha1.EndsOldTokens)).To(Equal(ends))
 			o.settle("bot", lifetime)
 			Expect(w.calls(fakespaces.OperationProfile)).To(Equal(4+w.calls(fakespaces.OperationRefresh)-2), "it is not looked at again")
 		}

@@ -41,7 +41,7 @@ func checks() []check {
 			v1alpha1.ReasonGrantRejected, v1alpha1.ReasonClientRejected, v1alpha1.ReasonRequestRejected, v1alpha1.ReasonResponseUnclear,
 			v1alpha1.ReasonReauthorizationRequired, v1alpha1.ReasonNoRefreshToken, v1alpha1.ReasonGrantRevoked, v1alpha1.ReasonThrottled, v1alpha1.ReasonServiceUnavailable,
 			v1alpha1.ReasonAmbiguousResult, v1alpha1.ReasonRenewalFailing, v1alpha1.ReasonExpired,
-		}, lookAtGrant, ""},
+		}, lookAtGrant, acceptsGrant},
 		{[]string{v1alpha1.ReasonVerificationFailed}, lookAtVerification, ""},
 		{nil, lookAtPublished, ""},
 		{[]string{v1alpha1.ReasonRevocationFailing, v1alpha1.ReasonRevocationAbandoned}, lookAtRevocations, ""},
@@ -55,14 +55,18 @@ func lookAtDeletion(_ context.Context, e *examination) *verdict {
 	return holdsUp("It is being deleted. "+conditionOf(e.credential, v1alpha1.ConditionReady).Message, remedy(v1alpha1.ReasonDeleting, e.credential))
 }
 
-// lookAtGrant repeats what the operator says of the grant, where it says more than that it is valid.
+// acceptsGrant is what is so when the operator got past the service.
+const acceptsGrant = "The service accepts client and grant."
+
+// lookAtGrant repeats what the operator says of a service that ends old tokens, and leaves the
+// rest to its word.
 func lookAtGrant(_ context.Context, e *examination) *verdict {
-	const well = "The service accepts client and grant."
 	said := conditionOf(e.credential, v1alpha1.ConditionGrantValid)
-	if said.Status == metav1.ConditionTrue && strings.Contains(said.Message, ". ") {
-		return isFine("%s %s", well, plain(said.Message))
+	_, more, _ := strings.Cut(said.Message, ". ")
+	if said.Status != metav1.ConditionTrue || !strings.HasPrefix(more, v1alpha1.EndsOldTokens) {
+		return nil
 	}
-	return isFine(well)
+	return isFine("%s %s", acceptsGrant, plain(more))
 }
 
 func lookAtSuspension(_ context.Context, e *examination) *verdict {
