@@ -216,24 +216,35 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// Whatever somebody puts there, to find out that it is nobody's costs little memory.
-func TestNoContentCostsMuchToLookAt(t *testing.T) {
-	ring := newRing(t)
-	const mostSpent = 4 << 20
+// worstContents are what somebody may put there who wants it to be costly to look at.
+func worstContents(ring seal.Keyring) map[string][]byte {
 	head := `{"version":1,"key":"` + ring.CurrentID() + `","namespace":"team-a","name":"bot-grant","credentialUID":"x",`
 	fill := func(begin, unit, end string) []byte {
 		return []byte(begin + strings.Repeat(unit, (seal.MaxSize-len(begin)-len(end))/len(unit)) + end)
 	}
-	for what, content := range map[string][]byte{
+	return map[string][]byte{
 		"a MiB of entries":            []byte(`{"version":1,"pending":[` + strings.Repeat("{},", 349_000) + "{}]}"),
 		"as many entries as are read": fill(head+`"pending":[`, "{},", "{}]}"),
 		"members without end":         fill(head, `"a":1,`, `"b":1}`),
+		"members beside a seal":       fill(head+`"sealed":"AAAA",`, `"a":1,`, `"b":1}`),
+		"numbers beside a seal":       fill(head+`"sealed":"AAAA","a":[`, "1,", "1]}"),
+		"a member again and again":    fill(head+`"sealed":"AAAA",`, `"key":{},`, `"b":1}`),
+		"an escaped name of a member": fill(head+`"sealed":"AAAA","`, "\\u017f", `":1}`),
+		"a name that is no text":      fill(head+`"sealed":"AAAA","name":"`, "\xff", `"}`),
+		"white space":                 fill(head+`"sealed":"AAAA"`, " ", "}"),
 		"lists in lists":              fill(head+`"a":`, "[", "]}"),
 		"a sealed text of ours":       fill(head+`"sealed":"`, "AAAA", `"}`),
 		"a sealed list of numbers":    fill(head+`"sealed":[`, "1,", "1]}"),
 		"escapes":                     fill(head+`"name":"`, "\\u0000", `"}`),
 		"a long name of a key":        fill(`{"version":1,"sealed":"AAAA","key":"`, "a", `"}`),
-	} {
+	}
+}
+
+// Whatever somebody puts there, to find out that it is nobody's costs little memory.
+func TestNoContentCostsMuchToLookAt(t *testing.T) {
+	ring := newRing(t)
+	const mostSpent = 4 << 20
+	for what, content := range worstContents(ring) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		_, _, err := ring.Open("team-a", "bot-grant", content)
@@ -244,5 +255,21 @@ func TestNoContentCostsMuchToLookAt(t *testing.T) {
 		if spent := after.TotalAlloc - before.TotalAlloc; spent > mostSpent {
 			t.Errorf("%s: %d KiB were asked for", what, spent>>10)
 		}
+	}
+}
+
+// BenchmarkTheWorstContents tells how long it takes to find out: 10 ms at most, as the design
+// has it. No test asserts a time.
+func BenchmarkTheWorstContents(b *testing.B) {
+	ring := newRing(b)
+	for what, content := range worstContents(ring) {
+		b.Run(what, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := ring.Open("team-a", "bot-grant", content); err == nil {
+					b.Fatal("it opens")
+				}
+			}
+		})
 	}
 }
