@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,8 +127,8 @@ func TestHelpAndVersionPrintAndStop(t *testing.T) {
 }
 
 func TestTheServiceIsToldNameAndVersion(t *testing.T) {
-	var said string
-	service := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { said = r.UserAgent() }))
+	var said atomic.Value
+	service := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { said.Store(r.UserAgent()) }))
 	t.Cleanup(service.Close)
 	file := filepath.Join(t.TempDir(), "environments.yaml")
 	content := fmt.Sprintf("environments: [{name: local, accountsURL: %q, apiURL: %[1]q}]", service.URL)
@@ -143,8 +144,8 @@ func TestTheServiceIsToldNameAndVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _ = environments.clients["local"].Guest(t.Context(), spacesauth.Guest{}, nil)
-	if said != "spaces-credential-operator/"+version {
-		t.Errorf("it was told %q", said)
+	if said.Load() != "spaces-credential-operator/"+version {
+		t.Errorf("it was told %v", said.Load())
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,9 +119,9 @@ func TestWhoamiAsksTheService(t *testing.T) {
 	token := accessToken(t, spaces, server)
 	object := create(t, credential(t, withPassword, newNamespace(t, "whoami"), published))
 	publish(t, object, key(v1alpha1.KeyAPIURL, server.URL+"/"), key(v1alpha1.KeyAuthorization, "Bearer "+token))
-	var sender string
+	var sender atomic.Value
 	spaces.Intercept(func(call fakespaces.Call) fakespaces.Fault {
-		sender = call.Header.Get("User-Agent")
+		sender.Store(call.Header.Get("User-Agent"))
 		return fakespaces.NoFault
 	})
 	for _, form := range []string{"", "json", "yaml"} {
@@ -131,7 +132,7 @@ func TestWhoamiAsksTheService(t *testing.T) {
 		}
 		g.Expect(s.run(t.Context(), object.Namespace, arguments...)).To(Equal(exitDone), s.err.String())
 		expectGolden(t, golden, s.out.String())
-		g.Expect(sender).To(Equal("kubectl-spaces/" + s.tool.version))
+		g.Expect(sender.Load()).To(Equal("kubectl-spaces/" + s.tool.version))
 		g.Expect(s.out.String() + s.err.String()).NotTo(ContainSubstring(token))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
@@ -41,15 +42,15 @@ func TestEveryRequestSaysWhoSendsIt(t *testing.T) {
 }
 
 func TestAProxyIsToldWhoAsksIt(t *testing.T) {
-	var said string
+	var said atomic.Value
 	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		said = r.Method + " by " + r.UserAgent()
+		said.Store(r.Method + " by " + r.UserAgent())
 		panic(http.ErrAbortHandler)
 	}))
 	t.Cleanup(proxy.Close)
 	client := clientOf(t, proxied("https://example.com", proxy.URL), spacesauth.WithUserAgent("spaces-credential-operator/v1.2.3"))
 	_, _ = client.Token(context.Background(), application(), password(), nil)
-	if said != "CONNECT by spaces-credential-operator/v1.2.3" {
-		t.Errorf("the proxy was asked: %s", said)
+	if said.Load() != "CONNECT by spaces-credential-operator/v1.2.3" {
+		t.Errorf("the proxy was asked: %v", said.Load())
 	}
 }
