@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
 )
 
@@ -17,7 +18,11 @@ const (
 	lostWithAnswer  // the soak lost the answer that told of it
 	ofHostile       // it is a hostile tenant's, whose states are what chance made of them
 	lostWithProcess // the soak killed or froze the process that had just been told
+	spoiledLate     // the soak spoiled the revocation, when the deadline was over
 )
+
+// deadline is that of a deletion. A grant that was given up sooner is lost.
+const deadline = v1alpha1.DefaultRevocationDeadline
 
 // explanation tells why a grant is left.
 type explanation struct {
@@ -33,8 +38,8 @@ func (e explanation) String() string {
 	return e.with
 }
 
-// explain explains one grant that is left.
-func explain(grant fakespaces.GrantRecord, never, touched bool, made []*spend, deaths []death, absences []absence) explanation {
+// explain explains one grant that is left. spoiled is when the soak last spoiled its revocation.
+func explain(grant fakespaces.GrantRecord, never, touched bool, made []*spend, spoiled time.Time, deaths []death, absences []absence) explanation {
 	if never {
 		return explanation{reason: policyNever}
 	}
@@ -53,7 +58,18 @@ func explain(grant fakespaces.GrantRecord, never, touched bool, made []*spend, d
 			why = explanation{reason: lostWithProcess, with: s.goneWith(*taken, absences)}
 		}
 	}
+	if lived := latest(grant.IssuedAt, grant.RefreshedAt); why.reason == unexplained && spoiled.Sub(lived) > deadline {
+		return explanation{reason: spoiledLate, with: fmt.Sprintf("its revocation was spoiled at %s, %s after its last sign of life, and the deadline was over",
+			spoiled.Format(clockTime), spoiled.Sub(lived).Round(time.Second))}
+	}
 	return why
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // goneOnTheWay tells of an answer that the soak lost.

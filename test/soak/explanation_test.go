@@ -33,32 +33,35 @@ func TestExplain(t *testing.T) {
 		made           []*spend
 		deaths         []death
 		absences       []absence
+		spoiled        time.Time
 		want           reason
 	}{
-		"a sign-in that was answered":                        {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, want: unexplained},
-		"a sign-in that nobody saw":                          {grant: bySignIn, want: unexplained},
-		"the answer to the sign-in was lost":                 {grant: bySignIn, made: []*spend{signIn("bot", lost)}, want: lostWithAnswer},
-		"the answer to another's sign-in was lost":           {grant: bySignIn, made: []*spend{signIn("else", lost)}, want: unexplained},
-		"the policy keeps it":                                {grant: bySignIn, never: true, want: policyNever},
-		"a seed that was never sent":                         {grant: seed, want: seedUnsent},
-		"a seed that was sent":                               {grant: seed, touched: true, want: unexplained},
-		"the answer to its last renewal was lost":            {grant: renewed, made: []*spend{signIn("bot", fakespaces.NoFault), refresh("grant-1", lost)}, want: lostWithAnswer},
-		"the answer to another's renewal was lost":           {grant: renewed, made: []*spend{refresh("grant-2", lost)}, want: unexplained},
-		"the process was killed a second after the answer":   {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(11), want: lostWithProcess},
-		"the process was killed while it waited":             {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(10), want: lostWithProcess},
-		"a process was killed before the call":               {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(9), want: unexplained},
-		"a process was killed long after the answer":         {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(20), want: unexplained},
-		"killed after the renewal, and not the sign-in":      {grant: renewed, touched: true, made: []*spend{signIn("bot", fakespaces.NoFault), refresh("grant-1", fakespaces.NoFault)}, deaths: killed(31), want: lostWithProcess},
-		"killed at the sign-in, but it was renewed after it": {grant: renewed, made: []*spend{signIn("bot", lost), refresh("grant-1", fakespaces.NoFault)}, want: unexplained},
-		"killed while there was no API server to save it":    {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(20), absences: without(5, 22), want: lostWithProcess},
-		"killed before it was tried again":                   {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(21), absences: without(9, 15), want: lostWithProcess},
-		"killed when it must have been saved":                {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(24), absences: without(9, 15), want: unexplained},
-		"no API server, and nobody was killed":               {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, absences: without(9, 30), want: unexplained},
-		"no API server long after the answer":                {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(20), absences: without(15, 25), want: unexplained},
-		"no API server before the answer":                    {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(14), absences: without(2, 9), want: unexplained},
+		"a sign-in that was answered":                         {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, want: unexplained},
+		"a sign-in that nobody saw":                           {grant: bySignIn, want: unexplained},
+		"the answer to the sign-in was lost":                  {grant: bySignIn, made: []*spend{signIn("bot", lost)}, want: lostWithAnswer},
+		"the answer to another's sign-in was lost":            {grant: bySignIn, made: []*spend{signIn("else", lost)}, want: unexplained},
+		"the policy keeps it":                                 {grant: bySignIn, never: true, want: policyNever},
+		"a seed that was never sent":                          {grant: seed, want: seedUnsent},
+		"a seed that was sent":                                {grant: seed, touched: true, want: unexplained},
+		"the answer to its last renewal was lost":             {grant: renewed, made: []*spend{signIn("bot", fakespaces.NoFault), refresh("grant-1", lost)}, want: lostWithAnswer},
+		"the answer to another's renewal was lost":            {grant: renewed, made: []*spend{refresh("grant-2", lost)}, want: unexplained},
+		"the process was killed a second after the answer":    {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(11), want: lostWithProcess},
+		"the process was killed while it waited":              {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(10), want: lostWithProcess},
+		"a process was killed before the call":                {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(9), want: unexplained},
+		"a process was killed long after the answer":          {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(20), want: unexplained},
+		"killed after the renewal, and not the sign-in":       {grant: renewed, touched: true, made: []*spend{signIn("bot", fakespaces.NoFault), refresh("grant-1", fakespaces.NoFault)}, deaths: killed(31), want: lostWithProcess},
+		"killed at the sign-in, but it was renewed after it":  {grant: renewed, made: []*spend{signIn("bot", lost), refresh("grant-1", fakespaces.NoFault)}, want: unexplained},
+		"killed while there was no API server to save it":     {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(20), absences: without(5, 22), want: lostWithProcess},
+		"killed before it was tried again":                    {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(21), absences: without(9, 15), want: lostWithProcess},
+		"killed when it must have been saved":                 {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(24), absences: without(9, 15), want: unexplained},
+		"no API server, and nobody was killed":                {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, absences: without(9, 30), want: unexplained},
+		"no API server long after the answer":                 {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(20), absences: without(15, 25), want: unexplained},
+		"its revocation was spoiled, long after the deadline": {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, spoiled: at(10 + 301), want: spoiledLate},
+		"its revocation was spoiled before the deadline":      {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, spoiled: at(10 + 299), want: unexplained},
+		"no API server before the answer":                     {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(14), absences: without(2, 9), want: unexplained},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			got := explain(given.grant, given.never, given.touched, given.made, given.deaths, given.absences)
+			got := explain(given.grant, given.never, given.touched, given.made, given.spoiled, given.deaths, given.absences)
 			if got.reason != given.want {
 				t.Errorf("the reason is %d, want %d", got.reason, given.want)
 			}

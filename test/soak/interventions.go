@@ -214,6 +214,7 @@ func (d *deeds) deleteNamespace(ctx context.Context) (string, error) {
 
 func (d *deeds) requestRenewal(ctx context.Context) (string, error) {
 	return d.to(anyone, func(r *resident) (string, error) {
+		r.asked = append(r.asked, time.Now())
 		return fmt.Sprintf("asked %s for a renewal", r), d.annotate(ctx, r, v1alpha1.AnnotationRenewRequestedAt)
 	})
 }

@@ -41,7 +41,7 @@ func (s *soak) figures() ([]figure, error) {
 	}
 	ledger, absences := s.service.Ledger(), s.cluster.apiServer.all()
 	left, renewals := s.left(ledger.Grants, absences)
-	excused, theirs := s.sentAgain(absences)
+	excused, theirs, asked := s.sentAgain(absences)
 	codes := ledger.CodesSentAgainAfterDelivery
 	return []figure{
 		{name: "operators killed, frozen or asked to end", number: s.processes.kills},
@@ -70,9 +70,11 @@ func (s *soak) figures() ([]figure, error) {
 		{name: "refresh tokens of hostile tenants sent again, by what they did to themselves", number: theirs},
 		{name: "most memory that an operator needed, in MiB", number: s.processes.memory},
 		{name: "of these, more than it may need", number: max(0, s.processes.memory-mostMemory), wrong: true},
+		{name: "grants left, whose revocation the soak spoiled when the deadline was over", number: left[spoiledLate]},
+		{name: "seeds sent again because a person asked for a renewal", number: asked},
 		{name: "grants left, unexplained", number: left[unexplained], wrong: true},
 		{name: "refresh tokens and codes sent again after their answer was delivered to a process that the soak killed or froze", number: excused},
-		{name: "refresh tokens and codes sent again after their answer was delivered", number: ledger.SentAgainAfterDelivery + codes - excused - theirs, wrong: true},
+		{name: "refresh tokens and codes sent again after their answer was delivered", number: ledger.SentAgainAfterDelivery + codes - excused - theirs - asked, wrong: true},
 		{name: "seconds in which a published token did not work before its time", number: s.checks.dead, wrong: true},
 		{name: "foreign Secrets changed", number: s.findings.foreignChanged, wrong: true},
 		{name: "credentials that never recovered", number: s.findings.unrecovered, wrong: true},
@@ -107,7 +109,7 @@ func (s *soak) left(grants []fakespaces.GrantRecord, absences []absence) (left m
 			continue
 		}
 		owner := s.population.byUser[grant.User]
-		why := explain(grant, owner.never, spends.touched[grant.ID], spends.made, s.processes.deaths, absences)
+		why := explain(grant, owner.never, spends.touched[grant.ID], spends.made, spends.spoiled[grant.ID], s.processes.deaths, absences)
 		left[why.reason]++
 		if line := why.String(); line != "" {
 			s.Say("left: %s of %s, by %s, issued %s: %s", grant.ID, owner, grant.Origin, times(grant), line)
@@ -127,14 +129,20 @@ func times(grant fakespaces.GrantRecord) string {
 
 // sentAgain prints a line for each refresh token and code that came again after its answer
 // had been delivered, and counts those whose answer went with a process, and apart from them
-// those of hostile tenants, who put old states back.
-func (s *soak) sentAgain(absences []absence) (excused, theirs int) {
+// those of hostile tenants, who put old states back, and seeds that a person asked to be tried
+// once more.
+func (s *soak) sentAgain(absences []absence) (excused, theirs, asked int) {
 	for _, one := range s.service.spends.again {
 		if isHostile(one.first.user) {
 			theirs++
 			continue
 		}
 		why := "nothing explains it"
+		if owner := s.population.byUser[one.first.user]; owner != nil && s.service.spends.isFirst(one.first) && owner.askedFor(one.first.answered, one.at) {
+			asked++
+			s.Say("sent again at %s: the seed of %s, because a person asked for a renewal when its grant was gone", one.at.Format(clockTime), owner)
+			continue
+		}
 		if taken := one.first.takenBy(s.processes.deaths, absences); taken != nil {
 			excused++
 			why = one.first.goneWith(*taken, absences)
@@ -142,7 +150,7 @@ func (s *soak) sentAgain(absences []absence) (excused, theirs int) {
 		s.Say("sent again at %s: the %s of %s, answered before at %s: %s", one.at.Format(clockTime), spentKind(one.first.operation),
 			s.population.byUser[one.first.user], one.first.answered.Format(clockTime), why)
 	}
-	return excused, theirs
+	return excused, theirs, asked
 }
 
 // spentKind is what an operation spends.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,13 +17,19 @@ type resident struct {
 	index           int
 	namespace, name string
 	grant           v1alpha1.GrantType
-	user, password  string    // the password is what the service knows
-	never           bool      // revocation policy
-	rival           bool      // wants a Secret that is somebody else's
-	left            bool      // deleted by now
-	busy            bool      // a deed has not ended
-	calm            time.Time // when it had
-	hurt            time.Time // when a deed last ended, or may end, its token
+	user, password  string      // the password is what the service knows
+	never           bool        // revocation policy
+	rival           bool        // wants a Secret that is somebody else's
+	left            bool        // deleted by now
+	busy            bool        // a deed has not ended
+	calm            time.Time   // when it had
+	hurt            time.Time   // when a deed last ended, or may end, its token
+	asked           []time.Time // for renewals
+}
+
+// askedFor tells that a renewal was asked for between two times.
+func (r *resident) askedFor(from, to time.Time) bool {
+	return slices.ContainsFunc(r.asked, func(at time.Time) bool { return at.After(from) && at.Before(to) })
 }
 
 func (r *resident) String() string { return r.namespace + "/" + r.name }

@@ -44,15 +44,16 @@ type spends struct {
 	mutex   sync.Mutex
 	arrived map[int]time.Time // by number of the call
 	made    []*spend
-	by      map[string]*spend // by the refresh token or the code that was spent
-	codes   map[string]string // whose they are: a call does not tell
-	touched map[string]bool   // the grants that some call was about
+	by      map[string]*spend    // by the refresh token or the code that was spent
+	codes   map[string]string    // whose they are: a call does not tell
+	touched map[string]bool      // the grants that some call was about
+	spoiled map[string]time.Time // when the soak last spoiled the revocation of a grant
 	again   []again
 	counted int // of the Ledger's, so far
 }
 
 func newSpends() *spends {
-	return &spends{arrived: map[int]time.Time{}, by: map[string]*spend{}, codes: map[string]string{}, touched: map[string]bool{}}
+	return &spends{arrived: map[int]time.Time{}, by: map[string]*spend{}, codes: map[string]string{}, touched: map[string]bool{}, spoiled: map[string]time.Time{}}
 }
 
 // arrive notes a call before its work. What comes again is looked up in the ledger,
@@ -83,6 +84,9 @@ func (s *spends) answer(call fakespaces.Call) {
 	defer s.mutex.Unlock()
 	arrived := s.arrived[call.Number]
 	delete(s.arrived, call.Number)
+	if call.Operation == fakespaces.OperationRevoke && call.Fault != fakespaces.NoFault {
+		s.spoiled[call.GrantID] = now
+	}
 	if !spending(call.Operation) {
 		return
 	}
@@ -99,6 +103,12 @@ func (s *spends) answer(call fakespaces.Call) {
 	if what := spentBy(call); what != "" && s.by[what] == nil {
 		s.by[what] = made
 	}
+}
+
+// isFirst tells that a spend is the first of its grant: what it sent was a seed.
+func (s *spends) isFirst(first *spend) bool {
+	i := slices.IndexFunc(s.made, func(other *spend) bool { return other.grant == first.grant })
+	return i >= 0 && s.made[i] == first
 }
 
 // expect notes whose a code is.
