@@ -124,12 +124,12 @@ var _ = Describe("The gate of an environment", func() {
 		o.settle("bot", lifetime)
 		w.expectReady("bot")
 		Expect(string(w.secret("bot").Data[v1alpha1.KeyAPIURL])).To(Equal(staging.APIURL))
-		Expect(w.calls(fakespaces.OperationProfile)).To(Equal(2))
+		Expect(w.calls(fakespaces.OperationProfile)).To(Equal(3))
 
 		// Without its own environment it is not given to the other.
 		o.Environments.Replace(map[string]*spacesauth.Client{"alpha": client})
 		o.settle("bot", lifetime)
-		Expect(w.calls(fakespaces.OperationProfile)).To(Equal(2))
+		Expect(w.calls(fakespaces.OperationProfile)).To(Equal(3))
 		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonUnknownEnvironment)
 	})
 

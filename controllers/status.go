@@ -71,13 +71,15 @@ func (v view) tell(status *v1alpha1.SpacesCredentialStatus) {
 func (v view) tellAttempts(status *v1alpha1.SpacesCredentialStatus) {
 	var next time.Time
 	status.FailedAttempts = 0
+	isTold := !v.isUsable() && v.held.isTrouble() && !v.held.isQueued
 	check := v.document.Check()
 	switch f := v.document.Failure(); {
 	case f != nil:
 		status.FailedAttempts, next = f.Count, f.NextAttemptTime
 	case check != nil && check.Attempts > 0:
 		status.FailedAttempts, next = check.Attempts, check.NextAttemptTime
-	case !v.isUsable() && v.held.isTrouble() && !v.held.isQueued:
+	}
+	if isTold && !next.After(v.now) {
 		next = v.held.wake
 	}
 	status.NextAttemptTime = nil

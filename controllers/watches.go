@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/backoff"
 )
 
 const (
@@ -86,10 +87,11 @@ var requestChanged = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool 
 		before[v1alpha1.AnnotationRevokeRequestedAt] != now[v1alpha1.AnnotationRevokeRequestedAt]
 }}
 
-// isHeldUp tells that the last pass of this process found something in the way, or that the
-// credential waits for its turn.
+// isHeldUp tells that the last pass of this process found something in the way, that the
+// credential waits for its turn, or that it had it just now: the informer may not show that yet.
 func (r *Reconciler) isHeldUp(key types.NamespacedName) bool {
-	return r.memory.of(key).isHeldUp || r.Gates.Waits(key)
+	known := r.memory.of(key)
+	return known.isHeldUp || r.Gates.Waits(key) || backoff.Within(r.Clock.Now(), known.lastCall.Add(sweepMargin), sweepMargin)
 }
 
 // secretNames are the Secrets a credential has to hear of, but its state, whose name

@@ -272,11 +272,12 @@ func (o *operator) settle(name string, during time.Duration) {
 	for {
 		result, _ := o.pass(name)
 		wake := o.world.clock.Now().Add(max(result.RequeueAfter, time.Second))
-		if wake.After(end) || !o.world.exists(name) && !o.world.stateExists(name) {
+		isLast := wake.After(end) || !o.world.exists(name) && !o.world.stateExists(name)
+		if isLast {
 			wake = end
 		}
 		o.sleep(wake)
-		if !o.world.clock.Now().Before(end) {
+		if isLast && !o.world.clock.Now().Before(end) {
 			return
 		}
 	}

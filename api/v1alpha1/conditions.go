@@ -155,11 +155,6 @@ func ConditionTypes() []string {
 	return []string{ConditionReady, ConditionReconciling, ConditionStalled, ConditionGrantValid}
 }
 
-// EndsOldTokens begins the sentence that the condition GrantValid has where the service was seen to
-// end an access token when it renews the grant. A file that a workload mounts lags, see
-// docs/reliability.md.
-const EndsOldTokens = "With each renewal the service ends the access token of before"
-
 // Reasons returns the closed list of reasons, in the order in which they are
 // documented.
 func Reasons() []string {

@@ -1,0 +1,6 @@
+package v1alpha1
+
+// EndsOldTokens begins the sentence that the condition GrantValid has where the service was seen to
+// end an access token when it renews the grant. A file that a workload mounts lags, see
+// docs/reliability.md.
+const EndsOldTokens = "With each renewal the service ends the access token of before"
