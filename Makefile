@@ -44,6 +44,10 @@ test-browser: ## Sign in by kubectl spaces login with a real Chromium (skipped w
 	@if ! command -v chromium chromium-browser google-chrome >/dev/null 2>&1; then echo "test-browser: skipped: there is no Chromium here (apt-get install chromium)"; exit 0; fi; \
 	export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; $(GO) -C hack/browser test $(TESTFLAGS) ./...
 
+.PHONY: test-processes
+test-processes: ## Test operators as processes beside tenants who mean harm, and over an API server that went back
+	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; PROCESSES=1 $(GO) test -count=1 -v $(TESTFLAGS) -run 'TestAnAPIServerThatWentBack|TestWhatATenantForges|TestOneTenantStopsNoOther' .
+
 .PHONY: test-interop
 test-interop: ## Test the client and a live operator against a server that nobody here wrote (ory/fosite)
 	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; $(GO) -C test/interop test $(TESTFLAGS) ./...

@@ -29,6 +29,7 @@ const (
 // Whatever a tenant writes into its namespace is its own loss: the operator serves the others as
 // before and out of its usual memory, and sends nothing for what was forged, put back or copied.
 func TestWhatATenantForgesIsItsOwnLoss(t *testing.T) {
+	byTheirOwn(t)
 	g := NewWithT(t)
 	kubernetes, kubeconfig := connected(t)
 	spaces := startSpaces(t)

@@ -19,6 +19,7 @@ import (
 // What one tenant brings about at the service, none of the others pays for: one that is told to
 // wait, one whose client the service fails for, guests that are failed, and many that leave.
 func TestOneTenantStopsNoOther(t *testing.T) {
+	byTheirOwn(t)
 	g := NewWithT(t)
 	const lifetime = 14 * time.Second
 	spaces, err := testbed.StartService(fakespaces.WithClient("app", "client-secret-77aa"), fakespaces.WithClient("strange", "client-secret-77ab"),

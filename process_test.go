@@ -87,6 +87,14 @@ var shared struct {
 	start sync.Once
 }
 
+// byTheirOwn leaves a test to `make test-processes` that takes longer than `make test` has.
+func byTheirOwn(t *testing.T) {
+	t.Helper()
+	if os.Getenv("PROCESSES") == "" {
+		t.Skip("it takes half a minute: make test-processes")
+	}
+}
+
 func sharedPlane(t *testing.T) *testbed.ControlPlane {
 	t.Helper()
 	shared.start.Do(func() { shared.plane, shared.err = testbed.StartControlPlane(testbed.CRDs) })

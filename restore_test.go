@@ -18,6 +18,7 @@ import (
 // sent twice. Where none did, nobody can tell: the first renewal sends what was sent before, and
 // the grant, of which nobody has the newest refresh token any more, ends. docs/backup.md says so.
 func TestAnAPIServerThatWentBack(t *testing.T) {
+	byTheirOwn(t)
 	g := NewWithT(t)
 	plane, err := testbed.StartControlPlane(testbed.CRDs)
 	g.Expect(err).NotTo(HaveOccurred())
