@@ -46,7 +46,7 @@ test-browser: ## Sign in by kubectl spaces login with a real Chromium (skipped w
 
 .PHONY: test-processes
 test-processes: ## Test operators as processes beside tenants who mean harm, and over an API server that went back
-	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; PROCESSES=1 $(GO) test -count=1 -v $(TESTFLAGS) -run 'TestAnAPIServerThatWentBack|TestWhatATenantForges|TestOneTenantStopsNoOther' .
+	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; PROCESSES=1 $(GO) test -count=1 -v $(TESTFLAGS) -run 'TestAnAPIServerThatWentBack|TestWhatATenantForges|TestOneTenantStopsNoOther|TestAClusterGoesBack' . ./internal/testbed
 
 .PHONY: test-interop
 test-interop: ## Test the client and a live operator against a server that nobody here wrote (ory/fosite)

@@ -193,7 +193,10 @@ var _ = Describe("A live manager", Ordered, func() {
 
 	It("the deletion of a namespace revokes its grants and ends, though its inputs go first", func() { endsWithItsNamespace() })
 
-	It("under the policies the deletion of a namespace revokes its grants and ends, too", func() {
+	It("under the policies the deletion of a namespace revokes its grants and ends, too", ofMatrix, func() {
+		if !isWhole {
+			Skip("it takes ten seconds, and its like without policies is told: MATRIX=1, or make chaos")
+		}
 		w.enforcePolicies()
 		endsWithItsNamespace()
 	})

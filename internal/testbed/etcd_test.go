@@ -1,6 +1,7 @@
 package testbed_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -16,6 +17,9 @@ import (
 // TestAClusterGoesBackToItsBackup tells what a restore brings back, and that clients of before
 // see it. A backup can be restored twice.
 func TestAClusterGoesBackToItsBackup(t *testing.T) {
+	if os.Getenv("PROCESSES") == "" {
+		t.Skip("it starts an API server three times: make test-processes")
+	}
 	plane, err := testbed.StartControlPlane()
 	must(t, err)
 	t.Cleanup(func() { must(t, plane.Stop()) })
