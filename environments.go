@@ -79,27 +79,9 @@ func digestOf(environment spacesauth.Environment) [sha256.Size]byte {
 	return sha256.Sum256(entry)
 }
 
-// all lists the environments.
-func (e *environments) all() []spacesauth.Environment {
-	var all []spacesauth.Environment
-	for _, client := range e.clients {
-		all = append(all, client.Environment())
-	}
-	return all
-}
-
 // Start implements manager.Runnable.
 func (e *environments) Start(ctx context.Context) error {
-	ticker := e.settings.clock.NewTicker(reloadInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C():
-			e.look(ctx)
-		}
-	}
+	return every(ctx, e.settings.clock, reloadInterval, e.look)
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable: a replica that stands by must know

@@ -243,12 +243,13 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 	if err != nil {
 		return nil, fmt.Errorf("the API server at %s cannot be used: %w", kubernetes.Host, err)
 	}
+	known := controllers.NewEnvironments(environments.clients)
 	reconciler := &controllers.Reconciler{
 		Client:             manager.GetClient(),
 		Live:               live,
 		Keys:               keys,
-		Environments:       controllers.NewEnvironments(environments.clients),
-		Gates:              gate.New(s.clock, s.concurrency, environments.all()...),
+		Environments:       known,
+		Gates:              gate.New(s.clock, s.concurrency, known.Known()...),
 		DenySecretMetadata: list(s.denySecretMetadata),
 		Clock:              s.clock,
 		Random:             rand.Reader,

@@ -91,18 +91,11 @@ func (n *namespaces) Served() []string {
 // may be read at last. What is served stays so when its rights go: its informers go on by
 // themselves when they are back.
 func (n *namespaces) Start(ctx context.Context) error {
-	ticker := n.clock.NewTicker(lookInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C():
-			for _, namespace := range n.named {
-				n.lookAgain(ctx, namespace)
-			}
+	return every(ctx, n.clock, lookInterval, func(ctx context.Context) {
+		for _, namespace := range n.named {
+			n.lookAgain(ctx, namespace)
 		}
-	}
+	})
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable: a replica that waits must know

@@ -121,15 +121,22 @@ func (b *blow) aim(o *operator) {
 func (o *operator) othersCall(heard error) {
 	for _, client := range o.Environments.All() {
 		for _, caller := range []types.NamespacedName{{Namespace: "crowd-1", Name: "a"}, {Namespace: "crowd-1", Name: "b"}, {Namespace: "crowd-2", Name: "a"}} {
-			pass := o.Gates.Begin(caller)
-			if turn, _ := o.Gates.Ask(gate.Call{Caller: caller, Environment: client.Environment()}); turn != nil {
-				turn.Begin()
-				turn.Send()
-				turn.Leave(heard)
-			}
-			pass.End()
+			o.callAs(gate.Call{Caller: caller, Environment: client.Environment()}, func() error { return heard })
 		}
 	}
+}
+
+// callAs has somebody make a call, if it may go at once, and tells whether it was made.
+func (o *operator) callAs(call gate.Call, send func() error) bool {
+	defer o.Gates.Begin(call.Caller).End()
+	turn, _ := o.Gates.Ask(call)
+	if turn == nil {
+		return false
+	}
+	turn.Begin()
+	turn.Send()
+	turn.Leave(send())
+	return true
 }
 
 // spendsGrant tells a call whose lost answer costs a grant.

@@ -47,11 +47,20 @@ func (e *Environments) All() []*spacesauth.Client {
 	return all
 }
 
+// Known lists the environments by their names.
+func (e *Environments) Known() []spacesauth.Environment {
+	var known []spacesauth.Environment
+	for _, client := range e.All() {
+		known = append(known, client.Environment())
+	}
+	return known
+}
+
 // timeout is the longest that a call may take in any of them.
 func (e *Environments) timeout() time.Duration {
 	longest := spacesauth.DefaultTimeoutSeconds * time.Second
-	for _, client := range e.All() {
-		longest = max(longest, client.Environment().Timeout())
+	for _, environment := range e.Known() {
+		longest = max(longest, environment.Timeout())
 	}
 	return longest
 }
@@ -60,11 +69,7 @@ func (e *Environments) timeout() time.Duration {
 // every credential looks what changes for it.
 func (r *Reconciler) Reconfigure(ctx context.Context, clients map[string]*spacesauth.Client) {
 	r.Environments.Replace(clients)
-	var known []spacesauth.Environment
-	for _, client := range r.Environments.All() {
-		known = append(known, client.Environment())
-	}
-	r.Gates.Configure(known...)
+	r.Gates.Configure(r.Environments.Known()...)
 
 	wake := r.enqueue.Load()
 	if wake == nil {
@@ -92,9 +97,9 @@ func (r *Reconciler) clientFor(credential *v1alpha1.SpacesCredential) (*spacesau
 // openTo lists the environments that a namespace may use.
 func (r *Reconciler) openTo(namespace string) []string {
 	var open []string
-	for _, client := range r.Environments.All() {
-		if e := client.Environment(); e.Allows(namespace) {
-			open = append(open, e.Name)
+	for _, environment := range r.Environments.Known() {
+		if environment.Allows(namespace) {
+			open = append(open, environment.Name)
 		}
 	}
 	return open

@@ -143,15 +143,7 @@ var _ = Describe("The gate of an environment", func() {
 		spent := 0
 		for ; ; spent++ { // all that the rate allows
 			caller := types.NamespacedName{Namespace: "crowd", Name: fmt.Sprint(spent)}
-			pass := o.Gates.Begin(caller)
-			turn, _ := o.Gates.Ask(gate.Call{Caller: caller, Environment: staging})
-			if turn != nil {
-				turn.Begin()
-				turn.Send()
-				turn.Leave(nil)
-			}
-			pass.End()
-			if turn == nil {
+			if !o.callAs(gate.Call{Caller: caller, Environment: staging}, func() error { return nil }) {
 				break
 			}
 		}
@@ -201,17 +193,12 @@ var _ = Describe("The gate of an environment", func() {
 		o.Gates.OnTurn(func(key types.NamespacedName) { turns = append(turns, key.Name) })
 		// come has a caller try once.
 		come := func(name string) (called, served bool) {
-			pass := o.Gates.Begin(w.key(name))
-			defer pass.End()
-			turn, _ := o.Gates.Ask(gate.Call{Caller: w.key(name), Environment: service.Environment(), API: true})
-			if turn == nil {
-				return false, false
-			}
-			turn.Begin()
-			turn.Send()
-			_, err := service.Guest(w.ctx, spacesauth.Guest{DisplayName: "Lobby kiosk"}, nil)
-			turn.Leave(err)
-			return true, err == nil
+			called = o.callAs(gate.Call{Caller: w.key(name), Environment: service.Environment(), API: true}, func() error {
+				_, err := service.Guest(w.ctx, spacesauth.Guest{DisplayName: "Lobby kiosk"}, nil)
+				served = err == nil
+				return err
+			})
+			return called, served
 		}
 		w.spaces.SetRetryAfter(time.Minute)
 		w.spaces.SetFaultRate(fakespaces.OperationGuest, fakespaces.FaultThrottledSeconds, 1)

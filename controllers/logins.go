@@ -26,6 +26,9 @@ type logins struct {
 // heldUntil is until when a sign-in by password has to wait because of another; zero where it
 // need not.
 func (l *logins) heldUntil(c call, now time.Time) time.Time {
+	if !c.sendsPassword() {
+		return time.Time{}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if until := l.until[l.hash(c)]; backoff.Within(now, until, longestLoginWait) {
@@ -37,7 +40,7 @@ func (l *logins) heldUntil(c call, now time.Time) time.Time {
 // heard tells when a sign-in by password is sent again whose answer was unclear; zero after any
 // other answer.
 func (l *logins) heard(c call, next, now time.Time) {
-	if c.spend.By() != v1alpha1.GrantTypePassword {
+	if !c.sendsPassword() {
 		return
 	}
 	l.mu.Lock()
@@ -53,6 +56,8 @@ func (l *logins) heard(c call, next, now time.Time) {
 	}
 	l.until[l.hash(c)] = next
 }
+
+func (c call) sendsPassword() bool { return c.spend.By() == v1alpha1.GrantTypePassword }
 
 // hash tells logins of hosts apart.
 func (l *logins) hash(c call) (sum [sha256.Size]byte) {

@@ -184,8 +184,7 @@ func failedBefore(f *grantstate.Failure, credential *v1alpha1.SpacesCredential) 
 		what = "Signing in"
 	}
 	if f.IsLasting() {
-		as := &grantstate.Refusal{Kind: f.Kind, Detail: f.Detail, SignIn: f.SignIn}
-		return blockedBy(reasonOf(f.Kind), "%s fails: %s. It worked before, and the operator asks again each hour. %s", what, f.Detail, remedyOf(as, credential)).at(f.NextAttemptTime)
+		return blockedBy(reasonOf(f.Kind), "%s fails: %s. It worked before, and the operator asks again each hour. %s", what, f.Detail, remedyOf(f.Kind, f.SignIn, credential)).at(f.NextAttemptTime)
 	}
 	return waitingFor(reasonOf(f.Kind), "%s failed: %s. The operator tries again by itself.", what, f.Detail).at(f.NextAttemptTime)
 }
@@ -208,12 +207,12 @@ func refused(r *grantstate.Refusal, credential *v1alpha1.SpacesCredential) outco
 	case r.SignIn:
 		what = "sign-in"
 	}
-	return blockedBy(reasonOf(r.Kind), "The service refused the %s: %s. It is not asked again until an input changes. %s", what, r.Detail, remedyOf(r, credential))
+	return blockedBy(reasonOf(r.Kind), "The service refused the %s: %s. It is not asked again until an input changes. %s", what, r.Detail, remedyOf(r.Kind, r.SignIn, credential))
 }
 
 // remedyOf says what a person can do about a refusal.
-func remedyOf(r *grantstate.Refusal, credential *v1alpha1.SpacesCredential) string {
-	switch r.Kind {
+func remedyOf(kind spacesauth.Kind, isSignIn bool, credential *v1alpha1.SpacesCredential) string {
+	switch kind {
 	case spacesauth.KindRejectedGrant:
 		if credential.Spec.Password == nil {
 			return signInAgain(credential)
@@ -223,7 +222,7 @@ func remedyOf(r *grantstate.Refusal, credential *v1alpha1.SpacesCredential) stri
 	case spacesauth.KindRejectedClient:
 		return "Correct client ID and secret in the Secret that spec.clientSecretRef names, where a missing secret means a public client, or have the client allowed this grant type."
 	case spacesauth.KindRejectedRequest:
-		if !r.SignIn { // which names no scopes
+		if !isSignIn { // which names no scopes
 			return "Have the client allowed the grant type refresh_token; if it is, ask whoever runs the service why."
 		}
 		return "Correct spec.scopes, or have the client allowed this grant type."

@@ -177,8 +177,8 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 		turn.giveBack()
 		return full, nil
 	}
-	if !turn.begin() {
-		return pacedUntil(r.Clock.Now().Add(slowRecheck)), nil
+	if lapsed := turn.begin(); lapsed.standing != settled {
+		return lapsed, nil
 	}
 	claiming, end := r.until(work, claimed.Add(timeout))
 	err := r.update(claiming, s, claim)

@@ -95,8 +95,8 @@ func (r *Reconciler) revokeOne(ctx context.Context, s *scope, entry grantstate.L
 		return
 	}
 	app := r.revokingApplication(ctx, s, entry)
-	if !turn.begin() {
-		o.waits(pacedUntil(r.Clock.Now().Add(slowRecheck)))
+	if lapsed := turn.begin(); lapsed.standing != settled {
+		o.waits(lapsed)
 		return
 	}
 	turn.send()

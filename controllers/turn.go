@@ -77,9 +77,14 @@ func waitsFor(wait *gate.Wait, now time.Time) outcome {
 	return paced
 }
 
-// begin tells that the call is prepared from now on. It returns false if the turn went to
-// somebody else meanwhile.
-func (t *turn) begin() bool { return t.turn.Begin() }
+// begin tells that the call is prepared from now on. If the turn has lapsed it is waited for
+// anew.
+func (t *turn) begin() outcome {
+	if t.turn.Begin() {
+		return outcome{}
+	}
+	return pacedUntil(t.r.Clock.Now().Add(slowRecheck))
+}
 
 // send tells that the call leaves now.
 func (t *turn) send() { t.turn.Send() }

@@ -47,8 +47,8 @@ func (r *Reconciler) verify(ctx context.Context, s *scope) (outcome, error) {
 	if turn == nil {
 		return refused.outcome, nil
 	}
-	if !turn.begin() {
-		return pacedUntil(r.Clock.Now().Add(slowRecheck)), nil
+	if lapsed := turn.begin(); lapsed.standing != settled {
+		return lapsed, nil
 	}
 	turn.send()
 	if former := s.former(); which == v1alpha1.VerificationUserProfile && former != nil &&

@@ -207,15 +207,12 @@ func (o *operator) knows(name string, client *spacesauth.Client) {
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(client.CloseIdleConnections)
 	}
-	clients, known := map[string]*spacesauth.Client{name: client}, []spacesauth.Environment{environment}
+	clients := map[string]*spacesauth.Client{}
 	for _, other := range o.Environments.All() {
-		if e := other.Environment(); e.Name != name {
-			clients[e.Name] = other
-			known = append(known, e)
-		}
+		clients[other.Environment().Name] = other
 	}
-	o.Environments.Replace(clients)
-	o.Gates.Configure(known...)
+	clients[name] = client
+	o.Reconfigure(o.world.ctx, clients)
 }
 
 // step moves the clock.

@@ -201,15 +201,20 @@ func (g *Gates) dispatchAll(now time.Time) {
 
 // dispatch gives the turns of a host that may be given now.
 func (g *Gates) dispatch(h *host, now time.Time) {
-	for _, p := range h.lapsed(now) {
-		g.release(p, waits, now)
-	}
+	g.lapse(h, now)
 	for g.held < g.workers && h.mayGive(g.perHost(), now) {
 		p := h.next(g, now)
 		if p == nil {
 			return
 		}
 		g.give(p, now)
+	}
+}
+
+// lapse takes back the turns of a host that were given too long ago.
+func (g *Gates) lapse(h *host, now time.Time) {
+	for _, p := range h.lapsed(now) {
+		g.release(p, waits, now)
 	}
 }
 

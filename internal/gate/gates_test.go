@@ -77,6 +77,19 @@ func (w *town) ask(caller string, change ...func(*Call)) (*Turn, *Wait) {
 	return turn, wait
 }
 
+// tries has a caller make a call that ends so, if it may go at once.
+func (w *town) tries(caller string, failed error, change ...func(*Call)) bool {
+	w.Helper()
+	turn, _ := w.ask(caller, change...)
+	if turn == nil {
+		return false
+	}
+	turn.Begin()
+	turn.Send()
+	w.ends(caller, turn, failed)
+	return true
+}
+
 // calls has a caller make a call that must be possible, and that ends so.
 func (w *town) calls(caller string, failed error, change ...func(*Call)) {
 	w.Helper()
@@ -115,6 +128,14 @@ func (w *town) waits(caller string, cause Cause, change ...func(*Call)) Wait {
 		w.Fatalf("%s waits because of %+v, want %s", caller, *wait, cause)
 	}
 	return *wait
+}
+
+// expectWoken compares who was woken, in that order.
+func (w *town) expectWoken(want string) {
+	w.Helper()
+	if got := fmt.Sprint(w.woken); got != want {
+		w.Fatalf("woken: %s, want %s", got, want)
+	}
 }
 
 // goesBy lets time go by, a tenth of a second at a time, in which nobody calls who is woken.
@@ -171,25 +192,17 @@ func TestWhoeverComesMayGoWhileNothingIsInTheWay(t *testing.T) {
 		w.calls(fmt.Sprintf("a/c%d", i), nil)
 	}
 	w.waits("a/late", Queue)
-	if len(w.woken) != 0 {
-		t.Errorf("woken: %v", w.woken)
-	}
+	w.expectWoken("[]")
 	w.clock.Step(50 * time.Millisecond)
 	w.Look()
-	if fmt.Sprint(w.woken) != "[a/late]" {
-		t.Errorf("woken: %v", w.woken)
-	}
+	w.expectWoken("[a/late]")
 	w.calls("a/late", nil)
 }
 
 func TestTheRateIsKeptAndUsedToTheFull(t *testing.T) {
 	w := newTown(t, 10)
 	for i := range 1000 {
-		if turn, _ := w.ask(fmt.Sprintf("n%d/c", i)); turn != nil {
-			turn.Begin()
-			turn.Send()
-			w.ends(fmt.Sprintf("n%d/c", i), turn, nil)
-		}
+		w.tries(fmt.Sprintf("n%d/c", i), nil)
 	}
 	if served := len(w.served(10*time.Second, well)); served < 199 || served > 201 {
 		t.Errorf("%d calls in ten seconds at 20 a second", served)
@@ -294,9 +307,7 @@ func TestNobodyHoldsMoreThanItsShareOfTheWorkers(t *testing.T) {
 	w.goes("d/1", elsewhere)
 	w.goes("d/2", elsewhere)
 	w.waits("e/1", Queue, elsewhere) // all of them
-	if len(w.woken) != 0 {
-		t.Fatalf("woken: %v", w.woken)
-	}
+	w.expectWoken("[]")
 	w.ends("a/1", first, nil)
 	if fmt.Sprint(w.woken) != "[c/1]" && fmt.Sprint(w.woken) != "[a/3]" {
 		t.Errorf("woken: %v", w.woken)
@@ -311,13 +322,9 @@ func TestATurnThatIsNotTakenPassesOn(t *testing.T) {
 		w.waits("b/1", Queue)
 		w.ends("a/1", held, nil)
 		w.goesBy(4 * time.Second)
-		if fmt.Sprint(w.woken) != "[a/2]" {
-			t.Fatalf("woken: %v", w.woken)
-		}
+		w.expectWoken("[a/2]")
 		w.goesBy(2 * time.Second)
-		if fmt.Sprint(w.woken) != "[a/2 b/1]" {
-			t.Fatalf("woken: %v", w.woken)
-		}
+		w.expectWoken("[a/2 b/1]")
 	})
 	t.Run("when the pass ends without a call, and the place is kept", func(t *testing.T) {
 		w := newTown(t, 1)
@@ -326,16 +333,12 @@ func TestATurnThatIsNotTakenPassesOn(t *testing.T) {
 		w.waits("a/3", Queue)
 		w.ends("a/1", held, nil)
 		w.Begin(callerOf("a/2")).End() // it met somebody else's write
-		if fmt.Sprint(w.woken) != "[a/2 a/3]" {
-			t.Fatalf("woken: %v", w.woken)
-		}
+		w.expectWoken("[a/2 a/3]")
 		w.waits("a/2", Queue)
 		w.waits("a/4", Queue)
 		turn := w.goes("a/3")
 		w.ends("a/3", turn, nil)
-		if fmt.Sprint(w.woken) != "[a/2 a/3 a/2]" {
-			t.Fatalf("woken: %v", w.woken)
-		}
+		w.expectWoken("[a/2 a/3 a/2]")
 	})
 	t.Run("when its caller does not ask any more", func(t *testing.T) {
 		w := newTown(t, 1)
@@ -344,9 +347,7 @@ func TestATurnThatIsNotTakenPassesOn(t *testing.T) {
 		w.waits("a/3", Queue)
 		w.Begin(callerOf("a/gone")).End()
 		w.ends("a/1", held, nil)
-		if fmt.Sprint(w.woken) != "[a/3]" {
-			t.Fatalf("woken: %v", w.woken)
-		}
+		w.expectWoken("[a/3]")
 		if w.Waits(callerOf("a/gone")) {
 			t.Error("it waits")
 		}
@@ -361,13 +362,9 @@ func TestATurnThatIsNotTakenPassesOn(t *testing.T) {
 		turn.Begin()
 		w.waits("a/2", Queue)
 		w.goesBy(time.Minute)
-		if len(w.woken) != 0 {
-			t.Errorf("woken: %v", w.woken)
-		}
+		w.expectWoken("[]")
 		turn.GiveBack()
-		if fmt.Sprint(w.woken) != "[a/2]" {
-			t.Errorf("woken: %v", w.woken)
-		}
+		w.expectWoken("[a/2]")
 	})
 	t.Run("and who comes too late makes no call", func(t *testing.T) {
 		w := newTown(t, 1)
@@ -380,9 +377,7 @@ func TestATurnThatIsNotTakenPassesOn(t *testing.T) {
 		turn.Send()
 		turn.Leave(nil)
 		turn.GiveBack()
-		if fmt.Sprint(w.woken) != "[a/1]" {
-			t.Errorf("woken: %v", w.woken)
-		}
+		w.expectWoken("[a/1]")
 		w.calls("a/1", nil)
 		w.calls("a/2", nil)
 	})
@@ -392,9 +387,7 @@ func TestATurnThatIsNotTakenPassesOn(t *testing.T) {
 		turn.Begin()
 		w.waits("a/2", Queue)
 		w.passes["a/1"].End()
-		if fmt.Sprint(w.woken) != "[a/2]" {
-			t.Errorf("woken: %v", w.woken)
-		}
+		w.expectWoken("[a/2]")
 	})
 }
 
@@ -407,9 +400,7 @@ func TestATurnThatComesDuringAPassIsForTheNext(t *testing.T) {
 	}
 	w.ends("a/1", held, nil)
 	pass.End()
-	if fmt.Sprint(w.woken) != "[a/2]" {
-		t.Fatalf("woken: %v", w.woken)
-	}
+	w.expectWoken("[a/2]")
 	w.goes("a/2")
 	if len(w.woken) != 1 {
 		t.Errorf("woken: %v", w.woken)
@@ -442,9 +433,7 @@ func TestAHostThatGoesWakesWhoWaitsForIt(t *testing.T) {
 	moved := here
 	moved.AccountsURL = "https://moved.example.test"
 	w.Configure(moved)
-	if fmt.Sprint(w.woken) != "[a/2]" {
-		t.Fatalf("woken: %v", w.woken)
-	}
+	w.expectWoken("[a/2]")
 	if w.Waits(callerOf("a/2")) {
 		t.Error("it waits for nothing")
 	}

@@ -103,13 +103,9 @@ func TestTheShortestWaitThatWasToldHoldsAndIsProbed(t *testing.T) {
 	w.waits("b/worked", Patience, proven)
 	w.waits("c/new", Patience)
 	w.goesBy(probePause - time.Second)
-	if len(w.woken) != 0 {
-		t.Fatalf("woken: %v", w.woken)
-	}
+	w.expectWoken("[]")
 	w.goesBy(2 * time.Second)
-	if fmt.Sprint(w.woken) != "[b/worked]" {
-		t.Fatalf("woken: %v", w.woken)
-	}
+	w.expectWoken("[b/worked]")
 	w.calls("b/worked", toldToWait(time.Hour))
 	w.goesBy(probePause)
 	if len(w.woken) != 2 {
@@ -144,10 +140,7 @@ func TestAnOwedCallHasItsTurnThoughTheHostIsHeld(t *testing.T) {
 			for i := range 5 {
 				for _, n := range []string{"a", "b"} {
 					caller := fmt.Sprintf("%s/%d", n, i)
-					if turn, _ := w.ask(caller, owed); turn != nil {
-						turn.Begin()
-						turn.Send()
-						w.ends(caller, turn, failed)
+					if w.tries(caller, failed, owed) {
 						served[n] = append(served[n], caller)
 					}
 				}

@@ -124,9 +124,7 @@ func (g *Gates) Ask(c Call) (*Turn, *Wait) {
 		return nil, &Wait{Cause: Patience, Whom: TheCaller, Until: until}
 	}
 	p := g.place(h, c.Caller, now)
-	for _, late := range h.lapsed(now) {
-		g.release(late, waits, now)
-	}
+	g.lapse(h, now)
 	if p.standing != given {
 		g.queue(p, c)
 		g.dispatch(h, now)
