@@ -85,6 +85,11 @@ func (f *faults) informer(server client.WithWatch) client.WithWatch {
 			if client.IgnoreNotFound(err) != nil {
 				return err
 			}
+			if secret {
+				if err := strip(object); err != nil {
+					return err
+				}
+			}
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			if f.shown == nil {
@@ -94,6 +99,15 @@ func (f *faults) informer(server client.WithWatch) client.WithWatch {
 			return err
 		},
 	})
+}
+
+// strip leaves of a Secret what the informer keeps.
+func strip(object client.Object) error {
+	stripped, err := StripSecretMetadata(object)
+	if err == nil {
+		stripped.(*metav1.PartialObjectMetadata).DeepCopyInto(object.(*metav1.PartialObjectMetadata))
+	}
+	return err
 }
 
 // seenAs is what a read found, to be shown again: nil where there was nothing.

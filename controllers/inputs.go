@@ -29,7 +29,8 @@ const clientIDKey = "client_id"
 // inputs are what a credential's Secrets hold. Each value may be missing: its problem
 // says why, and matters only to a spend that needs it.
 type inputs struct {
-	// given are the values, where they were read in this pass; isRead tells.
+	// given are the values. isRead tells that they are those of now, so that a sign-in may send
+	// them: its login, seed or code was read live in this pass.
 	given  grantstate.Given
 	isRead bool
 	// seen tells them apart, also where they were read in an earlier pass.
@@ -62,7 +63,11 @@ func (r *Reconciler) observeInputs(ctx context.Context, s *scope) (inputs, error
 	if fresh {
 		return known, nil
 	}
-	in, err := r.readInputs(ctx, s, true)
+	wanted := remembered
+	if s.state == nil { // a sign-in comes next
+		wanted = live
+	}
+	in, err := r.readInputs(ctx, s, wanted)
 	if err == nil && s.state != nil {
 		r.rememberInputs(s.key, in)
 	}
@@ -75,19 +80,35 @@ func (r *Reconciler) rememberInputs(key types.NamespacedName, in inputs) {
 	r.memory.change(key, func(known *recollection) { known.inputs = in })
 }
 
-// readInputs reads the client Secret, and the grant's own Secret if wanted. Its
-// error is the API server's; what is wrong with a Secret is an outcome.
-func (r *Reconciler) readInputs(ctx context.Context, s *scope, withGrant bool) (inputs, error) {
-	in := inputs{versions: map[string]string{}, generation: s.credential.Generation, isRead: withGrant}
+// wanted is which reading of an input is wanted.
+type wanted int
+
+const (
+	// none is wanted where only the client is sent.
+	none wanted = iota
+	// remembered is the version that the informer shows, which tells values apart.
+	remembered
+	// live is what the API server has now. An informer may be late, above all in a process that
+	// was stopped, and an account is locked after a few mistakes.
+	live
+	// once is what is sent once: it is read live, and nothing is kept of it.
+	once
+)
+
+// readInputs reads the client Secret, as it is remembered, and the grant's own Secret as wanted.
+// Its error is the API server's; what is wrong with a Secret is an outcome.
+func (r *Reconciler) readInputs(ctx context.Context, s *scope, grant wanted) (inputs, error) {
+	in := inputs{versions: map[string]string{}, generation: s.credential.Generation, isRead: grant != none}
 	in.given.Scopes = s.credential.EffectiveScopes()
 	if s.environment != nil {
 		in.given.AccountsURL = s.environment.Environment().AccountsURL
 	}
 	if ref := s.credential.Spec.ClientSecretRef; ref != nil {
-		reading, err := r.readInput(ctx, s.key.Namespace, ref.Name, in.versions)
+		reading, err := r.readInput(ctx, s.key.Namespace, ref.Name, remembered)
 		if err != nil {
 			return in, err
 		}
+		in.note(reading)
 		in.given.Application.ID = reading.value(ref.ClientIDKey).Reveal()
 		in.given.Application.Secret = reading.optional(ref.ClientSecretKey)
 		in.clientProblem = reading.problem
@@ -96,8 +117,8 @@ func (r *Reconciler) readInputs(ctx context.Context, s *scope, withGrant bool) (
 			in.clientID = in.given.Application.ID
 		}
 	}
-	if withGrant {
-		if err := r.readGrantInput(ctx, s.credential, &in); err != nil {
+	if grant != none {
+		if err := r.readGrantInput(ctx, s.credential, grant, &in); err != nil {
 			return in, err
 		}
 	}
@@ -106,32 +127,43 @@ func (r *Reconciler) readInputs(ctx context.Context, s *scope, withGrant bool) (
 	return in, nil
 }
 
+// note keeps which version was read.
+func (in *inputs) note(i *inputReading) {
+	if i.version != "" {
+		in.versions[i.name] = i.version
+	}
+}
+
 // readGrantInput reads what makes a grant of this type.
-func (r *Reconciler) readGrantInput(ctx context.Context, credential *v1alpha1.SpacesCredential, in *inputs) error {
+func (r *Reconciler) readGrantInput(ctx context.Context, credential *v1alpha1.SpacesCredential, login wanted, in *inputs) error {
 	switch spec := credential.Spec; {
 	case spec.Password != nil:
 		ref := spec.Password.SecretRef
-		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, in.versions)
+		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, login)
 		if err != nil {
 			return err
 		}
+		in.note(reading)
+		in.isRead = !reading.isOld
 		in.given.Username = reading.value(ref.UsernameKey).Reveal()
 		in.given.Password = reading.value(ref.PasswordKey)
 		in.grantProblem = reading.problem
 	case spec.RefreshToken != nil:
 		ref := spec.RefreshToken.SecretRef
-		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, in.versions)
+		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, once)
 		if err != nil {
 			return err
 		}
+		in.note(reading)
 		in.given.Seed = reading.bounded(ref.Key, maxSent)
 		in.grantProblem = reading.problem
 	case spec.AuthorizationCode != nil:
 		ref := spec.AuthorizationCode.SecretRef
-		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, in.versions)
+		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, once)
 		if err != nil {
 			return err
 		}
+		in.note(reading)
 		in.given.Code.Code = reading.bounded(ref.CodeKey, maxSent)
 		in.given.Code.CodeVerifier = reading.bounded(ref.CodeVerifierKey, maxSent)
 		in.given.Code.RedirectURI = spec.AuthorizationCode.RedirectURI
@@ -145,32 +177,28 @@ func (r *Reconciler) readGrantInput(ctx context.Context, credential *v1alpha1.Sp
 
 // inputReading is one input Secret and the first thing that is wrong with it.
 type inputReading struct {
-	name    string
-	data    map[string][]byte
+	name string
+	// version is empty where there is none.
+	version string
+	// isOld tells that it was read earlier.
+	isOld   bool
+	values  map[string]spacesauth.Secret
 	problem outcome
 }
 
-func (r *Reconciler) readInput(ctx context.Context, namespace, name string, versions map[string]string) (*inputReading, error) {
-	reading := &inputReading{name: name}
-	var secret corev1.Secret
-	err := r.Live.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &secret)
+func (r *Reconciler) readInput(ctx context.Context, namespace, name string, as wanted) (*inputReading, error) {
+	found, isOld, err := r.readSecret(ctx, types.NamespacedName{Namespace: namespace, Name: name}, as)
 	switch {
 	case apierrors.IsNotFound(err):
-		reading.problem = inputMissing(name)
-		return reading, nil
+		return &inputReading{name: name, problem: inputMissing(name)}, nil
 	case apierrors.IsForbidden(err):
-		reading.problem = inputForbidden(name).at(r.Clock.Now().Add(forbiddenRecheck))
-		return reading, nil
+		return &inputReading{name: name, problem: inputForbidden(name).at(r.Clock.Now().Add(forbiddenRecheck))}, nil
 	case err != nil:
 		return nil, fmt.Errorf("reading the input Secret %s/%s: %w", namespace, name, err)
+	case !isInputType(found.kind):
+		return &inputReading{name: name, version: found.version, problem: noInputType(name)}, nil
 	}
-	versions[name] = secret.ResourceVersion
-	if !isInputType(secret.Type) {
-		reading.problem = noInputType(name)
-		return reading, nil
-	}
-	reading.data = secret.Data
-	return reading, nil
+	return &inputReading{name: name, version: found.version, isOld: isOld, values: found.values}, nil
 }
 
 // isInputType keeps a credential from reading state Secrets, service account tokens
@@ -186,7 +214,7 @@ func (i *inputReading) value(key string) spacesauth.Secret { return i.bounded(ke
 // optional is value, and empty where the key or its value is: a client without a secret is a
 // public one (RFC 6749 §2.1).
 func (i *inputReading) optional(key string) spacesauth.Secret {
-	if withoutNewline(string(i.data[key])) == "" {
+	if withoutNewline(i.values[key].Reveal()) == "" {
 		return spacesauth.Secret{}
 	}
 	return i.value(key)
@@ -204,8 +232,8 @@ func (i *inputReading) bounded(key string, most int) spacesauth.Secret {
 	if i.problem.isTrouble() {
 		return spacesauth.Secret{}
 	}
-	raw, found := i.data[key]
-	value := withoutNewline(string(raw))
+	raw, found := i.values[key]
+	value := withoutNewline(raw.Reveal())
 	switch {
 	case !found:
 		i.problem = keyMissing(i.name, key)

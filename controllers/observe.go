@@ -80,7 +80,7 @@ func (r *Reconciler) observePublished(ctx context.Context, s *scope) (*metav1.Pa
 	behind := !newer && !secretio.NotNewer(known.resourceVersion, seen.ResourceVersion)
 	late := func(known *recollection) *time.Time { return &known.publishedBehind }
 	if r.wentBack(s.key, behind, late) || newer {
-		s.published = publishedAs(seen)
+		s.published = shownAs(seen)
 	} else {
 		s.published = known
 	}
@@ -125,5 +125,8 @@ func (r *Reconciler) wentBack(key types.NamespacedName, behind bool, of func(*re
 			known.beginAnew()
 		}
 	})
+	if over {
+		r.readings.beginAnew()
+	}
 	return over
 }

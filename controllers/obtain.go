@@ -90,14 +90,18 @@ func (r *Reconciler) prepare(ctx context.Context, s *scope, verdict grantstate.V
 
 // lookAgain is the one second look of a pass, at the inputs that are really sent. What was
 // decided by what this process remembers of them may be wrong: the informer of a process
-// that was stopped is late, while the state and the inputs are read now. Another process
-// may have used them meanwhile.
+// that was stopped is late, while a login, a seed and a code are read now. Another process
+// may have used them meanwhile. A client that is late is refused, and that costs no grant.
 func (r *Reconciler) lookAgain(ctx context.Context, s *scope, verdict grantstate.Verdict) (outcome, error) {
 	if s.inputs.isRead {
 		return outcome{}, nil
 	}
 	known := s.inputs.seen
-	in, err := r.readInputs(ctx, s, verdict.Action != grantstate.Refresh)
+	grant := live
+	if verdict.Action == grantstate.Refresh {
+		grant = none
+	}
+	in, err := r.readInputs(ctx, s, grant)
 	if err != nil {
 		return outcome{}, err
 	}

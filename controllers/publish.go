@@ -63,13 +63,21 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (outcome, error) {
 	switch {
 	case s.published.whose == absent && known.resourceVersion == "":
 		return r.createPublished(ctx, s, want)
-	case s.published.whose != ours, s.published.digest == "":
+	case s.published.whose != ours, s.published.digest == "" && !s.isToReplace(current):
 		return r.repairPublished(ctx, s, want)
 	case s.published.digest == digest:
 		s.isPublished = true
 		return outcome{}, nil
 	}
 	return r.patchPublished(ctx, s, s.published, want)
+}
+
+// isToReplace tells that there is nothing to compare in the published Secret that this process
+// has not read yet: it is ours, owner and all, and holds another token than the state, which
+// was read or written in this pass.
+func (s *scope) isToReplace(current *grantstate.Publishable) bool {
+	isOwned := slices.EqualFunc(s.published.owners, s.publishedOwners(nil), func(a, b metav1.OwnerReference) bool { return a.UID == b.UID })
+	return s.state != s.remembered && isOwned && !s.published.holds(current)
 }
 
 // isAllPublished tells that the published Secret holds what this generation of spec asks for, and
@@ -178,12 +186,12 @@ func (r *Reconciler) patchPublished(ctx context.Context, s *scope, judged publis
 	before := s.document.Owned()
 	annotations := secretio.Replacing(before.Annotations, want.annotations)
 	annotations[v1alpha1.AnnotationAdoptableBy] = nil // an offer that was taken has ended
-	object, err := secretio.Patch(ctx, r.Live, secretio.Judged{Name: s.publishedName(), UID: judged.uid, ResourceVersion: judged.resourceVersion}, map[string]any{
-		"metadata": map[string]any{
-			"labels": secretio.Replacing(before.Labels, want.labels), "annotations": annotations, "ownerReferences": s.publishedOwners(judged.owners),
-		},
-		"data": secretio.Replacing(before.Keys, want.data),
-	})
+	metadata := map[string]any{"labels": secretio.Replacing(before.Labels, want.labels), "annotations": annotations}
+	if !judged.isShown {
+		metadata["ownerReferences"] = s.publishedOwners(judged.owners)
+	}
+	object, err := secretio.Patch(ctx, r.Live, secretio.Judged{Name: s.publishedName(), UID: judged.uid, ResourceVersion: judged.resourceVersion},
+		map[string]any{"metadata": metadata, "data": secretio.Replacing(before.Keys, want.data)})
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		r.memory.change(s.key, func(known *recollection) { known.published = published{} })
 		return outcome{}, errConflict

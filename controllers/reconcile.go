@@ -60,7 +60,7 @@ func (r *Reconciler) reconcileNormal(ctx context.Context, s *scope) (time.Durati
 	case out.standing == startOver:
 		return afterConflict, nil
 	case s.queued.isBrief: // nothing is told of it
-		return briefRecheck, nil
+		return r.sooner(briefRecheck, s.published.expires), nil
 	}
 	return r.conclude(ctx, s, out)
 }
@@ -78,6 +78,10 @@ func (r *Reconciler) realise(ctx context.Context, s *scope) (outcome, error) {
 	held, err := r.renew(ctx, s)
 	if err != nil || held.standing == startOver || s.credential.Spec.Suspend {
 		return held, err
+	}
+	if current := s.document.Publishable(); held.isBrief && current != nil && s.published.works(s.now) && s.published.holds(current) {
+		s.queued = held // the rest is looked at when its turn has come
+		return held, nil
 	}
 	unverified, err := r.verify(ctx, s)
 	if err != nil {

@@ -27,6 +27,9 @@ type Reconciler struct {
 	// Live reads Secrets and writes everything, past any cache. It must outlive the
 	// manager, see [Reconciler.Drain].
 	Live client.Client
+	// IsShard tells that Client shows only some of the SpacesCredentials: one that it does not
+	// show may live and be somebody else's to look after.
+	IsShard bool
 	// Keys seal and open state documents.
 	Keys *statekey.Keys
 	// Environments are the clients of the known environments, and Gates stand before their hosts.
@@ -46,9 +49,10 @@ type Reconciler struct {
 	Events  events.EventRecorder
 	Metrics *metrics.Metrics
 
-	memory  memory
-	flights flights
-	logins  logins
+	memory   memory
+	readings readings
+	flights  flights
+	logins   logins
 	// rotations is what is known of the services' rotations.
 	rotations rotations
 	// enqueue has a credential looked at; nil before the loop runs.

@@ -97,7 +97,7 @@ func (r *Reconciler) successor(ctx context.Context, s *scope) (grantstate.Docume
 	if err != nil {
 		return next, err
 	}
-	in, err := r.readInputs(ctx, &scope{key: s.key, credential: s.credential, document: next}, true)
+	in, err := r.readInputs(ctx, &scope{key: s.key, credential: s.credential, document: next}, live)
 	if err != nil {
 		return next, err
 	}
@@ -133,13 +133,17 @@ func (r *Reconciler) retireState(ctx context.Context, s *scope) (outcome, error)
 
 // retireOrphan ends the state Secret that a credential left behind, if there is one: its
 // grants are revoked. It is deleted first, so that its own deletion starts the recorded
-// deadline. A Secret that merely has such a name costs no read.
+// deadline. A Secret that merely has such a name costs no read, nor does one whose owner may be
+// another shard's: without that owner the garbage collector deletes it.
 func (r *Reconciler) retireOrphan(ctx context.Context, s *scope) (outcome, error) {
 	seen, err := secretio.Metadata(ctx, r.Client, stateName(s.key))
 	if err != nil || seen == nil {
 		return outcome{}, err
 	}
 	if !controllerutil.ContainsFinalizer(seen, v1alpha1.FinalizerGrant) && seen.Labels[v1alpha1.LabelSecret] != v1alpha1.SecretGrant {
+		return outcome{}, nil
+	}
+	if r.IsShard && seen.DeletionTimestamp == nil && metav1.GetControllerOf(seen) != nil {
 		return outcome{}, nil
 	}
 	if s.state, err = r.readState(ctx, s.key, ""); err != nil || s.state == nil {

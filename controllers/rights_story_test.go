@@ -57,7 +57,7 @@ var _ = Describe("An operator whose rights are taken away", func() {
 		})
 	}
 
-	for _, what := range []request{readSecret, writeState, writePublished} {
+	for _, what := range []request{writeState, writePublished} {
 		It(fmt.Sprintf("a right missing at a renewal is told, and the token is renewed when it is back: %s", what), func() {
 			w.apply(bySeed("bot"))
 			o.reconcile("bot")
@@ -66,6 +66,18 @@ var _ = Describe("An operator whose rights are taken away", func() {
 			w.expectNothingLost()
 		})
 	}
+
+	It("the right to read is missed with the next version of an input, and not before", func() {
+		w.apply(bySeed("bot"))
+		o.reconcile("bot")
+		o.forbid(readSecret)
+		o.settle("bot", 2*lifetime)
+		w.expectReady("bot")
+		w.put("spaces-client", map[string]string{"comment": "another version"})
+		misses(readSecret)
+		w.expectReady("bot")
+		w.expectNothingLost()
+	})
 
 	It("a token that still lives is told as the published Secret shows it while the state cannot be read", func() {
 		w.apply(bySeed("bot"))

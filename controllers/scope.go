@@ -44,8 +44,9 @@ type scope struct {
 	// remembered is the state that this process had in memory when the pass began.
 	remembered *state
 
-	// queued is what a credential without a state waits for in the queue, before its inputs are
-	// read; set by observe.
+	// queued is what a credential waits for in the queue: one without a state, before its inputs
+	// are read; one whose token works, before anything else is looked at. Set by observe and
+	// realise.
 	queued outcome
 	// isTaken tells that the name of the published Secret turned out to be somebody else's,
 	// after all that was observed; set by publish.
@@ -104,9 +105,10 @@ type published struct {
 	// fingerprint is that of its token, empty when it has none, and expires its end.
 	fingerprint string
 	expires     time.Time
-	// owners are its owners. No list is ever written as an informer showed it: they are
-	// used only where a write or a live read told them.
-	owners []metav1.OwnerReference
+	// owners are its owners; isShown tells that an informer showed them, which keeps but the
+	// controller: no list is ever written like that.
+	owners  []metav1.OwnerReference
+	isShown bool
 	// digest is that of its whole content, where this process wrote or compared it.
 	digest string
 }
@@ -129,6 +131,13 @@ func publishedAs(seen metav1.Object) published {
 	}
 	// What cannot be read as a time has passed.
 	p.expires, _ = time.Parse(time.RFC3339, seen.GetAnnotations()[v1alpha1.AnnotationExpiresAt])
+	return p
+}
+
+// shownAs is a published Secret as the informer shows it.
+func shownAs(seen *metav1.PartialObjectMetadata) published {
+	p := publishedAs(seen)
+	p.isShown = true
 	return p
 }
 

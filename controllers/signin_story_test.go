@@ -52,7 +52,7 @@ var _ = Describe("A credential's life", func() {
 		w.expectNothingLost()
 	})
 
-	It("a token is renewed before it expires, with five requests and without an event", func() {
+	It("a token is renewed before it expires, with four requests and without an event", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		first := o.reconcile("bot")
 		before := w.expectReady("bot")
@@ -61,7 +61,7 @@ var _ = Describe("A credential's life", func() {
 		Expect(w.spaces.TokenWorks(before)).To(BeTrue(), "the old token expired before the renewal")
 		o.reconcile("bot")
 		Expect(w.expectReady("bot")).NotTo(Equal(before))
-		Expect(o.requests()).To(Equal([]request{readSecret, writeState, writeState, writePublished, writeStatus}))
+		Expect(o.requests()).To(Equal([]request{writeState, writeState, writePublished, writeStatus}))
 		Expect(w.events.reasons()).To(Equal([]string{v1alpha1.ReasonIssued}))
 		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewed)
 		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(1))

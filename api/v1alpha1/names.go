@@ -53,6 +53,14 @@ const (
 	// for their claims.
 	AnnotationDrained = GroupName + "/drained"
 
+	// AnnotationWatches says on the operator's Lease which SpacesCredentials its holder
+	// looks after. A process that looks after others does not compete for that Lease.
+	AnnotationWatches = GroupName + "/watches"
+
+	// LabelShard is, by convention, the label of a SpacesCredential by which several
+	// operators share the work (--watch-label-selector).
+	LabelShard = GroupName + "/shard"
+
 	// AnnotationUsedInputs keeps on a SpacesCredential, sealed, what its state Secret knew of used
 	// and refused inputs, from before that Secret is released until its successor is written.
 	AnnotationUsedInputs = GroupName + "/used-inputs"

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -34,39 +37,50 @@ func newCluster(config *rest.Config) (*cluster, error) {
 	return &cluster{client: made}, err
 }
 
-// createInputs creates a namespace with the Secrets that all credentials in it share.
-func (c *cluster) createInputs(ctx context.Context, namespace string) error {
-	for _, object := range []client.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "client"},
-			StringData: map[string]string{"client_id": clientID, "client_secret": clientSecret}},
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "login"},
-			StringData: map[string]string{"username": username, "password": password}},
-	} {
-		if err := c.client.Create(ctx, object); err != nil {
+// createNamespace creates a namespace.
+func (c *cluster) createNamespace(ctx context.Context, name string) error {
+	return c.client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+}
+
+// createCredentials creates credentials of an environment in a namespace. Each has a client and
+// a login of its own: what many share is read once for all of them, and would not count.
+func (c *cluster) createCredentials(ctx context.Context, namespace, environment string, number int) error {
+	for i := range number {
+		client, login := fmt.Sprintf("client-%03d", i), fmt.Sprintf("login-%03d", i)
+		err := errors.Join(
+			c.createSecret(ctx, namespace, client, map[string]string{"client_id": clientID, "client_secret": clientSecret}),
+			c.createSecret(ctx, namespace, login, map[string]string{"username": username, "password": password}),
+			c.client.Create(ctx, &v1alpha1.SpacesCredential{
+				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("bot-%03d", i)},
+				Spec: v1alpha1.SpacesCredentialSpec{
+					Environment:     environment,
+					ClientSecretRef: &v1alpha1.ClientSecretReference{Name: client},
+					GrantType:       v1alpha1.GrantTypePassword,
+					Password:        &v1alpha1.PasswordGrant{SecretRef: v1alpha1.PasswordSecretReference{Name: login}},
+				},
+			}),
+		)
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// createCredentials creates credentials of an environment in a namespace.
-func (c *cluster) createCredentials(ctx context.Context, namespace, environment string, number int) error {
-	for i := range number {
-		err := c.client.Create(ctx, &v1alpha1.SpacesCredential{
-			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("bot-%03d", i)},
-			Spec: v1alpha1.SpacesCredentialSpec{
-				Environment:     environment,
-				ClientSecretRef: &v1alpha1.ClientSecretReference{Name: "client"},
-				GrantType:       v1alpha1.GrantTypePassword,
-				Password:        &v1alpha1.PasswordGrant{SecretRef: v1alpha1.PasswordSecretReference{Name: "login"}},
-			},
-		})
-		if err != nil {
-			return err
-		}
+func (c *cluster) createSecret(ctx context.Context, namespace, name string, values map[string]string) error {
+	return c.client.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, StringData: values})
+}
+
+// areDue tells that every token is to be renewed by now.
+func (c *cluster) areDue(ctx context.Context, namespace string) (bool, error) {
+	var all v1alpha1.SpacesCredentialList
+	if err := c.client.List(ctx, &all, client.InNamespace(namespace)); err != nil {
+		return false, err
 	}
-	return nil
+	return !slices.ContainsFunc(all.Items, func(credential v1alpha1.SpacesCredential) bool {
+		token := credential.Status.Token
+		return token == nil || token.RenewalTime == nil || token.RenewalTime.After(time.Now())
+	}), nil
 }
 
 // renewals tells how often the ready credentials were renewed: the fewest (-1 while

@@ -16,8 +16,8 @@ const slack = 0.02
 
 // figures are what was counted, and of how many credentials.
 type figures struct {
-	first, renewal, waited counts
-	credentials, waiting   int
+	first, renewal, started, waited counts
+	credentials, waiting            int
 }
 
 // judge tells the figures. It fails when a budget is exceeded.
@@ -31,6 +31,7 @@ func judge(out io.Writer, of figures) error {
 	}{
 		{"first token", of.first, firstBudget, of.credentials},
 		{"renewal", of.renewal, renewalBudget, of.credentials},
+		{"renewal after a start", of.started, startedBudget, of.credentials},
 		{"first token that waits for its turn", of.waited, waitingBudget, of.waiting},
 	} {
 		_, _ = fmt.Fprintf(out, "requests per credential, %s: %.2f (budget %d)\n", phase.name, per(phase.counts.all(), phase.credentials), phase.budget)
@@ -44,12 +45,14 @@ func judge(out io.Writer, of figures) error {
 		}
 	}
 	events := 0
-	for k, n := range of.renewal {
-		if k.resource == "events" {
-			events += n
+	for _, phase := range []counts{of.renewal, of.started} {
+		for k, n := range phase {
+			if k.resource == "events" {
+				events += n
+			}
 		}
 	}
-	_, _ = fmt.Fprintf(out, "events at the renewal: %d (budget 0)\n", events)
+	_, _ = fmt.Fprintf(out, "events at the renewals: %d (budget 0)\n", events)
 	if events > 0 {
 		failed = append(failed, errors.New("a renewal is told as an event"))
 	}

@@ -33,7 +33,8 @@ const (
 // one for each kind, however many credentials there are.
 const (
 	firstBudget   = 8 // finalizer, state, two inputs, save, publish, status, event
-	renewalBudget = 5 // claim, client Secret, save, publish, status
+	renewalBudget = 4 // claim, save, publish, status
+	startedBudget = 7 // those of a renewal, and what a start knows nothing of: state, two inputs
 	waitingBudget = 9 // those of a first token, and a status that tells of the queue
 )
 
@@ -52,6 +53,8 @@ type measurement struct {
 	credentials, waiting int
 	cluster              *cluster
 	proxy                *proxy
+	command              []string
+	operator             *testbed.Operator
 }
 
 // run measures.
@@ -59,13 +62,6 @@ func (m *measurement) run(ctx context.Context) error {
 	if err := m.start(ctx); err != nil {
 		return err
 	}
-	m.Say("creating %d credentials that wait for first tokens at 20 a second", m.waiting)
-	began := time.Now()
-	waited, err := m.during(ctx, group{slow, m.waiting, 0}, func() error { return m.cluster.createCredentials(ctx, slow, slow, m.waiting) })
-	if err != nil {
-		return err
-	}
-	m.Say("all of them are ready after %s", time.Since(began).Round(time.Second))
 	m.Say("creating %d credentials, tokens of %s", m.credentials, tokenLifetime)
 	first, err := m.during(ctx, group{namespace, m.credentials, 0}, func() error { return m.cluster.createCredentials(ctx, namespace, environment, m.credentials) })
 	if err != nil {
@@ -76,8 +72,27 @@ func (m *measurement) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.Say("every credential was renewed once")
-	return judge(os.Stdout, figures{first: first, renewal: renewal, waited: waited, credentials: m.credentials, waiting: m.waiting})
+	m.Say("every credential was renewed once; stopping the operator until all are due again")
+	if err := m.operator.Stop(); err != nil {
+		return err
+	}
+	if err := m.await(ctx, "every token is to be renewed", func() (bool, error) { return m.cluster.areDue(ctx, namespace) }); err != nil {
+		return err
+	}
+	m.Say("starting the operator")
+	started, err := m.during(ctx, group{namespace, m.credentials, 2}, m.startOperator)
+	if err != nil {
+		return err
+	}
+	m.Say("every credential was renewed after the start")
+	m.Say("creating %d credentials that wait for first tokens at 20 a second", m.waiting)
+	began := time.Now()
+	waited, err := m.during(ctx, group{slow, m.waiting, 0}, func() error { return m.cluster.createCredentials(ctx, slow, slow, m.waiting) })
+	if err != nil {
+		return err
+	}
+	m.Say("all of them are ready after %s", time.Since(began).Round(time.Second))
+	return judge(os.Stdout, figures{first: first, renewal: renewal, started: started, waited: waited, credentials: m.credentials, waiting: m.waiting})
 }
 
 // start starts everything.
@@ -109,29 +124,30 @@ func (m *measurement) start(ctx context.Context) error {
 		return err
 	}
 	m.OnStop(service.Stop)
-	// Of those who wait nobody is to be renewed while the others are counted.
+	// Of those who wait nobody is to be renewed while they are counted.
 	patient, err := testbed.StartService(fakespaces.WithClient(clientID, clientSecret), fakespaces.WithUser(username, password))
 	if err != nil {
 		return err
 	}
 	m.OnStop(patient.Stop)
-	if err := errors.Join(m.cluster.createInputs(ctx, namespace), m.cluster.createInputs(ctx, slow)); err != nil {
+	if err := errors.Join(m.cluster.createNamespace(ctx, namespace), m.cluster.createNamespace(ctx, slow)); err != nil {
+		return err
+	}
+	if m.command, err = m.operatorCommand(service, patient); err != nil {
 		return err
 	}
 	m.Say("starting the operator")
-	operator, err := m.startOperator(service, patient)
-	if err != nil {
+	if err := m.startOperator(); err != nil {
 		return err
 	}
-	m.OnStop(operator.Stop)
 	// Lists at the start belong to nobody: the count begins when they are done.
 	return m.await(ctx, "the operator is at work", func() (bool, error) {
-		return m.proxy.watches() >= 2 && m.proxy.quiet(), operator.Failure()
+		return m.proxy.watches() >= 2 && m.proxy.quiet(), m.operator.Failure()
 	})
 }
 
-// startOperator starts the operator between the services and the proxy.
-func (m *measurement) startOperator(service, patient *testbed.Service) (*testbed.Operator, error) {
+// operatorCommand is the operator between the services and the proxy.
+func (m *measurement) operatorCommand(service, patient *testbed.Service) ([]string, error) {
 	known := service.Environment(environment)
 	known.RequestsPerSecond, known.Burst = 100, 100 // the rate is not what is measured
 	environments, err := testbed.WriteEnvironments(m.Folder, known, patient.Environment(slow))
@@ -142,8 +158,17 @@ func (m *measurement) startOperator(service, patient *testbed.Service) (*testbed
 	if err != nil {
 		return nil, err
 	}
-	return testbed.StartOperator(exec.Command(testbed.OperatorProgram, "--environments-file="+environments, "--kubeconfig="+kubeconfig,
-		"--leader-elect=false", "--metrics-bind-address=0", "--health-probe-bind-address=0"), m.Path(operatorLog))
+	return []string{"--environments-file=" + environments, "--kubeconfig=" + kubeconfig,
+		"--leader-elect=false", "--metrics-bind-address=0", "--health-probe-bind-address=0"}, nil
+}
+
+// startOperator starts it.
+func (m *measurement) startOperator() (err error) {
+	m.operator, err = testbed.StartOperator(exec.Command(testbed.OperatorProgram, m.command...), m.Path(operatorLog))
+	if err == nil {
+		m.OnStop(m.operator.Stop)
+	}
+	return err
 }
 
 // group are credentials that are counted until each was renewed so often.
@@ -156,7 +181,7 @@ type group struct {
 // during counts the requests from begin until every credential of a group has been renewed as
 // often as wished, and no request has come for a while.
 func (m *measurement) during(ctx context.Context, g group, begin func() error) (counts, error) {
-	m.proxy.reset()
+	m.proxy.reset(g.namespace)
 	if err := begin(); err != nil {
 		return nil, err
 	}
@@ -170,7 +195,7 @@ func (m *measurement) during(ctx context.Context, g group, begin func() error) (
 		}
 		return fewest == g.renewals, err
 	})
-	return m.proxy.reset(), err
+	return m.proxy.reset(g.namespace), err
 }
 
 // patience is far above what any wait needs, on a slow machine too.

@@ -37,10 +37,11 @@ func (c counts) all() int {
 type proxy struct {
 	*testbed.Server
 
-	mutex   sync.Mutex
-	counts  counts
-	last    time.Time
-	watched int
+	mutex     sync.Mutex
+	namespace string
+	counts    counts
+	last      time.Time
+	watched   int
 }
 
 func startProxy(config *rest.Config) (*proxy, error) {
@@ -76,14 +77,14 @@ func (p *proxy) note(r *http.Request) {
 		return
 	}
 	p.last = time.Now()
-	if k, ok := kindOf(r.Method, r.URL.Path); ok {
+	if k, namespace, ok := kindOf(r.Method, r.URL.Path); ok && (namespace == "" || namespace == p.namespace) {
 		p.counts[k]++
 	}
 }
 
-// kindOf reads a request. What is no resource (discovery, which happens once for
+// kindOf reads a request, and of which namespace it is. What is no resource (discovery, which happens once for
 // each process) and leases, which are renewed by the clock, are not counted.
-func kindOf(method, path string) (kind, bool) {
+func kindOf(method, path string) (k kind, namespace string, counts bool) {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	switch {
 	case len(parts) > 2 && parts[0] == "api":
@@ -91,10 +92,10 @@ func kindOf(method, path string) (kind, bool) {
 	case len(parts) > 3 && parts[0] == "apis":
 		parts = parts[3:]
 	default:
-		return kind{}, false
+		return kind{}, "", false
 	}
 	if parts[0] == "namespaces" && len(parts) > 2 {
-		parts = parts[2:]
+		namespace, parts = parts[1], parts[2:]
 	}
 	resource, named := parts[0], len(parts) > 1
 	if len(parts) > 2 {
@@ -109,7 +110,7 @@ func kindOf(method, path string) (kind, bool) {
 	case method == http.MethodGet && !named:
 		verb = "list"
 	}
-	return kind{verb, resource}, resource != "leases"
+	return kind{verb, resource}, namespace, resource != "leases"
 }
 
 // count tells what was counted since the last reset.
@@ -119,12 +120,12 @@ func (p *proxy) count() counts {
 	return maps.Clone(p.counts)
 }
 
-// reset begins to count anew, and tells what was counted.
-func (p *proxy) reset() counts {
+// reset begins to count anew, for one namespace and what is in none, and tells what was counted.
+func (p *proxy) reset(namespace string) counts {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	counted := p.counts
-	p.counts = counts{}
+	p.counts, p.namespace = counts{}, namespace
 	return counted
 }
 
