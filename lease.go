@@ -11,6 +11,8 @@ import (
 	"github.com/go-logr/logr"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/client-go/util/retry"
@@ -39,16 +41,27 @@ type lease struct {
 	log    logr.Logger
 	key    client.ObjectKey
 	holder string
+	// watches says which SpacesCredentials the process looks after.
+	watches string
 
 	mu      sync.Mutex
 	looked  time.Time
 	drained []string
 }
 
-// lock is what leader election holds.
+// lock is what leader election holds. A request that hangs must not cost it.
 func (l *lease) lock(kubernetes *rest.Config) (resourcelock.Interface, error) {
-	return resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, l.key.Namespace, l.key.Name,
-		resourcelock.ResourceLockConfig{Identity: l.holder}, rest.AddUserAgent(kubernetes, "leader-election"), renewDeadline)
+	config := rest.AddUserAgent(rest.CopyConfig(kubernetes), "leader-election")
+	config.Timeout = renewDeadline / 2
+	client, err := coordinationclient.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	return &resourcelock.LeaseLock{
+		LeaseMeta:  metav1.ObjectMeta{Namespace: l.key.Namespace, Name: l.key.Name},
+		Client:     sharedLeases{client, l},
+		LockConfig: resourcelock.ResourceLockConfig{Identity: l.holder},
+	}, nil
 }
 
 // release says that the holder has drained, and lets the lease go if it is still its own.

@@ -18,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -71,6 +72,7 @@ type settings struct {
 
 	environmentsFile        string
 	watchNamespaces         string
+	watchLabelSelector      labels.Selector
 	concurrency             int
 	qps                     float64
 	burst                   int
@@ -96,6 +98,7 @@ func parse(arguments []string, out io.Writer) (*settings, error) {
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&s.environmentsFile, "environments-file", "", "YAML `file` of environments beside or instead of production and staging")
 	flags.StringVar(&s.watchNamespaces, "watch-namespaces", "", "comma-separated `list` of namespaces to look after; empty means all. One that may not be read is left out until it may")
+	selector := flags.String("watch-label-selector", "", "label `selector` of the SpacesCredentials to look after, such as "+v1alpha1.LabelShard+"=1; empty means all. Each selector needs a --leader-election-id of its own")
 	flags.IntVar(&s.concurrency, "max-concurrent-reconciles", 10, "SpacesCredentials looked at side by side")
 	flags.Float64Var(&s.qps, "kube-api-qps", 200, "requests per second to the API server")
 	flags.IntVar(&s.burst, "kube-api-burst", 400, "burst of requests to the API server")
@@ -132,6 +135,9 @@ func parse(arguments []string, out io.Writer) (*settings, error) {
 		return nil, fmt.Errorf("--zap-log-level must be at most %d: above it the Kubernetes client logs what it sends and gets, and so the content of Secrets", maxLogLevel)
 	case s.concurrency < 1, s.qps <= 0, s.burst < 1, s.defaultTokenLifetime < time.Second:
 		return nil, fmt.Errorf("--max-concurrent-reconciles, --kube-api-qps and --kube-api-burst must be greater than 0, --default-token-lifetime at least 1s")
+	}
+	if s.watchLabelSelector, err = parseSelector(*selector); err != nil {
+		return nil, err
 	}
 	if _, err := s.stateKeySecret(); err != nil {
 		return nil, err
@@ -231,7 +237,7 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 	}
 	held := &lease{
 		live: live, clock: s.clock, log: ctrl.Log.WithName("lease"), holder: holder,
-		key: client.ObjectKey{Namespace: s.leaseNamespace(), Name: s.leaderElectionID},
+		key: client.ObjectKey{Namespace: s.leaseNamespace(), Name: s.leaderElectionID}, watches: s.watches(),
 	}
 	options := s.managerOptions(scheme, served)
 	if s.leaderElect {
@@ -247,6 +253,7 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 	reconciler := &controllers.Reconciler{
 		Client:             manager.GetClient(),
 		Live:               live,
+		IsShard:            !s.watchLabelSelector.Empty(),
 		Keys:               keys,
 		Environments:       known,
 		Gates:              gate.New(s.clock, s.concurrency, known.Known()...),
@@ -288,7 +295,7 @@ func (s *settings) managerOptions(scheme *runtime.Scheme, served *namespaces) ct
 		Cache: cache.Options{
 			ByObject: map[client.Object]cache.ByObject{
 				secrets:                      {Transform: controllers.StripSecretMetadata},
-				&v1alpha1.SpacesCredential{}: {Transform: controllers.StripCredential},
+				&v1alpha1.SpacesCredential{}: {Label: s.watchLabelSelector, Transform: controllers.StripCredential},
 			},
 		},
 	}

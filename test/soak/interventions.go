@@ -14,7 +14,12 @@ import (
 
 // interventions are the deeds of people, in the cluster and at the service.
 func (d *deeds) interventions() []deed {
+	move := 0
+	if d.shards {
+		move = 8
+	}
 	return []deed{
+		{"moved to another shard", atCluster, move, d.move},
 		{"published Secret deleted", atCluster, 4, d.deletePublished},
 		{"published Secret edited", atCluster, 4, d.editPublished},
 		{"published Secret replaced by somebody's", atCluster, 2, d.replacePublished},
@@ -50,6 +55,15 @@ func ofGrant(grant v1alpha1.GrantType) func(*resident) bool {
 
 // hurt remembers that a deed may end a token before its time.
 func (d *deeds) hurt(r *resident) { d.population.note(func() { r.hurt = time.Now() }) }
+
+// move hands a resident over to the other operator.
+func (d *deeds) move(ctx context.Context) (string, error) {
+	return d.to(anyone, func(r *resident) (string, error) {
+		shard := fmt.Sprint(d.chance.IntN(operators))
+		return fmt.Sprintf("moved %s to shard %s", r, shard), d.cluster.change(ctx, r.object(),
+			map[string]any{"metadata": map[string]any{"labels": map[string]string{v1alpha1.LabelShard: shard}}})
+	})
+}
 
 func (d *deeds) deletePublished(ctx context.Context) (string, error) {
 	return d.to(anyone, func(r *resident) (string, error) {

@@ -1,9 +1,9 @@
 // Command soak lets chance do to the operator, for as long as it is told to, whatever a
 // cluster and its people may do: processes that are killed, frozen and restarted, an API
 // server that is restarted, a service that fails, loses answers or is gone, Secrets that
-// are edited, replaced and deleted, namespaces that go and come back. Two operators compete for the lease in front of a
-// real control plane and a Spaces in memory at its most severe. In the end everything is
-// deleted, and what is left at the service must be explained: by an answer that the soak
+// are edited, replaced and deleted, namespaces that go and come back. Two operators compete
+// for the lease, or share the work by a label that moves, in front of a real control plane
+// and a Spaces in memory at its most severe. In the end everything is deleted, and what is left at the service must be explained: by an answer that the soak
 // itself lost, by a process that it killed in between, or by a policy.
 //
 // `make soak DURATION=20m` runs it. It writes below bin only, and stops whatever it starts.
@@ -38,13 +38,14 @@ func main() {
 	duration := flag.Duration("duration", 20*time.Minute, "for how long chance is at work; recovery and deletion come after it")
 	number := flag.Int("credentials", 200, "how many SpacesCredentials at the beginning")
 	hostile := flag.Int("hostile", 3, "how many hostile tenants, each in a namespace of its own")
+	shards := flag.Bool("shards", false, "whether the two operators share the work by a label, in place of one lease")
 	seed := flag.Uint64("seed", 0, "of chance; 0 means the time of day")
 	flag.Parse()
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
 	testbed.Main("soak", func(ctx context.Context, program *testbed.Program) error {
-		return newSoak(program, *number, *hostile, *seed).run(ctx, *duration)
+		return newSoak(program, *number, *hostile, *shards, *seed).run(ctx, *duration)
 	})
 }
 
@@ -52,6 +53,7 @@ func main() {
 type soak struct {
 	*testbed.Program
 	number, hostile int
+	shards          bool
 	seed            uint64
 	chance          *rand.Rand // of the deeds alone, so that a seed repeats their order
 
@@ -71,8 +73,8 @@ type findings struct {
 	unrecovered, undeleted, foreignChanged int
 }
 
-func newSoak(program *testbed.Program, number, hostile int, seed uint64) *soak {
-	return &soak{Program: program, number: number, hostile: hostile, seed: seed, chance: rand.New(rand.NewPCG(seed, seed))}
+func newSoak(program *testbed.Program, number, hostile int, shards bool, seed uint64) *soak {
+	return &soak{Program: program, number: number, hostile: hostile, shards: shards, seed: seed, chance: rand.New(rand.NewPCG(seed, seed))}
 }
 
 // run lets it rain, waits for the sun, tidies up and, when all is stopped, judges.
@@ -114,7 +116,7 @@ func (s *soak) begin(ctx context.Context) (err error) {
 	}
 	s.OnStop(s.service.Stop)
 	s.Say("starting two operators, and creating %d SpacesCredentials", s.number)
-	if s.processes, err = startProcesses(s.Program, s.service, s.cluster); err != nil {
+	if s.processes, err = startProcesses(s.Program, s.service, s.cluster, s.shards); err != nil {
 		return err
 	}
 	s.OnStop(s.processes.stop)

@@ -131,6 +131,7 @@ func (p *population) admit(ctx context.Context, born *resident) error {
 
 	var input *corev1.Secret
 	credential := born.object()
+	credential.Labels = map[string]string{v1alpha1.LabelShard: fmt.Sprint(born.index % operators)}
 	credential.Spec = v1alpha1.SpacesCredentialSpec{
 		Environment: environment, GrantType: born.grant, SecretName: born.secretName(),
 		ClientSecretRef: &v1alpha1.ClientSecretReference{Name: "client"},

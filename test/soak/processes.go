@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
@@ -28,9 +29,14 @@ const (
 	leaseMemory = 10*time.Second + saverGrace
 )
 
+// selectors are those of the operators that share the work. One looks after all that has no
+// label, too.
+var selectors = [operators]string{v1alpha1.LabelShard + "!=1", v1alpha1.LabelShard + "=1"}
+
 // processes are the operators.
 type processes struct {
 	arguments []string
+	shards    bool
 	metrics   []string // their addresses, by number
 	journals  []*journal
 	apiServer *apiServer
@@ -79,7 +85,7 @@ func (d death) String() string {
 }
 
 // startProcesses starts them, and keeps starting those that end.
-func startProcesses(program *testbed.Program, service *service, cluster *cluster) (*processes, error) {
+func startProcesses(program *testbed.Program, service *service, cluster *cluster, shards bool) (*processes, error) {
 	known := service.Environment(environment)
 	known.RequestsPerSecond, known.Burst = 200, 400 // the rate is not what is tried here
 	known.TimeoutSeconds = int(callTimeout / time.Second)
@@ -87,7 +93,7 @@ func startProcesses(program *testbed.Program, service *service, cluster *cluster
 	if err != nil {
 		return nil, err
 	}
-	p := &processes{apiServer: cluster.apiServer, say: program.Say, arguments: []string{
+	p := &processes{apiServer: cluster.apiServer, say: program.Say, shards: shards, arguments: []string{
 		"--environments-file=" + environments, "--kubeconfig=" + cluster.kubeconfig,
 		"--leader-election-namespace=default", "--health-probe-bind-address=0", "--metrics-secure=false",
 		"--graceful-shutdown-timeout=" + saverGrace.String(),
@@ -123,7 +129,11 @@ func operatorLog(number int) string { return fmt.Sprintf("operator-%d.log", numb
 // start starts one life.
 func (p *processes) start(number int) (born *process, err error) {
 	born = &process{number: number}
-	command := exec.Command(testbed.OperatorProgram, append(slices.Clone(p.arguments), "--metrics-bind-address="+p.metrics[number])...)
+	arguments := append(slices.Clone(p.arguments), "--metrics-bind-address="+p.metrics[number])
+	if p.shards {
+		arguments = append(arguments, "--watch-label-selector="+selectors[number], fmt.Sprintf("--leader-election-id=shard-%d", number))
+	}
+	command := exec.Command(testbed.OperatorProgram, arguments...)
 	born.Process, err = testbed.StartProcess(command, p.journals[number].of(born))
 	return born, err
 }
