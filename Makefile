@@ -46,11 +46,15 @@ test-browser: ## Sign in by kubectl spaces login with a real Chromium (skipped w
 
 .PHONY: test-processes
 test-processes: ## Test operators as processes beside tenants who mean harm, and over an API server that went back
-	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; PROCESSES=1 $(GO) test -count=1 -v $(TESTFLAGS) -run 'TestAnAPIServerThatWentBack|TestWhatATenantForges|TestOneTenantStopsNoOther|TestAClusterGoesBack' . ./internal/testbed
+	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; PROCESSES=1 $(GO) test -count=1 -v $(TESTFLAGS) -run 'TestAnAPIServerThatWentBack|TestWhatATenantForges|TestOneTenantStopsNoOther|TestTheOperatorsRequestsHaveALineOfTheirOwn|TestAClusterGoesBack' . ./internal/testbed
 
 .PHONY: test-interop
 test-interop: ## Test the client and a live operator against a server that nobody here wrote (ory/fosite)
 	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; $(GO) -C test/interop test $(TESTFLAGS) ./...
+
+.PHONY: test-image
+test-image: ## Test the container image: what is in it, its size, and that two builds are one
+	@$(GO) -C hack/image test $(TESTFLAGS) ./...
 
 .PHONY: test-one
 test-one: ## Run the tests that a sentence names: make test-one FOCUS='a secretName stays'
@@ -66,9 +70,9 @@ fuzz: ## Try odd answers, files, templates and histories by chance (FUZZTIME=10s
 	@hack/fuzz.sh $(FUZZTIME)
 
 .PHONY: soak
-soak: ## Let chance do its worst to two operators (DURATION=20m, SEED=n), and judge the end
+soak: ## Let chance do its worst to two operators (DURATION=20m, SEED=n, SHARDS=1), and judge the end
 	@trap : INT; assets="$$(hack/envtest.sh)"; $(GO) build -o bin/soak/soak ./test/soak; \
-	KUBEBUILDER_ASSETS="$$assets" exec bin/soak/soak $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED)) $(if $(CREDENTIALS),--credentials $(CREDENTIALS))
+	KUBEBUILDER_ASSETS="$$assets" exec bin/soak/soak $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED)) $(if $(CREDENTIALS),--credentials $(CREDENTIALS)) $(if $(SHARDS),--shards)
 
 .PHONY: count
 count: ## Count the requests to the API server for a first token and a renewal
@@ -110,6 +114,10 @@ build: ## Build bin/manager
 .PHONY: plugin
 plugin: ## Build bin/kubectl-spaces, the kubectl plugin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/kubectl-spaces ./cmd/kubectl-spaces
+
+.PHONY: image
+image: ## Build the container image for amd64 and arm64 into dist, without a daemon (NAME=registry/name to name it)
+	$(GO) -C hack/image run . -root ../.. -out "$(CURDIR)/dist" -version "$(VERSION)" $(if $(NAME),-name $(NAME))
 
 .PHONY: run
 run: build ## Run the operator here, against the cluster of your kubeconfig (ARGS='--flag ...')

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+)
+
+const testVersion = "v0.0.0-test"
+
+// made builds the images of both platforms into a new folder.
+func made(t *testing.T) (out string, index v1.ImageIndex) {
+	t.Helper()
+	out = t.TempDir()
+	if err := run(t.Context(), settings{root: "../..", out: out, name: binaryName, version: testVersion, platforms: "linux/amd64,linux/arm64"}); err != nil {
+		t.Fatal(err)
+	}
+	written, err := layout.ImageIndexFromPath(filepath.Join(out, "image"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := written.IndexManifest()
+	if err != nil || len(manifest.Manifests) != 1 {
+		t.Fatalf("the layout has %v (%v)", manifest, err)
+	}
+	if name := manifest.Manifests[0].Annotations["io.containerd.image.name"]; name != binaryName+":"+testVersion {
+		t.Errorf("it would be loaded as %q", name)
+	}
+	if index, err = written.ImageIndex(manifest.Manifests[0].Digest); err != nil {
+		t.Fatal(err)
+	}
+	return out, index
+}
+
+func TestTheImage(t *testing.T) {
+	out, index := made(t)
+	if err := validate.Index(index); err != nil {
+		t.Error(err)
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var platforms []string
+	for _, one := range manifest.Manifests {
+		platforms = append(platforms, one.Platform.String())
+		image, err := index.Image(one.Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(one.Platform.String(), func(t *testing.T) { checkImage(t, image, one.Platform) })
+	}
+	if !slices.Equal(platforms, []string{"linux/amd64", "linux/arm64"}) {
+		t.Errorf("it is for %v", platforms)
+	}
+	checkArchive(t, filepath.Join(out, "image.tar"), filepath.Join(out, "image"))
+	checkBOM(t, filepath.Join(out, binaryName+"_linux_amd64.cdx.json"))
+	if runtime.GOOS == "linux" {
+		if tag := strings.TrimSpace(command(t, filepath.Join(out, binaryName+"_linux_"+runtime.GOARCH), "--version")); tag != testVersion {
+			t.Errorf("the binary says that it is %s", tag)
+		}
+	}
+}
+
+// The same sources give the same image, whoever builds it.
+func TestTwoBuildsAreOneImage(t *testing.T) {
+	firstOut, first := made(t)
+	secondOut, second := made(t)
+	a, _ := first.Digest()
+	b, _ := second.Digest()
+	if a != b || a.Hex == "" {
+		t.Errorf("the digests are %s and %s", a, b)
+	}
+	if !bytes.Equal(read(t, filepath.Join(firstOut, "image.tar")), read(t, filepath.Join(secondOut, "image.tar"))) {
+		t.Error("the archives differ")
+	}
+}
+
+func checkImage(t *testing.T, image v1.Image, p *v1.Platform) {
+	config, err := image.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.OS != p.OS || config.Architecture != p.Architecture {
+		t.Errorf("the configuration is for %s/%s", config.OS, config.Architecture)
+	}
+	if config.Config.User != "65532:65532" || !slices.Equal(config.Config.Entrypoint, []string{"/spaces-credential-operator"}) {
+		t.Errorf("it runs %v as %s", config.Config.Entrypoint, config.Config.User)
+	}
+	for label, value := range map[string]string{"title": binaryName, "version": testVersion, "licenses": "Apache-2.0"} {
+		if got := config.Config.Labels["org.opencontainers.image."+label]; got != value {
+			t.Errorf("the label %s is %q", label, got)
+		}
+	}
+	if size, err := sizeOf(image); err != nil || size > 30<<20 {
+		t.Errorf("%d bytes are pulled (%v); a node pulls at most 30 MiB", size, err)
+	}
+	modes := map[string]string{}
+	archive := tar.NewReader(mutate.Extract(image))
+	for {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		modes[header.Name] = fs.FileMode(header.Mode).Perm().String()
+		if header.Name == certificatesFile {
+			content, _ := io.ReadAll(archive)
+			if !x509.NewCertPool().AppendCertsFromPEM(content) || bytes.Count(content, []byte("BEGIN CERTIFICATE")) < 100 {
+				t.Errorf("there are %d certificates", bytes.Count(content, []byte("BEGIN CERTIFICATE")))
+			}
+		}
+	}
+	if modes[binaryName] != "-r-xr-xr-x" || modes[certificatesFile] != "-r--r--r--" {
+		t.Errorf("the files and their modes are %v", modes)
+	}
+}
+
+// checkArchive compares the tar with the layout.
+func checkArchive(t *testing.T, path, folder string) {
+	archive := tar.NewReader(bytes.NewReader(read(t, path)))
+	files := 0
+	for {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if header.Typeflag == tar.TypeDir {
+			continue
+		}
+		files++
+		content, _ := io.ReadAll(archive)
+		if !bytes.Equal(content, read(t, filepath.Join(folder, header.Name))) {
+			t.Errorf("%s is another than in the layout", header.Name)
+		}
+	}
+	if files < 8 {
+		t.Errorf("there are %d files in the archive", files)
+	}
+}
+
+func checkBOM(t *testing.T, path string) {
+	var bom struct {
+		Format     string `json:"bomFormat"`
+		Components []struct{ Name, Version, Purl string }
+	}
+	if err := json.Unmarshal(read(t, path), &bom); err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]string{}
+	for _, component := range bom.Components {
+		known[component.Name] = component.Purl
+	}
+	if bom.Format != "CycloneDX" || !strings.HasPrefix(known["k8s.io/client-go"], "pkg:golang/k8s.io/client-go@v0.") || known["std"] == "" {
+		t.Errorf("it lists %v", known)
+	}
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+func command(t *testing.T, name string, arguments ...string) string {
+	t.Helper()
+	output, err := exec.Command(name, arguments...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, output)
+	}
+	return string(output)
+}
