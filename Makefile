@@ -15,6 +15,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unre
 CONTROLLER_GEN = $$($(GO) -C hack/tools tool -n controller-gen)
 GOLANGCI_LINT = $$($(GO) -C hack/tools/lint tool -n golangci-lint)
 
+HELM = $$($(GO) -C hack/tools/helm tool -n helm)
+
 # Your kubectl, or else the one that is built beside the test control plane.
 KUBECTL ?= $$(command -v kubectl || echo "$$(hack/envtest.sh)/kubectl")
 
@@ -56,6 +58,10 @@ test-interop: ## Test the client and a live operator against a server that nobod
 test-image: ## Test the container image: what is in it, its size, and that two builds are one
 	@$(GO) -C hack/image test $(TESTFLAGS) ./...
 
+.PHONY: test-chart
+test-chart: ## Install, upgrade, roll back and remove the chart by helm, and run the operator with its rights
+	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)" HELM="$(HELM)"; $(GO) test $(TESTFLAGS) ./charts
+
 .PHONY: test-one
 test-one: ## Run the tests that a sentence names: make test-one FOCUS='a secretName stays'
 	@hack/test-one.sh "$(FOCUS)"
@@ -86,8 +92,10 @@ generate: ## Write the Go code that follows from the API types
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: ## Write the CRD that follows from the API types
+manifests: ## Write the CRD that follows from the API types, and what the chart has of config
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+	cp config/crd/bases/auth.spaces-operator.io_spacescredentials.yaml charts/spaces-credential-operator/files/crd.yaml
+	cp config/policies/state_secrets.yaml config/flowcontrol/priority_level.yaml charts/spaces-credential-operator/files/
 
 .PHONY: fmt
 fmt: ## Format the Go code

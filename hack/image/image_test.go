@@ -24,11 +24,11 @@ import (
 
 const testVersion = "v0.0.0-test"
 
-// made builds the images of both platforms into a new folder.
-func made(t *testing.T) (out string, index v1.ImageIndex) {
+// made builds the images of platforms into a new folder.
+func made(t *testing.T, platforms string) (out string, index v1.ImageIndex) {
 	t.Helper()
 	out = t.TempDir()
-	if err := run(t.Context(), settings{root: "../..", out: out, name: binaryName, version: testVersion, platforms: "linux/amd64,linux/arm64"}); err != nil {
+	if err := run(t.Context(), settings{root: "../..", out: out, name: binaryName, version: testVersion, platforms: platforms}); err != nil {
 		t.Fatal(err)
 	}
 	written, err := layout.ImageIndexFromPath(filepath.Join(out, "image"))
@@ -49,7 +49,7 @@ func made(t *testing.T) (out string, index v1.ImageIndex) {
 }
 
 func TestTheImage(t *testing.T) {
-	out, index := made(t)
+	out, index := made(t, "linux/amd64,linux/arm64")
 	if err := validate.Index(index); err != nil {
 		t.Error(err)
 	}
@@ -80,8 +80,9 @@ func TestTheImage(t *testing.T) {
 
 // The same sources give the same image, whoever builds it.
 func TestTwoBuildsAreOneImage(t *testing.T) {
-	firstOut, first := made(t)
-	secondOut, second := made(t)
+	own := "linux/" + runtime.GOARCH
+	firstOut, first := made(t, own)
+	secondOut, second := made(t, own)
 	a, _ := first.Digest()
 	b, _ := second.Digest()
 	if a != b || a.Hex == "" {
