@@ -124,6 +124,24 @@ func TestStatusIsWrittenApart(t *testing.T) {
 	g.Expect(typed.Generation).To(Equal(before.Generation + 1))
 }
 
+// What is listed of the owners of fields is read and written a dozen times in each write.
+func TestStatusHasOneOwner(t *testing.T) {
+	g := NewWithT(t)
+	obj := object(t, withPassword)
+	create(t, obj)
+	typed := &v1alpha1.SpacesCredential{}
+	g.Expect(cluster.Get(t.Context(), client.ObjectKeyFromObject(obj), typed)).To(Succeed())
+	before := typed.DeepCopy()
+	typed.Status = filledStatus()
+	g.Expect(cluster.Status().Patch(t.Context(), typed, client.MergeFrom(before), client.FieldOwner(v1alpha1.FieldManagerStatus))).To(Succeed())
+
+	owned := map[string]string{}
+	for _, entry := range typed.ManagedFields {
+		owned[entry.Manager] = entry.FieldsV1.GetRawString()
+	}
+	g.Expect(owned).To(HaveKeyWithValue(v1alpha1.FieldManagerStatus, MatchJSON(`{"f:status": {}}`)))
+}
+
 func TestCountsOfZeroAreShown(t *testing.T) {
 	written, err := json.Marshal(v1alpha1.SpacesCredentialStatus{Grant: &v1alpha1.GrantStatus{}})
 	g := NewWithT(t)
@@ -239,4 +257,16 @@ func TestServerSideApplyMergesSets(t *testing.T) {
 	g.Expect(merged.Spec.Scopes).To(ConsistOf("email", "profile"))
 	g.Expect(merged.Spec.SecretTemplate.Data).To(HaveLen(2))
 	g.Expect(merged.Spec.Revocation.DeadlineSeconds).To(Equal(ptr.To[int32](300)))
+}
+
+// The API server fills in defaults. They must not make a difference between what was created and
+// the same manifest applied.
+func TestApplyingWhatAnotherCreatedIsNoConflict(t *testing.T) {
+	for grant, given := range map[string]string{"Password": withPassword, "RefreshToken": withRefreshToken, "AuthorizationCode": withCode, "Anonymous": asGuest} {
+		t.Run(grant, func(t *testing.T) {
+			create(t, object(t, given))
+			applied := client.ApplyConfigurationFromUnstructured(object(t, given))
+			NewWithT(t).Expect(cluster.Apply(t.Context(), applied, client.FieldOwner("somebody-else"))).To(Succeed())
+		})
+	}
 }

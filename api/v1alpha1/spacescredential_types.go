@@ -36,11 +36,7 @@ import (
 // +kubebuilder:selectablefield:JSONPath=`.status.environment`
 // +kubebuilder:validation:XValidation:rule=`size(self.metadata.name) <= 63`,fieldPath=`.metadata`,message="metadata.name must have at most 63 characters"
 // +kubebuilder:validation:XValidation:rule=`(has(self.spec.secretName) ? self.spec.secretName : self.metadata.name) == (has(oldSelf.spec.secretName) ? oldSelf.spec.secretName : oldSelf.metadata.name)`,fieldPath=`.spec.secretName`,reason=FieldValueForbidden,message="the published Secret cannot be renamed (without secretName it is called like the SpacesCredential): create a new SpacesCredential instead"
-// +kubebuilder:validation:XValidation:rule=`!(has(self.spec.secretName) ? self.spec.secretName : self.metadata.name).endsWith('-grant')`,fieldPath=`.spec.secretName`,reason=FieldValueForbidden,message="the published Secret's name must not end in -grant, which is kept for the operator's own Secrets (without secretName it is called like the SpacesCredential)"
-// +kubebuilder:validation:XValidation:rule=`!has(self.spec.clientSecretRef) || self.spec.clientSecretRef.name != (has(self.spec.secretName) ? self.spec.secretName : self.metadata.name)`,fieldPath=`.spec.secretName`,reason=FieldValueForbidden,message="the token would be published over the Secret that clientSecretRef names: choose another secretName (without it the Secret is called like the SpacesCredential)"
-// +kubebuilder:validation:XValidation:rule=`!has(self.spec.password) || self.spec.password.secretRef.name != (has(self.spec.secretName) ? self.spec.secretName : self.metadata.name)`,fieldPath=`.spec.secretName`,reason=FieldValueForbidden,message="the token would be published over the Secret that password.secretRef names: choose another secretName (without it the Secret is called like the SpacesCredential)"
-// +kubebuilder:validation:XValidation:rule=`!has(self.spec.refreshToken) || self.spec.refreshToken.secretRef.name != (has(self.spec.secretName) ? self.spec.secretName : self.metadata.name)`,fieldPath=`.spec.secretName`,reason=FieldValueForbidden,message="the token would be published over the Secret that refreshToken.secretRef names: choose another secretName (without it the Secret is called like the SpacesCredential)"
-// +kubebuilder:validation:XValidation:rule=`!has(self.spec.authorizationCode) || self.spec.authorizationCode.secretRef.name != (has(self.spec.secretName) ? self.spec.secretName : self.metadata.name)`,fieldPath=`.spec.secretName`,reason=FieldValueForbidden,message="the token would be published over the Secret that authorizationCode.secretRef names: choose another secretName (without it the Secret is called like the SpacesCredential)"
+// +kubebuilder:validation:XValidation:rule=`[self.spec].all(spec, [has(spec.secretName) ? spec.secretName : self.metadata.name].all(name, !name.endsWith('-grant') && !(name in [?spec.?clientSecretRef.?name, ?spec.?password.?secretRef.?name, ?spec.?refreshToken.?secretRef.?name, ?spec.?authorizationCode.?secretRef.?name])))`,fieldPath=`.spec.secretName`,reason=FieldValueForbidden,messageExpression=`(has(self.spec.secretName) ? self.spec.secretName : self.metadata.name).endsWith('-grant') ? "the published Secret's name must not end in -grant, which is kept for the operator's own Secrets (without secretName it is called like the SpacesCredential)" : "the token would be published over the Secret that " + (has(self.spec.clientSecretRef) && self.spec.clientSecretRef.name == (has(self.spec.secretName) ? self.spec.secretName : self.metadata.name) ? 'clientSecretRef' : has(self.spec.password) && self.spec.password.secretRef.name == (has(self.spec.secretName) ? self.spec.secretName : self.metadata.name) ? 'password.secretRef' : has(self.spec.refreshToken) && self.spec.refreshToken.secretRef.name == (has(self.spec.secretName) ? self.spec.secretName : self.metadata.name) ? 'refreshToken.secretRef' : 'authorizationCode.secretRef') + " names: choose another secretName (without it the Secret is called like the SpacesCredential)"`
 type SpacesCredential struct {
 	metav1.TypeMeta `json:",inline"`
 
@@ -55,6 +51,7 @@ type SpacesCredential struct {
 	// status says what the operator found and did. It is written by the operator
 	// alone and never read back by it.
 	// +optional
+	// +structType=atomic
 	Status SpacesCredentialStatus `json:"status,omitzero"`
 }
 
@@ -69,7 +66,6 @@ type SpacesCredentialList struct {
 
 // SpacesCredentialSpec says how to sign in and where to publish the token.
 //
-// +kubebuilder:validation:XValidation:rule=`self.grantType == oldSelf.grantType`,fieldPath=`.grantType`,reason=FieldValueForbidden,message="grantType cannot be changed: create a new SpacesCredential instead"
 // +kubebuilder:validation:XValidation:rule=`self.grantType == 'Password' ? has(self.password) : true`,fieldPath=`.password`,reason=FieldValueRequired,message="grantType Password needs the section password, which names the Secret with the user name and password"
 // +kubebuilder:validation:XValidation:rule=`has(self.password) ? self.grantType == 'Password' : true`,fieldPath=`.password`,reason=FieldValueForbidden,message="the section password belongs to grantType Password alone: remove it"
 // +kubebuilder:validation:XValidation:rule=`self.grantType == 'RefreshToken' ? has(self.refreshToken) : true`,fieldPath=`.refreshToken`,reason=FieldValueRequired,message="grantType RefreshToken needs the section refreshToken, which names the Secret with the first refresh token"
@@ -78,12 +74,11 @@ type SpacesCredentialList struct {
 // +kubebuilder:validation:XValidation:rule=`has(self.authorizationCode) ? self.grantType == 'AuthorizationCode' : true`,fieldPath=`.authorizationCode`,reason=FieldValueForbidden,message="the section authorizationCode belongs to grantType AuthorizationCode alone: remove it"
 // +kubebuilder:validation:XValidation:rule=`self.grantType == 'Anonymous' ? has(self.anonymous) : true`,fieldPath=`.anonymous`,reason=FieldValueRequired,message="grantType Anonymous needs the section anonymous, which may be empty: anonymous: {}"
 // +kubebuilder:validation:XValidation:rule=`has(self.anonymous) ? self.grantType == 'Anonymous' : true`,fieldPath=`.anonymous`,reason=FieldValueForbidden,message="the section anonymous belongs to grantType Anonymous alone: remove it"
-// +kubebuilder:validation:XValidation:rule=`self.grantType in ['Password', 'RefreshToken', 'AuthorizationCode'] ? has(self.clientSecretRef) : true`,fieldPath=`.clientSecretRef`,reason=FieldValueRequired,message="this grantType needs clientSecretRef, which names the Secret with the client ID and its secret"
-// +kubebuilder:validation:XValidation:rule=`has(self.clientSecretRef) ? self.grantType != 'Anonymous' : true`,fieldPath=`.clientSecretRef`,reason=FieldValueForbidden,message="a guest signs in without a client: remove clientSecretRef"
+// +kubebuilder:validation:XValidation:rule=`has(self.clientSecretRef) || self.grantType == 'Anonymous'`,fieldPath=`.clientSecretRef`,reason=FieldValueRequired,message="this grantType needs clientSecretRef, which names the Secret with the client ID and its secret"
+// +kubebuilder:validation:XValidation:rule=`self.grantType != 'Anonymous' || !has(self.clientSecretRef)`,fieldPath=`.clientSecretRef`,reason=FieldValueForbidden,message="a guest signs in without a client: remove clientSecretRef"
 // +kubebuilder:validation:XValidation:rule=`has(self.scopes) ? self.grantType in ['Password', 'AuthorizationCode'] : true`,fieldPath=`.scopes`,reason=FieldValueForbidden,message="scopes can be chosen with grantType Password and AuthorizationCode alone, since a refresh token keeps those it was issued with and a guest has none: remove scopes"
 // +kubebuilder:validation:XValidation:rule=`has(self.verification) && 'TokenInfo' in self.verification ? self.grantType != 'Anonymous' : true`,fieldPath=`.verification`,reason=FieldValueForbidden,message="TokenInfo checks an ID token, which a guest does not have: remove it from verification"
 // +kubebuilder:validation:XValidation:rule=`(has(self.secretTemplate) && has(self.secretTemplate.type) ? self.secretTemplate.type : 'Opaque') == (has(oldSelf.secretTemplate) && has(oldSelf.secretTemplate.type) ? oldSelf.secretTemplate.type : 'Opaque')`,fieldPath=`.secretTemplate.type`,reason=FieldValueForbidden,message="the type of the published Secret cannot be changed (without secretTemplate.type it is Opaque): create a new SpacesCredential instead"
-// +kubebuilder:validation:XValidation:rule=`!(has(self.renewal) && has(self.renewal.renewBeforePercent) && has(self.renewal.renewBeforeSeconds))`,fieldPath=`.renewal`,reason=FieldValueForbidden,message="set renewBeforePercent or renewBeforeSeconds, not both"
 type SpacesCredentialSpec struct {
 	// environment names the Spaces environment to sign in to: production,
 	// staging, or a name from the operator's environments file. Absent means
@@ -109,6 +104,7 @@ type SpacesCredentialSpec struct {
 	// as a guest. It cannot be changed. Exactly the section it names must be set:
 	// password, refreshToken, authorizationCode or anonymous.
 	// +required
+	// +kubebuilder:validation:XValidation:rule=`self == oldSelf`,reason=FieldValueForbidden,message="grantType cannot be changed: create a new SpacesCredential instead"
 	GrantType GrantType `json:"grantType"`
 
 	// password belongs to grantType Password.
@@ -241,6 +237,8 @@ const (
 // Renewal says how long before its expiry a token is renewed. The operator
 // keeps it between 5 seconds and half of the lifetime, and renews up to a
 // tenth earlier so that many credentials do not renew together.
+//
+// +kubebuilder:validation:XValidation:rule=`!(has(self.renewBeforePercent) && has(self.renewBeforeSeconds))`,reason=FieldValueForbidden,message="set renewBeforePercent or renewBeforeSeconds, not both"
 type Renewal struct {
 	// renewBeforePercent renews when this share of the lifetime is left, from 5
 	// to 50. Absent, with renewBeforeSeconds absent too, means 33.

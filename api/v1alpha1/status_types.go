@@ -75,8 +75,7 @@ type SpacesCredentialStatus struct {
 	// Reconciling that the current spec has not been realised yet, Stalled that a
 	// person must act, GrantValid whether the token can be renewed.
 	// +optional
-	// +listType=map
-	// +listMapKey=type
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
