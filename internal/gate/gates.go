@@ -74,7 +74,7 @@ func (g *Gates) Configure(environments ...spacesauth.Environment) {
 	g.hosts = slices.DeleteFunc(g.hosts, func(h *host) bool {
 		_, stays := wanted[h.name]
 		if !stays {
-			g.dissolve(h)
+			g.dissolve(h, g.clock.Now())
 		}
 		return !stays
 	})
@@ -86,17 +86,22 @@ func (g *Gates) Configure(environments ...spacesauth.Environment) {
 	g.dispatchAll(g.clock.Now())
 }
 
-// dissolve wakes all who wait for a host.
-func (g *Gates) dissolve(h *host) {
+// dissolve wakes all who wait for a host, and those whose turn it takes back because they have
+// not begun with it. Whoever has begun leaves by itself.
+func (g *Gates) dissolve(h *host, now time.Time) {
 	for element := h.order.Front(); element != nil; {
 		p := element.Value.(*place)
 		element = element.Next()
-		if p.standing == waits {
+		if p.standing == given && p.begun {
+			continue
+		}
+		if p.standing != rests {
 			g.woken = append(g.woken, p.caller)
 		}
-		if p.standing != given { // whoever holds a turn leaves by itself
-			g.remove(p)
+		if p.standing == given {
+			g.release(p, rests, now)
 		}
+		g.remove(p)
 	}
 }
 

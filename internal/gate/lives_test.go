@@ -3,6 +3,7 @@ package gate
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 )
 
 // life is a caller that lives by chance: it asks, waits, meets conflicts, is edited, suspended
-// and deleted, and its passes come early, late or never.
+// and deleted, and its passes come early, late or never. Processes are restarted or lose their
+// lease, and environments are reloaded.
 type life struct {
 	key     types.NamespacedName
 	call    Call
@@ -31,24 +33,19 @@ type lives struct {
 	*Gates
 	clock   *testclock.FakeClock
 	chance  *rand.Rand
+	e       spacesauth.Environment
+	workers int
 	all     []*life
 	byKey   map[types.NamespacedName]*life
-	sent    []time.Time
+	sent    []time.Time // since the bucket was new
 	longest time.Duration
 	served  int
 }
 
 func newLives(t *testing.T, seed uint64, namespaces, callers, workers int, e spacesauth.Environment) *lives {
 	t.Helper()
-	l := &lives{T: t, clock: testclock.NewFakeClock(noon), chance: rand.New(rand.NewPCG(seed, seed)), byKey: map[types.NamespacedName]*life{}}
-	l.Gates = New(l.clock, workers, e)
-	l.OnTurn(func(key types.NamespacedName) {
-		caller := l.byKey[key]
-		if caller.woken {
-			t.Fatalf("%s is woken twice", key)
-		}
-		caller.woken = true
-	})
+	l := &lives{T: t, clock: testclock.NewFakeClock(noon), chance: rand.New(rand.NewPCG(seed, seed)), byKey: map[types.NamespacedName]*life{}, e: e, workers: workers}
+	l.starts()
 	for i := range callers {
 		n := i % namespaces
 		if i%3 == 0 { // a third of them crowds in one
@@ -59,6 +56,48 @@ func newLives(t *testing.T, seed uint64, namespaces, callers, workers int, e spa
 		l.all, l.byKey[key] = append(l.all, caller), caller
 	}
 	return l
+}
+
+// starts begins a process: at first, and after a restart or a lost lease, when the queue is built
+// anew, and every caller is looked at once.
+func (l *lives) starts() {
+	l.checkRate()
+	l.sent = nil
+	l.Gates = New(l.clock, l.workers, l.e)
+	l.OnTurn(func(key types.NamespacedName) {
+		caller := l.byKey[key]
+		if caller.woken {
+			l.Fatalf("%s is woken twice", key)
+		}
+		caller.woken = true
+	})
+	for _, c := range l.all {
+		if c.turn != nil {
+			c.turn, c.pass = nil, Pass{}
+		}
+		c.woken = true
+	}
+}
+
+// reloads takes the environment away, and gives it back. Who waits is told, and whoever has a
+// turn keeps it.
+func (l *lives) reloads() {
+	l.checkRate()
+	l.sent = nil
+	var waited []*life
+	for _, c := range l.all {
+		if c.turn == nil && l.Waits(c.key) {
+			waited = append(waited, c)
+			c.woken = false // it may be told a second time
+		}
+	}
+	l.Configure()
+	for _, c := range waited {
+		if !c.woken {
+			l.Fatalf("%s waits for a host that is gone", c.key)
+		}
+	}
+	l.Configure(l.e)
 }
 
 // passes makes a pass of a caller, which may come to nothing.
@@ -129,7 +168,9 @@ func (l *lives) checkShares() {
 	for _, c := range l.all {
 		if c.turn != nil {
 			of[c.key.Namespace]++
-			all++
+			if slices.Contains(l.hosts, c.turn.place.host) { // and not of before a reload
+				all++
+			}
 		}
 	}
 	for namespace, held := range of {
@@ -177,6 +218,12 @@ func TestRandomLivesKeepTheRateAndNobodyStarves(t *testing.T) {
 				}
 				l.ends()
 				l.checkShares()
+				switch l.chance.IntN(2000) {
+				case 0:
+					l.starts()
+				case 1:
+					l.reloads()
+				}
 				l.clock.Step(tick)
 				l.Look()
 			}
@@ -194,7 +241,7 @@ func TestRandomLivesKeepTheRateAndNobodyStarves(t *testing.T) {
 			if left := l.wanting(); left > 0 {
 				t.Errorf("%d callers were never served", left)
 			}
-			l.checkRate(e)
+			l.checkRate()
 			// With 200 callers, and every tenth turn that of the oldest, nobody waits for more than
 			// ten rounds of all, at 20 a second.
 			if bound := 10 * time.Duration(len(l.all)) * time.Second / 20; l.longest > bound {
@@ -208,11 +255,11 @@ func TestRandomLivesKeepTheRateAndNobodyStarves(t *testing.T) {
 }
 
 // checkRate compares what was sent in every span with what the bucket allows.
-func (l *lives) checkRate(e spacesauth.Environment) {
+func (l *lives) checkRate() {
 	l.Helper()
 	for i, from := range l.sent {
 		for j := i; j < len(l.sent) && j < i+200; j++ {
-			allowed := float64(e.Burst) + e.RequestsPerSecond*l.sent[j].Sub(from).Seconds() + 1e-3
+			allowed := float64(l.e.Burst) + l.e.RequestsPerSecond*l.sent[j].Sub(from).Seconds() + 1e-3
 			if sent := j - i + 1; float64(sent) > allowed {
 				l.Fatalf("%d calls within %s", sent, l.sent[j].Sub(from))
 			}
