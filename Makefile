@@ -85,6 +85,19 @@ count: ## Count the requests to the API server for a first token and a renewal
 	@trap : INT; assets="$$(hack/envtest.sh)"; $(GO) build -o bin/count/count ./test/count; \
 	KUBEBUILDER_ASSETS="$$assets" exec bin/count/count
 
+.PHONY: bench
+bench: ## Measure the operator beside a bare loop, ten minutes (CREDENTIALS="100 1000 10000" ROUNDS=3 WAITING=n PARTS="...")
+	@trap : INT; assets="$$(hack/envtest.sh)"; mkdir -p bin/bench; $(GO) -C test/bench build -o ../../bin/bench/bench .; \
+	KUBEBUILDER_ASSETS="$$assets" exec bin/bench/bench $(if $(CREDENTIALS),--credentials "$(CREDENTIALS)") $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WAITING),--waiting $(WAITING)) $(if $(PARTS),--parts "$(PARTS)")
+
+.PHONY: bench-micro
+bench-micro: ## Measure judgements, documents, templates and the queue alone, for benchstat (COUNT=6)
+	@mkdir -p bin/bench; $(GO) test -run '^$$' -bench . -count $(or $(COUNT),6) ./internal/... | tee bin/bench/micro.txt
+
+.PHONY: bench-picture
+bench-picture: ## Draw how renewals of a burst are spread, docs/images/renewals.svg
+	@$(GO) -C test/bench run . --picture docs/images/renewals.svg
+
 ##@ Change it
 
 .PHONY: generate

@@ -273,3 +273,28 @@ func BenchmarkTheWorstContents(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkAUsualDocument is what a claim and a save cost, and a read.
+func BenchmarkAUsualDocument(b *testing.B) {
+	ring, document := newRing(b), bytes.Repeat([]byte("document"), 256)
+	sealed, err := ring.Seal(place, document)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("seal", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := ring.Seal(place, document); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("open", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, _, err := ring.Open(place.Namespace, place.Name, sealed); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -93,6 +93,16 @@ func (c *ControlPlane) StartControllers(log io.Writer) error {
 	return err
 }
 
+// Processes are the process IDs of kube-apiserver and etcd, for whoever wants to know what they
+// cost.
+func (c *ControlPlane) Processes() (apiServer, etcd int, err error) {
+	apiServer, err = c.apiServer.launcher.process()
+	if err == nil {
+		etcd, err = c.etcd.launcher.process()
+	}
+	return apiServer, etcd, err
+}
+
 // StopControllers stops what StartControllers started.
 func (c *ControlPlane) StopControllers() error {
 	stopping := c.controllers

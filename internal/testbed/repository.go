@@ -32,6 +32,11 @@ func root() (string, error) {
 // does, so that neither throws away the other's cache. The output is a file, or for
 // several a folder that exists. The error of a failed build tells what the compiler said.
 func Build(ctx context.Context, output string, packages ...string) error {
+	return BuildTagged(ctx, output, "", packages...)
+}
+
+// BuildTagged is [Build] with build tags, which are separated by commas.
+func BuildTagged(ctx context.Context, output, tags string, packages ...string) error {
 	at, err := root()
 	if err != nil {
 		return err
@@ -39,7 +44,7 @@ func Build(ctx context.Context, output string, packages ...string) error {
 	if output, err = filepath.Abs(output); err != nil {
 		return err
 	}
-	build := exec.CommandContext(ctx, "go", append([]string{"build", "-trimpath", "-o", output}, packages...)...)
+	build := exec.CommandContext(ctx, "go", append([]string{"build", "-trimpath", "-tags=" + tags, "-o", output}, packages...)...)
 	build.Dir, build.Env = at, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)

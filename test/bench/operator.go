@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
+)
+
+// profileVariable tells an operator that was built with profiles where to serve them.
+const profileVariable = "SPACES_OPERATOR_PROFILE_ADDRESS"
+
+// operator is an operator in a process of its own.
+type operator struct {
+	*testbed.Operator
+	metrics, profiles string
+}
+
+// operatorArguments are those of every operator here. The limits to the API server are lifted: what
+// is measured is what the operator does, not what it is held to.
+func operatorArguments(environments, kubeconfig string) []string {
+	return []string{
+		"--environments-file=" + environments, "--kubeconfig=" + kubeconfig, "--leader-elect=false",
+		"--metrics-secure=false", "--health-probe-bind-address=0",
+		fmt.Sprintf("--max-concurrent-reconciles=%d", atATime), "--kube-api-qps=100000", "--kube-api-burst=100000",
+	}
+}
+
+// startOperator starts one, and does not wait until it works.
+func (b *bench) startOperator() (*operator, error) {
+	free, err := testbed.FreeAddresses(2)
+	if err != nil {
+		return nil, err
+	}
+	command := exec.Command(b.Path("manager"), append(slices.Clone(b.arguments), "--metrics-bind-address="+free[0])...)
+	command.Env = append(os.Environ(), profileVariable+"="+free[1])
+	started, err := testbed.StartOperator(command, b.Path(operatorLog))
+	if err != nil {
+		return nil, err
+	}
+	o := &operator{Operator: started, metrics: "http://" + free[0] + "/metrics", profiles: "http://" + free[1] + "/debug/pprof/"}
+	b.OnStop(func() error {
+		_ = o.thaw() // one that is frozen hears no signal
+		return o.Stop()
+	})
+	return o, nil
+}
+
+// freeze stops time for the operator: its timers come due and nobody acts on them, so that all
+// that is due is due at once when it thaws.
+func (o *operator) freeze() error { return o.Signal(syscall.SIGSTOP) }
+func (o *operator) thaw() error   { return o.Signal(syscall.SIGCONT) }
+
+// passes counts the passes it has made over credentials.
+func (o *operator) passes(ctx context.Context) (int, error) {
+	text, err := open(ctx, o.metrics)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = text.Close() }()
+	return readPasses(text)
+}
+
+// passLine is how a counter of passes begins, one for each result.
+const passLine = `controller_runtime_reconcile_total{controller="spacescredential"`
+
+func readPasses(text io.Reader) (passes int, err error) {
+	for lines := bufio.NewScanner(text); lines.Scan(); {
+		if line := lines.Text(); strings.HasPrefix(line, passLine) {
+			number, err := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64)
+			if err != nil {
+				return 0, err
+			}
+			passes += int(number)
+		}
+	}
+	return passes, nil
+}
+
+// keepProfile keeps a profile of the operator in a file; one of the processor takes as long as it
+// covers.
+func (o *operator) keepProfile(ctx context.Context, name, path string) error {
+	profile, err := open(ctx, o.profiles+name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = profile.Close() }()
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	_, err = io.Copy(file, profile)
+	return err
+}
+
+// open gets what is served at a URL.
+func open(ctx context.Context, url string) (io.ReadCloser, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		_ = response.Body.Close()
+		return nil, fmt.Errorf("%s answers %s", url, response.Status)
+	}
+	return response.Body, nil
+}
+
+// patience bounds a wait for a number of things: far above what they need, on a slow machine too.
+func patience(number int) time.Duration {
+	return time.Minute + time.Duration(number)*100*time.Millisecond
+}
+
+// await waits until something holds, and tells every ten seconds how far it is.
+func (b *bench) await(ctx context.Context, o *operator, limit time.Duration, what string, holds func(context.Context) (bool, string, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	told := time.Now()
+	for {
+		done, progress, err := holds(ctx)
+		if failed := o.Failure(); failed != nil {
+			return failed
+		}
+		if done || err != nil {
+			return err
+		}
+		if time.Since(told) > 10*time.Second {
+			told = time.Now()
+			b.Say("  ... until %s: %s", what, progress)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting until %s (%s): %w; see %s", what, progress, ctx.Err(), b.Path(operatorLog))
+		case <-look.C:
+		}
+	}
+}
+
+// sleep waits, unless ctx ends.
+func sleep(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// report is all that was measured, as results.json has it.
+type report struct {
+	Date       string    `json:"date"`
+	Kubernetes string    `json:"kubernetes"`
+	Go         string    `json:"go"`
+	Processors int       `json:"processors"`
+	Rounds     int       `json:"rounds"`
+	AtATime    int       `json:"atATime"`
+	Measured   []rounds  `json:"measured,omitempty"`
+	Prices     []price   `json:"prices,omitempty"`
+	Waiting    *queue    `json:"waiting,omitempty"`
+	Resident   *resident `json:"resident,omitempty"`
+	Spread     []spread  `json:"spread,omitempty"`
+}
+
+// rounds are those of one number of credentials: what was measured in each, by phase.
+type rounds struct {
+	Credentials int                   `json:"credentials"`
+	Bare        map[string][]measured `json:"bare"`
+	Operator    map[string][]measured `json:"operator"`
+}
+
+func (r report) isEmpty() bool {
+	return len(r.Measured) == 0 && len(r.Prices) == 0 && r.Waiting == nil && r.Resident == nil && len(r.Spread) == 0
+}
+
+// table is the report as people read it, in Markdown.
+func (r report) table() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "Measured on %s: %d processors, Kubernetes %s, %s, %d rounds, %d at a time. Medians, and how far\nthe rounds lie from them.\n",
+		r.Date, r.Processors, r.Kubernetes, r.Go, r.Rounds, r.AtATime)
+	if len(r.Measured) > 0 {
+		text.WriteString("\n" + r.tokensTable() + "\n" + r.requestsTable())
+	}
+	if len(r.Prices) > 0 {
+		text.WriteString("\n" + r.pricesTable())
+	}
+	if r.Waiting != nil || r.Resident != nil {
+		text.WriteString("\n" + r.otherTable())
+	}
+	if len(r.Spread) > 0 {
+		text.WriteString("\n" + r.spreadTable())
+	}
+	return text.String()
+}
+
+// of takes one figure out of what was measured in each round.
+func of(all []measured, figure func(measured) float64) []float64 {
+	var figures []float64
+	for _, m := range all {
+		figures = append(figures, figure(m))
+	}
+	return figures
+}
+
+func rate(m measured) float64       { return m.PerSecond }
+func operatorMS(m measured) float64 { return m.OperatorMS }
+func apiServer(m measured) float64  { return m.APIServerMS }
+func etcd(m measured) float64       { return m.EtcdMS }
+func peak(m measured) float64       { return m.PeakMiB }
+
+// tokensTable tells how fast, and at what cost, for each phase and number.
+func (r report) tokensTable() string {
+	rows := [][]string{{"phase", "credentials", "operator, a second", "bare loop, a second", "ratio", "operator ms", "kube-apiserver ms (bare)", "etcd ms (bare)", "operator peak MiB"}}
+	for _, phase := range phases {
+		for _, m := range r.Measured {
+			operator, bare := m.Operator[phase], m.Bare[phase]
+			if len(operator) == 0 {
+				continue
+			}
+			row := []string{phase, fmt.Sprint(m.Credentials), withSpread(of(operator, rate), "%.0f"), "-", "-",
+				fmt.Sprintf("%.2f", median(of(operator, operatorMS))), fmt.Sprintf("%.1f", median(of(operator, apiServer))),
+				fmt.Sprintf("%.1f", median(of(operator, etcd))), fmt.Sprintf("%.0f", median(of(operator, peak)))}
+			if len(bare) > 0 {
+				row[3] = withSpread(of(bare, rate), "%.0f")
+				row[4] = withSpread(ratios(operator, bare), "%.2f")
+				row[6] += fmt.Sprintf(" (%.1f)", median(of(bare, apiServer)))
+				row[7] += fmt.Sprintf(" (%.1f)", median(of(bare, etcd)))
+			}
+			rows = append(rows, row)
+		}
+	}
+	return markdown(rows)
+}
+
+// ratios are those of operator and bare loop, round by round.
+func ratios(operator, bare []measured) []float64 {
+	var all []float64
+	for i := range min(len(operator), len(bare)) {
+		all = append(all, operator[i].PerSecond/bare[i].PerSecond)
+	}
+	return all
+}
+
+// requestsTable tells the requests of the last round with the most credentials.
+func (r report) requestsTable() string {
+	rows := [][]string{{"requests for each", "operator", "bare loop", "operator's, by verb and resource"}}
+	most := r.Measured[len(r.Measured)-1]
+	for _, phase := range phases {
+		operator, bare := most.Operator[phase], most.Bare[phase]
+		if len(operator) == 0 {
+			continue
+		}
+		last := operator[len(operator)-1].Requests
+		row := []string{phase, fmt.Sprintf("%.2f", last.all()), "-", last.String()}
+		if len(bare) > 0 {
+			row[2] = fmt.Sprintf("%.2f", bare[len(bare)-1].Requests.all())
+		}
+		rows = append(rows, row)
+	}
+	return markdown(rows)
+}
+
+// pricesTable tells what a request costs, and what it cost before.
+func (r report) pricesTable() string {
+	rows := [][]string{{"one request", "kube-apiserver ms", "reference", "ratio"}}
+	for _, p := range r.Prices {
+		row := []string{p.Request, fmt.Sprintf("%.2f", p.MS), "-", "-"}
+		if p.ReferenceMS > 0 {
+			row[2], row[3] = fmt.Sprintf("%.2f", p.ReferenceMS), fmt.Sprintf("%.2f", p.MS/p.ReferenceMS)
+		}
+		rows = append(rows, row)
+	}
+	return markdown(rows)
+}
+
+// otherTable tells of waiting and of having nothing to do.
+func (r report) otherTable() string {
+	rows := [][]string{{"what", "figure"}}
+	if w := r.Waiting; w != nil {
+		rows = append(rows,
+			[]string{fmt.Sprintf("%d wait for the rate of %.0f a second: rate used", w.Credentials, w.Rate), fmt.Sprintf("%.1f a second", w.PerSecond)},
+			[]string{"requests, and passes, for each of them", fmt.Sprintf("%.2f, %.2f (%s)", w.Requests.all(), w.Passes, w.Requests)},
+			[]string{"processor time for each of them: operator, kube-apiserver, etcd", fmt.Sprintf("%.1f, %.1f, %.1f ms", w.OperatorMS, w.APIServerMS, w.EtcdMS)},
+		)
+	}
+	if w := r.Resident; w != nil {
+		worst := func(numbers []float64) string {
+			return fmt.Sprintf("%.0f ms, at most %.0f ms", median(numbers), maximum(numbers))
+		}
+		rows = append(rows,
+			[]string{"from a changed login to the new token", worst(w.ChangedLoginMS)},
+			[]string{"from a deleted published Secret to its return", worst(w.DeletedMS)},
+			[]string{fmt.Sprintf("start until %d are scheduled", w.Credentials+latecomers), fmt.Sprintf("%.1f s", w.StartSeconds)},
+			[]string{fmt.Sprintf("an idle hour with %d: operator, kube-apiserver, etcd", w.Credentials+latecomers),
+				fmt.Sprintf("%.0f, %.0f, %.0f s of processor time, %.0f requests", w.OperatorSeconds, w.APIServerSeconds, w.EtcdSeconds, w.Requests)},
+			[]string{"peak memory of that start", fmt.Sprintf("%.0f MiB", w.PeakMiB)},
+			[]string{fmt.Sprintf("the same with %d Secrets of others", w.Foreign),
+				fmt.Sprintf("%.0f MiB, %.2f KiB each", w.ForeignPeakMiB, (w.ForeignPeakMiB-w.PeakMiB)*1024/float64(w.Foreign))},
+		)
+	}
+	return markdown(rows)
+}
+
+// spreadTable tells how renewals are spread.
+func (r report) spreadTable() string {
+	rows := [][]string{{"first renewals of one-hour tokens", "from", "to", "busiest ten seconds", "over the mean"}}
+	for _, s := range r.Spread {
+		rows = append(rows, []string{s.String(), fmt.Sprint(s.First), fmt.Sprint(s.Last), fmt.Sprint(s.Busiest), fmt.Sprintf("%.2f", s.Ratio)})
+	}
+	return markdown(rows)
+}
+
+// markdown is a table, whose first row is the heading.
+func markdown(rows [][]string) string {
+	var text strings.Builder
+	for i, row := range rows {
+		text.WriteString("| " + strings.Join(row, " | ") + " |\n")
+		if i == 0 {
+			text.WriteString("|" + strings.Repeat(" --- |", len(row)) + "\n")
+		}
+	}
+	return text.String()
+}

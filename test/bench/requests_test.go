@@ -1,0 +1,53 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+const apiServerMetrics = `# HELP apiserver_request_total Counter of apiserver requests
+# TYPE apiserver_request_total counter
+apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="secrets",scope="resource",subresource="",verb="GET",version="v1"} 40
+apiserver_request_total{code="404",component="apiserver",dry_run="",group="",resource="secrets",scope="resource",subresource="",verb="GET",version="v1"} 2
+apiserver_request_total{code="200",component="apiserver",dry_run="",group="auth.spaces-operator.io",resource="spacescredentials",scope="resource",subresource="status",verb="PATCH",version="v1alpha1"} 1.1e+03
+apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="secrets",scope="cluster",subresource="",verb="LIST",version="v1"} 3
+apiserver_request_total{code="0",component="apiserver",dry_run="",group="",resource="secrets",scope="cluster",subresource="",verb="WATCH",version="v1"} 3
+apiserver_request_total{code="200",component="apiserver",dry_run="",group="coordination.k8s.io",resource="leases",scope="resource",subresource="",verb="PUT",version="v1"} 9
+apiserver_request_total{code="200",component="",dry_run="",group="",resource="",scope="",subresource="/readyz",verb="GET",version=""} 5
+apiserver_request_duration_seconds_count{resource="secrets",verb="GET"} 77
+`
+
+func TestRequestsAreReadByVerbAndResource(t *testing.T) {
+	got, err := readRequests(strings.NewReader(apiServerMetrics))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "1100.00 PATCH spacescredentials/status, 42.00 GET secrets"; got.String() != want {
+		t.Errorf("read: %s, want %s", got, want)
+	}
+	each := got.each(requests{"GET secrets": 2, "PATCH spacescredentials/status": 1099}, 100)
+	if want := "0.40 GET secrets"; each.String() != want || each.all() != 0.4 {
+		t.Errorf("each: %s, want %s", each, want)
+	}
+}
+
+func TestPassesAreThoseOfTheLoop(t *testing.T) {
+	passes, err := readPasses(strings.NewReader(`controller_runtime_reconcile_total{controller="spacescredential",result="success"} 3
+controller_runtime_reconcile_total{controller="spacescredential",result="requeue_after"} 1200
+controller_runtime_reconcile_total{controller="strays",result="success"} 5
+`))
+	if err != nil || passes != 1203 {
+		t.Errorf("%d passes (%v)", passes, err)
+	}
+}
+
+func TestProcessorTimeIsReadBehindTheName(t *testing.T) {
+	const stat = "4711 (a) (b c) S 1 4711 4711 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 11 0 1000 0 0"
+	if spent, err := readProcessorTime(stat); err != nil || spent != 3*time.Second {
+		t.Errorf("read %s (%v)", spent, err)
+	}
+	if _, err := readProcessorTime("4711 (a) S 1"); err == nil {
+		t.Error("a form that is none is read")
+	}
+}
