@@ -177,7 +177,7 @@ func (c *cluster) clean(ctx context.Context) error {
 	return together(ctx, len(left), func(ctx context.Context, i int) error {
 		if len(left[i].GetFinalizers()) > 0 {
 			release := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
-			if err := c.Patch(ctx, left[i], release); client.IgnoreNotFound(err) != nil {
+			if err := client.IgnoreNotFound(c.Patch(ctx, left[i], release)); err != nil {
 				return err
 			}
 		}

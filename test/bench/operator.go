@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,30 +62,45 @@ func (b *bench) startOperator() (*operator, error) {
 func (o *operator) freeze() error { return o.Signal(syscall.SIGSTOP) }
 func (o *operator) thaw() error   { return o.Signal(syscall.SIGCONT) }
 
-// passes counts the passes it has made over credentials.
-func (o *operator) passes(ctx context.Context) (int, error) {
+// work is what an operator has done, and has to do at once.
+type work struct{ passes, queued int }
+
+// work counts the passes it has made over credentials, and those that it has to make now.
+func (o *operator) work(ctx context.Context) (work, error) {
 	text, err := open(ctx, o.metrics)
 	if err != nil {
-		return 0, err
+		return work{}, err
 	}
 	defer func() { _ = text.Close() }()
-	return readPasses(text)
+	return readWork(text)
 }
 
-// passLine is how a counter of passes begins, one for each result.
-const passLine = `controller_runtime_reconcile_total{controller="spacescredential"`
+// The counters of passes, one for each result, and of those that are queued.
+var (
+	passLine  = regexp.MustCompile(`^controller_runtime_reconcile_total\{.*controller="spacescredential"`)
+	queueLine = regexp.MustCompile(`^workqueue_depth\{.*name="spacescredential"`)
+)
 
-func readPasses(text io.Reader) (passes int, err error) {
-	for lines := bufio.NewScanner(text); lines.Scan(); {
-		if line := lines.Text(); strings.HasPrefix(line, passLine) {
-			number, err := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64)
-			if err != nil {
-				return 0, err
-			}
-			passes += int(number)
+func readWork(text io.Reader) (found work, err error) {
+	lines := bufio.NewScanner(text)
+	for lines.Scan() {
+		line := lines.Text()
+		into := (*int)(nil)
+		switch {
+		case passLine.MatchString(line):
+			into = &found.passes
+		case queueLine.MatchString(line):
+			into = &found.queued
+		default:
+			continue
 		}
+		number, err := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64)
+		if err != nil {
+			return work{}, err
+		}
+		*into += int(number)
 	}
-	return passes, nil
+	return found, lines.Err()
 }
 
 // keepProfile keeps a profile of the operator in a file; one of the processor takes as long as it

@@ -24,7 +24,9 @@ const (
 	gap           = vg.Centimeter / 2
 	// headroom is what is left above the busiest slot of renewals. A burst of first tokens may
 	// be higher than that, and is cut off.
-	headroom = 1.25
+	headroom   = 1.25
+	titleSize  = 11
+	tenMinutes = 10
 )
 
 // The colours of first tokens and of renewals.
@@ -68,7 +70,10 @@ func pictureOf(all []spread) ([]byte, error) {
 		if i%columns == 0 {
 			rows = append(rows, nil)
 		}
-		drawn := plotOf(s)
+		drawn, err := plotOf(s)
+		if err != nil {
+			return nil, err
+		}
 		rows[len(rows)-1] = append(rows[len(rows)-1], drawn)
 	}
 	canvas := vgsvg.New(pictureWidth, pictureHeight)
@@ -84,27 +89,52 @@ func pictureOf(all []spread) ([]byte, error) {
 }
 
 // plotOf draws first tokens and renewals of an hour, counted in slots.
-func plotOf(s spread) *plot.Plot {
+func plotOf(s spread) (*plot.Plot, error) {
+	issued, err := bars(s.issued, issueColor)
+	if err != nil {
+		return nil, err
+	}
+	renewed, err := bars(s.renewed, renewalColor)
+	if err != nil {
+		return nil, err
+	}
 	p := plot.New()
 	p.Title.Text = fmt.Sprintf("%s: busiest %.2f x mean", s, s.Ratio)
+	p.Title.TextStyle.Font.Size = titleSize
 	p.X.Label.Text, p.Y.Label.Text = "minutes", "in ten seconds"
-	issued, renewed := bars(s.issued, issueColor), bars(s.renewed, renewalColor)
 	p.Add(issued, renewed)
 	p.Legend.Add("first tokens", issued)
 	p.Legend.Add("renewals", renewed)
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Legend.XOffs = vg.Centimeter
 	p.X.Min, p.X.Max = 0, time.Hour.Minutes()
+	p.X.Tick.Marker = ticksEvery(tenMinutes, p.X.Max)
 	p.Y.Min, p.Y.Max = 0, headroom*float64(s.Busiest)
-	return p
+	p.Y.Tick.Marker = ticksEvery(float64(s.Tokens)/50, p.Y.Max)
+	return p, nil
 }
 
-// bars are moments, counted in slots.
-func bars(moments []time.Duration, fill color.Color) *plotter.Histogram {
-	histogram := &plotter.Histogram{Width: slot.Minutes(), FillColor: fill}
-	for i, count := range perSlot(moments) {
-		from := (time.Duration(i) * slot).Minutes()
-		histogram.Bins = append(histogram.Bins, plotter.HistogramBin{Min: from, Max: from + slot.Minutes(), Weight: float64(count)})
+// ticksEvery are marks with whole numbers.
+func ticksEvery(step, limit float64) plot.ConstantTicks {
+	var marks []plot.Tick
+	for at := 0.0; at <= limit; at += step {
+		marks = append(marks, plot.Tick{Value: at, Label: fmt.Sprintf("%.0f", at)})
 	}
-	return histogram
+	return marks
+}
+
+// bars are moments, counted in slots, as one shape.
+func bars(moments []time.Duration, fill color.Color) (*plotter.Polygon, error) {
+	var outline plotter.XYs
+	for i, count := range perSlot(moments) {
+		from, to := time.Duration(i)*slot, time.Duration(i+1)*slot
+		outline = append(outline, plotter.XY{X: from.Minutes(), Y: float64(count)}, plotter.XY{X: to.Minutes(), Y: float64(count)})
+	}
+	outline = append(outline, plotter.XY{X: outline[len(outline)-1].X}, plotter.XY{X: 0})
+	shape, err := plotter.NewPolygon(outline)
+	if err != nil {
+		return nil, err
+	}
+	shape.Color, shape.LineStyle.Width = fill, 0
+	return shape, nil
 }

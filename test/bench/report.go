@@ -7,17 +7,19 @@ import (
 
 // report is all that was measured, as results.json has it.
 type report struct {
-	Date       string    `json:"date"`
-	Kubernetes string    `json:"kubernetes"`
-	Go         string    `json:"go"`
-	Processors int       `json:"processors"`
-	Rounds     int       `json:"rounds"`
-	AtATime    int       `json:"atATime"`
-	Measured   []rounds  `json:"measured,omitempty"`
-	Prices     []price   `json:"prices,omitempty"`
-	Waiting    *queue    `json:"waiting,omitempty"`
-	Resident   *resident `json:"resident,omitempty"`
-	Spread     []spread  `json:"spread,omitempty"`
+	Date       string `json:"date"`
+	Kubernetes string `json:"kubernetes"`
+	Go         string `json:"go"`
+	Processors int    `json:"processors"`
+	Rounds     int    `json:"rounds"`
+	AtATime    int    `json:"atATime"`
+	// Others is the share of the processors that other programs used during the rounds.
+	Others   float64   `json:"others"`
+	Measured []rounds  `json:"measured,omitempty"`
+	Prices   []price   `json:"prices,omitempty"`
+	Waiting  *queue    `json:"waiting,omitempty"`
+	Resident *resident `json:"resident,omitempty"`
+	Spread   []spread  `json:"spread,omitempty"`
 }
 
 // rounds are those of one number of credentials: what was measured in each, by phase.
@@ -37,6 +39,7 @@ func (r report) table() string {
 	fmt.Fprintf(&text, "Measured on %s: %d processors, Kubernetes %s, %s, %d rounds, %d at a time. Medians, and how far\nthe rounds lie from them.\n",
 		r.Date, r.Processors, r.Kubernetes, r.Go, r.Rounds, r.AtATime)
 	if len(r.Measured) > 0 {
+		fmt.Fprintf(&text, "Other programs used %.0f %% of the processors during the rounds.\n", 100*r.Others)
 		text.WriteString("\n" + r.tokensTable() + "\n" + r.requestsTable())
 	}
 	if len(r.Prices) > 0 {

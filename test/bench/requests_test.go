@@ -32,13 +32,15 @@ func TestRequestsAreReadByVerbAndResource(t *testing.T) {
 	}
 }
 
-func TestPassesAreThoseOfTheLoop(t *testing.T) {
-	passes, err := readPasses(strings.NewReader(`controller_runtime_reconcile_total{controller="spacescredential",result="success"} 3
+func TestTheWorkIsThatOfTheLoop(t *testing.T) {
+	found, err := readWork(strings.NewReader(`controller_runtime_reconcile_total{controller="spacescredential",result="success"} 3
 controller_runtime_reconcile_total{controller="spacescredential",result="requeue_after"} 1200
 controller_runtime_reconcile_total{controller="strays",result="success"} 5
+workqueue_depth{controller="spacescredential",name="spacescredential",priority=""} 7
+workqueue_depth{controller="strays",name="strays",priority=""} 9
 `))
-	if err != nil || passes != 1203 {
-		t.Errorf("%d passes (%v)", passes, err)
+	if err != nil || found != (work{passes: 1203, queued: 7}) {
+		t.Errorf("read %+v (%v)", found, err)
 	}
 }
 
@@ -48,6 +50,16 @@ func TestProcessorTimeIsReadBehindTheName(t *testing.T) {
 		t.Errorf("read %s (%v)", spent, err)
 	}
 	if _, err := readProcessorTime("4711 (a) S 1"); err == nil {
+		t.Error("a form that is none is read")
+	}
+}
+
+func TestTheMachineIsBusyWithAllButIdling(t *testing.T) {
+	busy, err := readBusy([]byte("cpu  100 10 50 9999 777 5 5 30 60 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n"))
+	if err != nil || busy != 2*time.Second {
+		t.Errorf("read %s (%v)", busy, err)
+	}
+	if _, err := readBusy([]byte("intr 1 2 3\n")); err == nil {
 		t.Error("a form that is none is read")
 	}
 }

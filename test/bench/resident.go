@@ -123,12 +123,12 @@ func (b *bench) startUp(ctx context.Context, number int) (*operator, float64, er
 		if err := sleep(ctx, lookInterval); err != nil {
 			return false, "", err
 		}
-		passes, err := o.passes(ctx)
+		done, err := o.work(ctx)
 		if err != nil {
 			return false, "not serving yet", nil //nolint:nilerr // it has just been started
 		}
 		took = time.Since(began).Seconds()
-		return passes >= number, fmt.Sprintf("%d of %d", passes, number), nil
+		return done.passes >= number && done.queued == 0, fmt.Sprintf("%d of %d", done.passes, number), nil
 	})
 	if err == nil {
 		err = sleep(ctx, calmTime)

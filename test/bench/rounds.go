@@ -22,6 +22,10 @@ var phases = []string{phaseFirst, phaseRenew, phaseStart, phaseDelete}
 // measureRounds measures bare loop and operator side by side, round by round, so that what the
 // machine does beside it meets both.
 func (b *bench) measureRounds(ctx context.Context) error {
+	before, err := b.load()
+	if err != nil {
+		return err
+	}
 	for _, number := range b.settings.credentials {
 		of := rounds{Credentials: number, Bare: map[string][]measured{}, Operator: map[string][]measured{}}
 		for i := range b.settings.rounds {
@@ -37,7 +41,9 @@ func (b *bench) measureRounds(ctx context.Context) error {
 		}
 		b.report.Measured = append(b.report.Measured, of)
 	}
-	return nil
+	after, err := b.load()
+	b.report.Others = othersSince(before, after)
+	return err
 }
 
 // round is one round of all phases.
@@ -142,8 +148,9 @@ func (r *round) measurePhase(ctx context.Context, name string, begin func(contex
 	if err != nil {
 		return err
 	}
-	started, already := processor{}, len(times())
-	if started, err = r.processor(r.operator); err != nil {
+	already := len(times())
+	started, err := r.processor(r.operator)
+	if err != nil {
 		return err
 	}
 	profile := r.profile(ctx, name)

@@ -56,12 +56,12 @@ func (b *bench) measureWaiting(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	passes, err := o.passes(ctx)
+	done, err := o.work(ctx)
 	if err != nil {
 		return err
 	}
 	moments := b.slow.given()
-	found := queue{Credentials: number, Rate: spacesauth.DefaultRequestsPerSecond, measured: since(before, after, moments), Passes: float64(passes) / float64(number)}
+	found := queue{Credentials: number, Rate: spacesauth.DefaultRequestsPerSecond, measured: since(before, after, moments), Passes: float64(done.passes) / float64(number)}
 	found.PerSecond = perSecond(moments[spacesauth.DefaultBurst:])
 	b.report.Waiting = &found
 	b.Say("  %.1f tokens a second, %.1f requests and %.1f passes each", found.PerSecond, found.Requests.all(), found.Passes)
