@@ -53,6 +53,8 @@ type measured struct {
 	EtcdMS      float64 `json:"etcdMS"`
 	// Requests to kube-apiserver for each.
 	Requests requests `json:"requests"`
+	// Passes is how often the operator looked at each credential.
+	Passes float64 `json:"passes,omitempty"`
 	// PeakMiB is the most memory that the operator needed so far.
 	PeakMiB float64 `json:"peakMiB,omitempty"`
 }

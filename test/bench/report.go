@@ -104,15 +104,15 @@ func ratios(operator, bare []measured) []float64 {
 
 // requestsTable tells the requests of the last round with the most credentials.
 func (r report) requestsTable() string {
-	rows := [][]string{{"requests for each", "operator", "bare loop", "operator's, by verb and resource"}}
+	rows := [][]string{{"for each", "requests", "bare loop's", "passes", "requests by verb and resource"}}
 	most := r.Measured[len(r.Measured)-1]
 	for _, phase := range phases {
 		operator, bare := most.Operator[phase], most.Bare[phase]
 		if len(operator) == 0 {
 			continue
 		}
-		last := operator[len(operator)-1].Requests
-		row := []string{phase, fmt.Sprintf("%.2f", last.all()), "-", last.String()}
+		last := operator[len(operator)-1]
+		row := []string{phase, fmt.Sprintf("%.2f", last.Requests.all()), "-", fmt.Sprintf("%.2f", last.Passes), last.Requests.String()}
 		if len(bare) > 0 {
 			row[2] = fmt.Sprintf("%.2f", bare[len(bare)-1].Requests.all())
 		}

@@ -58,6 +58,8 @@ type round struct {
 	operator  *operator
 	lastToken time.Time
 	published map[string]string
+	// passes are those of the operator in the phases before.
+	passes int
 }
 
 // runBareLoop is the round of the bare loop. How long it takes says how long tokens have to live
@@ -168,11 +170,16 @@ func (r *round) measurePhase(ctx context.Context, name string, begin func(contex
 	if m.PeakMiB, err = peakMemory(r.operator.ID()); err != nil {
 		return err
 	}
+	done, err := r.operator.work(ctx)
+	if err != nil {
+		return err
+	}
+	m.Passes, r.passes = float64(done.passes-r.passes)/float64(len(moments)), done.passes
 	if len(moments) > r.number {
 		r.Say("  %d calls for %d credentials: some were renewed twice, this machine is too slow or too busy", len(moments), r.number)
 	}
 	r.rounds.Operator[name] = append(r.rounds.Operator[name], m)
-	r.Say("  operator, %s: %.0f a second, %.1f requests, %.1f ms of its own", name, m.PerSecond, m.Requests.all(), m.OperatorMS)
+	r.Say("  operator, %s: %.0f a second, %.1f requests, %.1f passes, %.1f ms of its own", name, m.PerSecond, m.Requests.all(), m.Passes, m.OperatorMS)
 	return <-profile
 }
 
@@ -195,6 +202,7 @@ func (r *round) prepare(ctx context.Context, name string) error {
 }
 
 func (r *round) begin(context.Context) (err error) {
+	r.passes = 0
 	r.operator, err = r.startOperator()
 	return err
 }

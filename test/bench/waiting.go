@@ -15,8 +15,6 @@ type queue struct {
 	// Rate is the rate that is allowed, PerSecond the one that was used once the burst was over.
 	Rate float64 `json:"rate"`
 	measured
-	// Passes is how many there were for each token.
-	Passes float64 `json:"passes"`
 }
 
 // measureWaiting has many credentials wait for first tokens at the default rate.
@@ -61,7 +59,8 @@ func (b *bench) measureWaiting(ctx context.Context) error {
 		return err
 	}
 	moments := b.slow.given()
-	found := queue{Credentials: number, Rate: spacesauth.DefaultRequestsPerSecond, measured: since(before, after, moments), Passes: float64(done.passes) / float64(number)}
+	found := queue{Credentials: number, Rate: spacesauth.DefaultRequestsPerSecond, measured: since(before, after, moments)}
+	found.Passes = float64(done.passes) / float64(number)
 	found.PerSecond = perSecond(moments[spacesauth.DefaultBurst:])
 	b.report.Waiting = &found
 	b.Say("  %.1f tokens a second, %.1f requests and %.1f passes each", found.PerSecond, found.Requests.all(), found.Passes)
