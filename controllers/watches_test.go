@@ -102,3 +102,30 @@ func TestARoundLooksAgainWhenTheSoonestCanGoOn(t *testing.T) {
 		})
 	}
 }
+
+// A process need not look at what it wrote itself, but at everything else: an older version too,
+// a deleted one, and the same version of another Secret.
+func TestWhatAProcessWroteItselfIsNoNews(t *testing.T) {
+	known := recollection{state: &state{uid: "state", resourceVersion: "7"}, published: published{uid: "published", resourceVersion: "9"}}
+	deleted := metav1.Now()
+	for sentence, given := range map[string]struct {
+		secret metav1.PartialObjectMetadata
+		knows  bool
+	}{
+		"its state":                {metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{UID: "state", ResourceVersion: "7"}}, true},
+		"its published Secret":     {metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{UID: "published", ResourceVersion: "9"}}, true},
+		"a newer state":            {metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{UID: "state", ResourceVersion: "8"}}, false},
+		"an older state":           {metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{UID: "state", ResourceVersion: "6"}}, false},
+		"a deleted state":          {metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{UID: "state", ResourceVersion: "7", DeletionTimestamp: &deleted}}, false},
+		"another of that version":  {metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{UID: "other", ResourceVersion: "7"}}, false},
+		"one that was made anew":   {metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{UID: "published-2", ResourceVersion: "9"}}, false},
+		"one without any identity": {metav1.PartialObjectMetadata{}, false},
+	} {
+		if got := known.knows(&given.secret); got != given.knows {
+			t.Errorf("%s: it knows it: %t", sentence, got)
+		}
+	}
+	if (recollection{}).knows(&metav1.PartialObjectMetadata{}) {
+		t.Error("whoever remembers nothing knows nothing")
+	}
+}
