@@ -71,10 +71,13 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager,
 			// not wait a quarter of an hour after it came back.
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 			// In the priority queue a watch event can consume a pending timer. This is the
-			// classic one, on our clock.
+			// classic one, on our clock and in our order.
 			UsePriorityQueue: ptr.To(false),
 			NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-				return workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{Name: name, Clock: r.Clock})
+				ordered := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[reconcile.Request]{Name: name, Clock: r.Clock, Queue: newLine(r.Gates.HasTurn)})
+				return workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{
+					DelayingQueue: workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[reconcile.Request]{Name: name, Clock: r.Clock, Queue: ordered}),
+				})
 			},
 		}).
 		Complete(r)

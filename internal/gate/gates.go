@@ -189,6 +189,13 @@ func (g *Gates) Waits(caller types.NamespacedName) bool {
 	return slices.ContainsFunc(g.places[caller], func(p *place) bool { return p.standing != rests })
 }
 
+// HasTurn tells that the turn of a caller has come.
+func (g *Gates) HasTurn(caller types.NamespacedName) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.ContainsFunc(g.places[caller], func(p *place) bool { return p.standing == given })
+}
+
 // Cleared is when somebody last had a clear answer of the host of a call, also a refusal; zero
 // while nobody had.
 func (g *Gates) Cleared(c Call) time.Time {
