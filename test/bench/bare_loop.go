@@ -80,9 +80,6 @@ func (b *bot) in(name string) types.NamespacedName {
 	return types.NamespacedName{Namespace: b.credential.Namespace, Name: name}
 }
 
-func (l *bareLoop) getClient(ctx context.Context, b *bot) error {
-	return l.cluster.Get(ctx, b.in(clientName), &corev1.Secret{})
-}
 func (l *bareLoop) getLogin(ctx context.Context, b *bot) error {
 	return l.cluster.Get(ctx, b.in(loginName), &corev1.Secret{})
 }
