@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -45,6 +46,9 @@ var serviceFaults = map[mishap]fakespaces.Fault{
 
 // death ends a pass where it stands, as the end of the process would.
 type death struct{}
+
+// Error implements error.
+func (death) Error() string { return "the process ended here" }
 
 // blow is a mishap that is about to happen.
 type blow struct {
@@ -150,7 +154,8 @@ func spendsGrant(call string) bool {
 func survive(f func()) (lived bool) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			if _, dead := cause.(death); !dead {
+			// A read that several share ends with an error around it.
+			if failed, isError := cause.(error); !isError || !errors.As(failed, &death{}) {
 				panic(cause)
 			}
 			lived = false
