@@ -11,6 +11,7 @@ import (
 	"github.com/go-logr/logr"
 
 	operatormetrics "github.com/spaces-operator/spaces-credential-operator/internal/metrics"
+	"github.com/spaces-operator/spaces-credential-operator/internal/periodic"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
@@ -81,7 +82,7 @@ func digestOf(environment spacesauth.Environment) [sha256.Size]byte {
 
 // Start implements manager.Runnable.
 func (e *environments) Start(ctx context.Context) error {
-	return every(ctx, e.settings.clock, reloadInterval, e.look)
+	return periodic.Run(ctx, e.settings.clock, reloadInterval, e.look)
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable: a replica that stands by must know

@@ -13,6 +13,8 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/spaces-operator/spaces-credential-operator/internal/periodic"
 )
 
 // lookInterval is how often it is looked whether namespaces may be read.
@@ -91,7 +93,7 @@ func (n *namespaces) Served() []string {
 // may be read at last. What is served stays so when its rights go: its informers go on by
 // themselves when they are back.
 func (n *namespaces) Start(ctx context.Context) error {
-	return every(ctx, n.clock, lookInterval, func(ctx context.Context) {
+	return periodic.Run(ctx, n.clock, lookInterval, func(ctx context.Context) {
 		for _, namespace := range n.named {
 			n.lookAgain(ctx, namespace)
 		}

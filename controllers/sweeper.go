@@ -13,6 +13,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/metrics"
+	"github.com/spaces-operator/spaces-credential-operator/internal/periodic"
 )
 
 const (
@@ -37,26 +38,22 @@ type sweeper struct {
 
 // Start implements manager.Runnable.
 func (s *sweeper) Start(ctx context.Context) error {
-	ticker := s.clock.NewTicker(sweepInterval)
-	defer ticker.Stop()
-	for {
+	return periodic.Run(ctx, s.clock, sweepInterval, s.sweep)
+}
+
+// sweep enqueues what is overdue now.
+func (s *sweeper) sweep(ctx context.Context) {
+	found, err := s.overdue(ctx)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Looking for SpacesCredentials whose timer was lost failed; trying again in a minute")
+		return
+	}
+	s.metrics.Overdue(len(found))
+	for i := range found {
 		select {
+		case s.queue <- event.TypedGenericEvent[*v1alpha1.SpacesCredential]{Object: &found[i]}:
 		case <-ctx.Done():
-			return nil
-		case <-ticker.C():
-		}
-		found, err := s.overdue(ctx)
-		if err != nil {
-			log.FromContext(ctx).Error(err, "Looking for SpacesCredentials whose timer was lost failed; trying again in a minute")
-			continue
-		}
-		s.metrics.Overdue(len(found))
-		for i := range found {
-			select {
-			case s.queue <- event.TypedGenericEvent[*v1alpha1.SpacesCredential]{Object: &found[i]}:
-			case <-ctx.Done():
-				return nil
-			}
+			return
 		}
 	}
 }

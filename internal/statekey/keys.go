@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/periodic"
 	"github.com/spaces-operator/spaces-credential-operator/internal/seal"
 	"github.com/spaces-operator/spaces-credential-operator/internal/secretio"
 )
@@ -147,18 +148,11 @@ func (k *Keys) Refresh(ctx context.Context) error {
 // Start implements manager.Runnable: it reads the Secret again each minute, so that a key that
 // was added is known, and one that is gone comes back.
 func (k *Keys) Start(ctx context.Context) error {
-	tick := k.Clock.NewTicker(interval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C():
-			if err := k.Refresh(ctx); err != nil && ctx.Err() == nil {
-				log.FromContext(ctx).Error(err, "The keys that seal state documents could not be read again; those that are known stay in use")
-			}
+	return periodic.Run(ctx, k.Clock, interval, func(ctx context.Context) {
+		if err := k.Refresh(ctx); err != nil && ctx.Err() == nil {
+			log.FromContext(ctx).Error(err, "The keys that seal state documents could not be read again; those that are known stay in use")
 		}
-	}
+	})
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable: a replica that waits must know
