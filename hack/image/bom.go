@@ -3,7 +3,7 @@ package main
 import (
 	"debug/buildinfo"
 	"fmt"
-	"os"
+	"io"
 	"path/filepath"
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
@@ -15,7 +15,7 @@ func bomFile(out string, p platform) string {
 }
 
 // writeBOM lists the modules that the linker put into a binary, as it says itself, in CycloneDX.
-func writeBOM(binary, path, version string) (err error) {
+func writeBOM(binary, path, version string) error {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
 		return fmt.Errorf("what %s is made of cannot be read: %w", binary, err)
@@ -36,16 +36,9 @@ func writeBOM(binary, path, version string) (err error) {
 		})
 	}
 	bom.Components = &components
-	into, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if closed := into.Close(); err == nil {
-			err = closed
-		}
-	}()
-	return cdx.NewBOMEncoder(into, cdx.BOMFileFormatJSON).SetPretty(true).Encode(bom)
+	return writeFile(path, func(into io.Writer) error {
+		return cdx.NewBOMEncoder(into, cdx.BOMFileFormatJSON).SetPretty(true).Encode(bom)
+	})
 }
 
 // purl names a Go module (package-url, golang).

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -113,18 +114,9 @@ func checkImage(t *testing.T, image v1.Image, p *v1.Platform) {
 		t.Errorf("%d bytes are pulled (%v); a node pulls at most 30 MiB", size, err)
 	}
 	modes := map[string]string{}
-	archive := tar.NewReader(mutate.Extract(image))
-	for {
-		header, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	for header, content := range filesIn(t, mutate.Extract(image)) {
 		modes[header.Name] = fs.FileMode(header.Mode).Perm().String()
 		if header.Name == certificatesFile {
-			content, _ := io.ReadAll(archive)
 			if !x509.NewCertPool().AppendCertsFromPEM(content) || bytes.Count(content, []byte("BEGIN CERTIFICATE")) < 100 {
 				t.Errorf("there are %d certificates", bytes.Count(content, []byte("BEGIN CERTIFICATE")))
 			}
@@ -137,27 +129,41 @@ func checkImage(t *testing.T, image v1.Image, p *v1.Platform) {
 
 // checkArchive compares the tar with the layout.
 func checkArchive(t *testing.T, path, folder string) {
-	archive := tar.NewReader(bytes.NewReader(read(t, path)))
 	files := 0
-	for {
-		header, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if header.Typeflag == tar.TypeDir {
-			continue
-		}
+	for header, content := range filesIn(t, bytes.NewReader(read(t, path))) {
 		files++
-		content, _ := io.ReadAll(archive)
 		if !bytes.Equal(content, read(t, filepath.Join(folder, header.Name))) {
 			t.Errorf("%s is another than in the layout", header.Name)
 		}
 	}
 	if files < 8 {
 		t.Errorf("there are %d files in the archive", files)
+	}
+}
+
+// filesIn are the files of a tar, without its folders.
+func filesIn(t *testing.T, archived io.Reader) iter.Seq2[*tar.Header, []byte] {
+	return func(yield func(*tar.Header, []byte) bool) {
+		archive := tar.NewReader(archived)
+		for {
+			header, err := archive.Next()
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if header.Typeflag == tar.TypeDir {
+				continue
+			}
+			content, err := io.ReadAll(archive)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !yield(header, content) {
+				return
+			}
+		}
 	}
 }
 

@@ -70,7 +70,7 @@ func run(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	if err := writeLayout(filepath.Join(s.out, "image"), s.name+":"+s.version, index); err != nil {
+	if err := writeLayout(filepath.Join(s.out, "image"), s.name, s.version, index); err != nil {
 		return err
 	}
 	if err := writeArchive(filepath.Join(s.out, "image"), filepath.Join(s.out, "image.tar"), source.created); err != nil {
