@@ -108,7 +108,7 @@ generate: ## Write the Go code that follows from the API types
 manifests: ## Write the CRD that follows from the API types, and what the chart has of config
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	cp config/crd/bases/auth.spaces-operator.io_spacescredentials.yaml charts/spaces-credential-operator/files/crd.yaml
-	cp config/policies/state_secrets.yaml config/flowcontrol/priority_level.yaml charts/spaces-credential-operator/files/
+	cp config/policies/state_secrets.yaml config/flowcontrol/{priority_level,flow_schema,lease_flow_schema}.yaml config/rbac/*_role.yaml charts/spaces-credential-operator/files/
 
 .PHONY: fmt
 fmt: ## Format the Go code

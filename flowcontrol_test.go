@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"net/http"
 	"os"
 	"testing"
@@ -28,15 +27,13 @@ func TestTheOperatorsRequestsHaveALineOfTheirOwn(t *testing.T) {
 	kubernetes, err := client.New(reached, client.Options{})
 	g.Expect(err).NotTo(HaveOccurred())
 	uids := map[string]string{}
-	for _, file := range []string{"priority_level.yaml", "flow_schemas.yaml"} {
+	for _, file := range []string{"priority_level.yaml", "flow_schema.yaml", "lease_flow_schema.yaml"} {
 		content, err := os.ReadFile("config/flowcontrol/" + file)
 		g.Expect(err).NotTo(HaveOccurred())
-		for document := range bytes.SplitSeq(content, []byte("\n---\n")) {
-			object := &unstructured.Unstructured{}
-			g.Expect(yaml.Unmarshal(document, object)).To(Succeed())
-			g.Expect(kubernetes.Create(t.Context(), object)).To(Succeed())
-			uids[object.GetKind()+" "+object.GetName()] = string(object.GetUID())
-		}
+		object := &unstructured.Unstructured{}
+		g.Expect(yaml.Unmarshal(content, object)).To(Succeed())
+		g.Expect(kubernetes.Create(t.Context(), object)).To(Succeed())
+		uids[object.GetKind()+" "+object.GetName()] = string(object.GetUID())
 	}
 	config := rest.CopyConfig(reached)
 	config.Impersonate = rest.ImpersonationConfig{

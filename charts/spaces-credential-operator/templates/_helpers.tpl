@@ -48,21 +48,7 @@ default
 {{- end -}}
 {{- end -}}
 
-{{/* What the operator may do in the namespaces that it serves: config/rbac/manager_role.yaml. */}}
-{{- define "managerRules" -}}
-- apiGroups: [auth.spaces-operator.io]
-  resources: [spacescredentials]
-  verbs: [get, list, watch, patch]
-- apiGroups: [auth.spaces-operator.io]
-  resources: [spacescredentials/status]
-  verbs: [patch]
-- apiGroups: [auth.spaces-operator.io]
-  resources: [spacescredentials/finalizers]
-  verbs: [update]
-- apiGroups: [""]
-  resources: [secrets]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: [events.k8s.io]
-  resources: [events]
-  verbs: [create, patch]
+{{/* rulesOf are the rules of a role of config/rbac, of which make manifests copies the file. */}}
+{{- define "rulesOf" -}}
+{{ toYaml (.root.Files.Get (printf "files/%s.yaml" .role) | fromYaml).rules }}
 {{- end -}}
