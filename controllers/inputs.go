@@ -63,11 +63,11 @@ func (r *Reconciler) observeInputs(ctx context.Context, s *scope) (inputs, error
 	if fresh {
 		return known, nil
 	}
-	wanted := remembered
+	grant := remembered
 	if s.state == nil { // a sign-in comes next
-		wanted = live
+		grant = live
 	}
-	in, err := r.readInputs(ctx, s, wanted)
+	in, err := r.readInputs(ctx, s, grant)
 	if err == nil && s.state != nil {
 		r.rememberInputs(s.key, in)
 	}
@@ -104,11 +104,10 @@ func (r *Reconciler) readInputs(ctx context.Context, s *scope, grant wanted) (in
 		in.given.AccountsURL = s.environment.Environment().AccountsURL
 	}
 	if ref := s.credential.Spec.ClientSecretRef; ref != nil {
-		reading, err := r.readInput(ctx, s.key.Namespace, ref.Name, remembered)
+		reading, err := r.readInput(ctx, s.key.Namespace, ref.Name, remembered, in.versions)
 		if err != nil {
 			return in, err
 		}
-		in.note(reading)
 		in.given.Application.ID = reading.value(ref.ClientIDKey).Reveal()
 		in.given.Application.Secret = reading.optional(ref.ClientSecretKey)
 		in.clientProblem = reading.problem
@@ -127,43 +126,33 @@ func (r *Reconciler) readInputs(ctx context.Context, s *scope, grant wanted) (in
 	return in, nil
 }
 
-// note keeps which version was read.
-func (in *inputs) note(i *inputReading) {
-	if i.version != "" {
-		in.versions[i.name] = i.version
-	}
-}
-
 // readGrantInput reads what makes a grant of this type.
 func (r *Reconciler) readGrantInput(ctx context.Context, credential *v1alpha1.SpacesCredential, login wanted, in *inputs) error {
 	switch spec := credential.Spec; {
 	case spec.Password != nil:
 		ref := spec.Password.SecretRef
-		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, login)
+		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, login, in.versions)
 		if err != nil {
 			return err
 		}
-		in.note(reading)
 		in.isRead = !reading.isOld
 		in.given.Username = reading.value(ref.UsernameKey).Reveal()
 		in.given.Password = reading.value(ref.PasswordKey)
 		in.grantProblem = reading.problem
 	case spec.RefreshToken != nil:
 		ref := spec.RefreshToken.SecretRef
-		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, once)
+		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, once, in.versions)
 		if err != nil {
 			return err
 		}
-		in.note(reading)
 		in.given.Seed = reading.bounded(ref.Key, maxSent)
 		in.grantProblem = reading.problem
 	case spec.AuthorizationCode != nil:
 		ref := spec.AuthorizationCode.SecretRef
-		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, once)
+		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, once, in.versions)
 		if err != nil {
 			return err
 		}
-		in.note(reading)
 		in.given.Code.Code = reading.bounded(ref.CodeKey, maxSent)
 		in.given.Code.CodeVerifier = reading.bounded(ref.CodeVerifierKey, maxSent)
 		in.given.Code.RedirectURI = spec.AuthorizationCode.RedirectURI
@@ -178,27 +167,33 @@ func (r *Reconciler) readGrantInput(ctx context.Context, credential *v1alpha1.Sp
 // inputReading is one input Secret and the first thing that is wrong with it.
 type inputReading struct {
 	name string
-	// version is empty where there is none.
-	version string
 	// isOld tells that it was read earlier.
 	isOld   bool
 	values  map[string]spacesauth.Secret
 	problem outcome
 }
 
-func (r *Reconciler) readInput(ctx context.Context, namespace, name string, as wanted) (*inputReading, error) {
+// readInput reads one input as wanted, and notes its version.
+func (r *Reconciler) readInput(ctx context.Context, namespace, name string, as wanted, versions map[string]string) (*inputReading, error) {
+	input := &inputReading{name: name}
 	found, isOld, err := r.readSecret(ctx, types.NamespacedName{Namespace: namespace, Name: name}, as)
 	switch {
 	case apierrors.IsNotFound(err):
-		return &inputReading{name: name, problem: inputMissing(name)}, nil
+		input.problem = inputMissing(name)
+		return input, nil
 	case apierrors.IsForbidden(err):
-		return &inputReading{name: name, problem: inputForbidden(name).at(r.Clock.Now().Add(forbiddenRecheck))}, nil
+		input.problem = inputForbidden(name).at(r.Clock.Now().Add(forbiddenRecheck))
+		return input, nil
 	case err != nil:
 		return nil, fmt.Errorf("reading the input Secret %s/%s: %w", namespace, name, err)
-	case !isInputType(found.kind):
-		return &inputReading{name: name, version: found.version, problem: noInputType(name)}, nil
 	}
-	return &inputReading{name: name, version: found.version, isOld: isOld, values: found.values}, nil
+	versions[name] = found.version
+	if !isInputType(found.kind) {
+		input.problem = noInputType(name)
+		return input, nil
+	}
+	input.isOld, input.values = isOld, found.values
+	return input, nil
 }
 
 // isInputType keeps a credential from reading state Secrets, service account tokens

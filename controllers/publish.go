@@ -76,8 +76,7 @@ func (r *Reconciler) publish(ctx context.Context, s *scope) (outcome, error) {
 // has not read yet: it is ours, owner and all, and holds another token than the state, which
 // was read or written in this pass.
 func (s *scope) isToReplace(current *grantstate.Publishable) bool {
-	isOwned := slices.EqualFunc(s.published.owners, s.publishedOwners(nil), func(a, b metav1.OwnerReference) bool { return a.UID == b.UID })
-	return s.state != s.remembered && isOwned && !s.published.holds(current)
+	return s.state != s.remembered && s.areOwners(s.published.owners) && !s.published.holds(current)
 }
 
 // isAllPublished tells that the published Secret holds what this generation of spec asks for, and
@@ -234,7 +233,7 @@ func (s *scope) matches(secret *corev1.Secret, want content) bool {
 	return holds(secret.Data, before.Keys, want.data, bytes.Equal) &&
 		holds(secret.Labels, before.Labels, want.labels, equal) &&
 		holds(secret.Annotations, before.Annotations, want.annotations, equal) &&
-		slices.EqualFunc(secret.OwnerReferences, s.publishedOwners(secret.OwnerReferences), func(a, b metav1.OwnerReference) bool { return a.UID == b.UID })
+		s.areOwners(secret.OwnerReferences)
 }
 
 // holds tells whether a map has all that is wanted, and of what was ours before nothing else.

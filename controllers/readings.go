@@ -83,15 +83,26 @@ func (r *Reconciler) readLive(ctx context.Context, name types.NamespacedName) (*
 	return read, nil
 }
 
+// readAndKeep reads an input for whoever asks for that version again.
+func (r *Reconciler) readAndKeep(ctx context.Context, name types.NamespacedName) (*reading, error) {
+	read, err := r.readLive(ctx, name)
+	if err == nil {
+		r.readings.keep(name, read)
+	}
+	return read, err
+}
+
 // readSecret is an input as wanted, and whether it was read earlier. A version that is not known
 // yet is read once for all who ask for it meanwhile.
 func (r *Reconciler) readSecret(ctx context.Context, name types.NamespacedName, as wanted) (found *reading, isOld bool, err error) {
-	if as == live || as == once {
+	switch as {
+	case once:
 		found, err = r.readLive(ctx, name)
-		if err == nil && as == live {
-			r.readings.keep(name, found)
-		}
 		return found, false, err
+	case live:
+		found, err = r.readAndKeep(ctx, name)
+		return found, false, err
+	case none, remembered:
 	}
 	seen, err := secretio.Metadata(ctx, r.Client, name)
 	if err != nil {
@@ -104,13 +115,7 @@ func (r *Reconciler) readSecret(ctx context.Context, name types.NamespacedName, 
 			return known, true, nil
 		}
 	}
-	read, err, _ := r.readings.under.Do(name.String()+"/"+shown, func() (any, error) {
-		read, err := r.readLive(ctx, name)
-		if err == nil {
-			r.readings.keep(name, read)
-		}
-		return read, err
-	})
+	read, err, _ := r.readings.under.Do(name.String()+"/"+shown, func() (any, error) { return r.readAndKeep(ctx, name) })
 	if err != nil {
 		return nil, false, err
 	}

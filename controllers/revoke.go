@@ -125,7 +125,7 @@ func (r *Reconciler) revokingApplication(ctx context.Context, s *scope, entry gr
 	if !entry.NeedsSecret || ref == nil {
 		return app
 	}
-	reading, err := r.readInput(ctx, s.key.Namespace, ref.Name, remembered)
+	reading, err := r.readInput(ctx, s.key.Namespace, ref.Name, remembered, map[string]string{})
 	if err == nil && reading.value(ref.ClientIDKey).Reveal() == entry.ClientID {
 		app.Secret = reading.value(ref.ClientSecretKey)
 	}

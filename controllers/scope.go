@@ -166,6 +166,11 @@ func (s *scope) publishedOwners(others []metav1.OwnerReference) []metav1.OwnerRe
 	return owners
 }
 
+// areOwners tells that a published Secret with these owners has those that it is to have.
+func (s *scope) areOwners(owners []metav1.OwnerReference) bool {
+	return slices.EqualFunc(owners, s.publishedOwners(owners), func(a, b metav1.OwnerReference) bool { return a.UID == b.UID })
+}
+
 // isPublishedBy tells whether a Secret is ours: it carries the UID of the living
 // credential.
 func isPublishedBy(secret metav1.Object, credential *v1alpha1.SpacesCredential) bool {

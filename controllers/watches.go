@@ -74,7 +74,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager,
 			// classic one, on our clock and in our order.
 			UsePriorityQueue: ptr.To(false),
 			NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-				ordered := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[reconcile.Request]{Name: name, Clock: r.Clock, Queue: newLine(r.Gates.HasTurn)})
+				ordered := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[reconcile.Request]{Name: name, Clock: r.Clock, Queue: newTurnsFirst(r.Gates.HasTurn)})
 				return workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{
 					DelayingQueue: workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[reconcile.Request]{Name: name, Clock: r.Clock, Queue: ordered}),
 				})
@@ -104,35 +104,32 @@ func secretNames(credential *v1alpha1.SpacesCredential) []string {
 }
 
 // secretEvents has credentials look at Secrets that changed. What this process wrote itself is no
-// news to whom it wrote it for: three passes of four were of that kind.
+// news to whom it wrote it for.
 func (r *Reconciler) secretEvents() handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	enqueue := func(q queue, requests []reconcile.Request, isNews func(types.NamespacedName) bool) {
-		for _, request := range requests {
-			if isNews(request.NamespacedName) {
+	// tell tells whom a Secret concerns, unless it knows what is shown of it now.
+	tell := func(ctx context.Context, q queue, secret, shown client.Object) {
+		for _, request := range r.concerned(ctx, secret) {
+			if shown == nil || !r.memory.of(request.NamespacedName).knows(shown) {
 				q.Add(request)
 			}
 		}
 	}
-	shows := func(secret client.Object) func(types.NamespacedName) bool {
-		return func(key types.NamespacedName) bool { return !r.memory.of(key).knows(secret) }
-	}
-	always := func(types.NamespacedName) bool { return true }
 	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
-			enqueue(q, r.concerned(ctx, e.Object), shows(e.Object))
-		},
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { tell(ctx, q, e.Object, e.Object) },
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
-			enqueue(q, r.concerned(ctx, e.ObjectOld), shows(e.ObjectNew))
-			enqueue(q, r.concerned(ctx, e.ObjectNew), shows(e.ObjectNew))
+			if ownerIn(e.ObjectOld) != ownerIn(e.ObjectNew) {
+				tell(ctx, q, e.ObjectOld, e.ObjectNew)
+			}
+			tell(ctx, q, e.ObjectNew, e.ObjectNew)
 		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
-			enqueue(q, r.concerned(ctx, e.Object), always)
-		},
-		GenericFunc: func(ctx context.Context, e event.GenericEvent, q queue) {
-			enqueue(q, r.concerned(ctx, e.Object), always)
-		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { tell(ctx, q, e.Object, nil) },
 	}
+}
+
+// ownerIn is the credential that a Secret names as its own; all others are found by its name.
+func ownerIn(secret client.Object) string {
+	return secret.GetAnnotations()[v1alpha1.AnnotationCredential]
 }
 
 // knows tells that a Secret is the state or the published one of the credential, in the very
@@ -151,7 +148,7 @@ func (known recollection) knows(secret client.Object) bool {
 // which may be gone, and all that name it.
 func (r *Reconciler) concerned(ctx context.Context, secret client.Object) []reconcile.Request {
 	var names []string
-	if name := secret.GetAnnotations()[v1alpha1.AnnotationCredential]; name != "" {
+	if name := ownerIn(secret); name != "" {
 		names = append(names, name)
 	}
 	if name, isState := strings.CutSuffix(secret.GetName(), v1alpha1.GrantSecretSuffix); isState {

@@ -13,7 +13,7 @@ import (
 func TestWhoseTurnHasComeIsLookedAtFirst(t *testing.T) {
 	turns := map[string]bool{}
 	queue := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[reconcile.Request]{
-		Queue: newLine(func(key types.NamespacedName) bool { return turns[key.Name] }),
+		Queue: newTurnsFirst(func(key types.NamespacedName) bool { return turns[key.Name] }),
 	})
 	add := func(name string) { queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}) }
 	get := func() string {
