@@ -217,6 +217,7 @@ func (r *Reconciler) afterPublish(s *scope, written metav1.Object, want content,
 func (r *Reconciler) rememberPublished(s *scope, secret metav1.Object, c content) {
 	now := publishedAs(secret)
 	now.digest = c.digest()
+	r.passes.knows(s.key, version{now.uid, now.resourceVersion})
 	r.memory.change(s.key, func(known *recollection) {
 		if known.published.fingerprint != now.fingerprint {
 			known.publishedSince = r.Clock.Now()

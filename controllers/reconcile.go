@@ -18,6 +18,8 @@ import (
 // pass of a living credential returns when to look again.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	defer r.Gates.Begin(request.NamespacedName).End()
+	r.passes.begin(request.NamespacedName)
+	defer r.lookAgainAtNews(request.NamespacedName)
 	s, err := r.begin(ctx, request.NamespacedName)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -45,6 +47,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: r.sooner(wake, r.revokeUnkept(ctx, s.key))}, nil
+}
+
+// lookAgainAtNews ends a pass. What it was shown of Secrets and did not know is for the next one.
+func (r *Reconciler) lookAgainAtNews(key types.NamespacedName) {
+	enqueue := r.enqueue.Load()
+	if hasNews := r.passes.end(key); hasNews && enqueue != nil {
+		(*enqueue)(key)
+	}
 }
 
 // reconcileNormal makes the cluster and the service as spec wants them, tells it in the

@@ -50,6 +50,7 @@ type Reconciler struct {
 	Metrics *metrics.Metrics
 
 	memory   memory
+	passes   passes
 	readings readings
 	flights  flights
 	logins   logins

@@ -369,6 +369,9 @@ func withoutOurs(finalizers []string) []string {
 }
 
 func (r *Reconciler) rememberState(credential types.NamespacedName, s *state) {
+	if s != nil {
+		r.passes.knows(credential, version{s.uid, s.resourceVersion})
+	}
 	r.memory.change(credential, func(known *recollection) {
 		known.state = s
 		if s == nil || s.problem != stateUsable {

@@ -110,7 +110,8 @@ func (r *Reconciler) secretEvents() handler.EventHandler {
 	// tell tells whom a Secret concerns, unless it knows what is shown of it now.
 	tell := func(ctx context.Context, q queue, secret, shown client.Object) {
 		for _, request := range r.concerned(ctx, secret) {
-			if shown == nil || !r.memory.of(request.NamespacedName).knows(shown) {
+			key := request.NamespacedName
+			if shown == nil || !r.memory.of(key).knows(shown) && !r.passes.isShown(key, shown) {
 				q.Add(request)
 			}
 		}
