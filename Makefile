@@ -149,7 +149,8 @@ install: ## Put the CRD into the cluster of your kubeconfig
 	$(KUBECTL) apply --server-side -k config/crd
 
 .PHONY: uninstall
-uninstall: ## Take the CRD, and with it every SpacesCredential, out of that cluster
+uninstall: plugin ## End every SpacesCredential and take the CRD out of that cluster (GRANTS=revoke or GRANTS=keep)
+	bin/kubectl-spaces uninstall $(if $(GRANTS),--$(patsubst keep,keep-grants,$(GRANTS)))
 	$(KUBECTL) delete --ignore-not-found -k config/crd
 
 .PHONY: clean

@@ -277,34 +277,12 @@ func TestTheChartGivesTheRightsOfConfig(t *testing.T) {
 func TestNamespacesAreEnough(t *testing.T) {
 	g := NewWithT(t)
 	createNamespaces(t)
-	spaces, err := testbed.StartService(fakespaces.WithClient("app", "client-secret-c0de"), fakespaces.WithUser("bot@example.test", "password-c0de"))
-	g.Expect(err).NotTo(HaveOccurred())
-	t.Cleanup(func() { g.Expect(spaces.Stop()).To(Succeed()) })
-	path := file(t, values{
-		"watch":        values{"namespaces": []string{"team-a"}},
-		"metrics":      values{"enabled": false},
-		"environments": []values{{"name": "local", "accountsURL": spaces.URL, "apiURL": spaces.URL}},
-	})
-	mustCall(t, "install", release, chart, "-f", path)
+	spaces := startSpaces(t)
+	mustCall(t, "install", release, chart, "-f", file(t, valuesFor(spaces, "team-a")))
 	t.Cleanup(func() { mustCall(t, "uninstall", release) })
 	started := startInstalled(t)
 
-	for _, object := range []client.Object{
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "client"}, StringData: map[string]string{"client_id": "app", "client_secret": "client-secret-c0de"}},
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "login"}, StringData: map[string]string{"username": "bot@example.test", "password": "password-c0de"}},
-	} {
-		create(t, object)
-	}
-	credential := &v1alpha1.SpacesCredential{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "bot"}, Spec: v1alpha1.SpacesCredentialSpec{
-		Environment: "local", GrantType: v1alpha1.GrantTypePassword, ClientSecretRef: &v1alpha1.ClientSecretReference{Name: "client"},
-		Password: &v1alpha1.PasswordGrant{SecretRef: v1alpha1.PasswordSecretReference{Name: "login"}},
-	}}
-	create(t, credential)
-	g.Eventually(func(g Gomega) {
-		g.Expect(started.operator.Failure()).To(Succeed())
-		g.Expect(plane.kubernetes.Get(t.Context(), client.ObjectKeyFromObject(credential), credential)).To(Succeed())
-		g.Expect(meta.IsStatusConditionTrue(credential.Status.Conditions, v1alpha1.ConditionReady)).To(BeTrue())
-	}).WithTimeout(time.Minute).Should(Succeed())
+	credential := signIn(t, started, "team-a")
 
 	for _, elsewhere := range []client.ListOption{client.InNamespace("team-b"), client.InNamespace(metav1.NamespaceAll)} {
 		g.Expect(started.own.List(t.Context(), &corev1.SecretList{}, elsewhere)).To(MatchError(apierrors.IsForbidden, "is forbidden"))
@@ -314,6 +292,54 @@ func TestNamespacesAreEnough(t *testing.T) {
 		return apierrors.IsNotFound(plane.kubernetes.Get(t.Context(), client.ObjectKeyFromObject(credential), credential))
 	}).WithTimeout(time.Minute).Should(BeTrue())
 	g.Expect(spaces.Ledger().GrantsLive).To(BeZero())
+}
+
+// startSpaces starts a Spaces with one client and one user.
+func startSpaces(t *testing.T) *testbed.Service {
+	t.Helper()
+	spaces, err := testbed.StartService(fakespaces.WithClient("app", "client-secret-c0de"), fakespaces.WithUser("bot@example.test", "password-c0de"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := spaces.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return spaces
+}
+
+// valuesFor are those of an operator that looks after some namespaces, or after all, and knows a
+// Spaces as the environment local.
+func valuesFor(spaces *testbed.Service, namespaces ...string) values {
+	return values{
+		"watch":        values{"namespaces": append([]string{}, namespaces...)},
+		"metrics":      values{"enabled": false},
+		"environments": []values{{"name": "local", "accountsURL": spaces.URL, "apiURL": spaces.URL}},
+	}
+}
+
+// signIn makes a SpacesCredential, and returns when it is ready.
+func signIn(t *testing.T, started installed, namespace string) *v1alpha1.SpacesCredential {
+	t.Helper()
+	g := NewWithT(t)
+	for _, object := range []client.Object{
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "client"}, StringData: map[string]string{"client_id": "app", "client_secret": "client-secret-c0de"}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "login"}, StringData: map[string]string{"username": "bot@example.test", "password": "password-c0de"}},
+	} {
+		create(t, object)
+	}
+	credential := &v1alpha1.SpacesCredential{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "bot"}, Spec: v1alpha1.SpacesCredentialSpec{
+		Environment: "local", GrantType: v1alpha1.GrantTypePassword, ClientSecretRef: &v1alpha1.ClientSecretReference{Name: "client"},
+		Password: &v1alpha1.PasswordGrant{SecretRef: v1alpha1.PasswordSecretReference{Name: "login"}},
+	}}
+	create(t, credential)
+	g.Eventually(func(g Gomega) {
+		g.Expect(started.operator.Failure()).To(Succeed())
+		g.Expect(plane.kubernetes.Get(t.Context(), client.ObjectKeyFromObject(credential), credential)).To(Succeed())
+		g.Expect(meta.IsStatusConditionTrue(credential.Status.Conditions, v1alpha1.ConditionReady)).To(BeTrue())
+	}).WithTimeout(time.Minute).Should(Succeed())
+	return credential
 }
 
 // installed is the operator of a release, in a process beside the plane that has no node.

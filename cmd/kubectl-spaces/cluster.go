@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -41,7 +42,7 @@ func (t *tool) cluster() (*cluster, error) {
 	}
 	config.UserAgent = "kubectl-spaces/" + t.version
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, corev1.AddToScheme, authorizationv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, corev1.AddToScheme, authorizationv1.AddToScheme, coordinationv1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, err
 		}
@@ -59,8 +60,14 @@ func knownKinds() meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(v1alpha1.GroupVersionKind, meta.RESTScopeNamespace)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Secret"), meta.RESTScopeNamespace)
+	mapper.Add(coordinationv1.SchemeGroupVersion.WithKind("Lease"), meta.RESTScopeNamespace)
 	mapper.Add(authorizationv1.SchemeGroupVersion.WithKind("SelfSubjectAccessReview"), meta.RESTScopeRoot)
 	return mapper
+}
+
+// in is the same API server with another namespace.
+func (c *cluster) in(namespace string) *cluster {
+	return &cluster{WithWatch: c.WithWatch, namespace: namespace, clock: c.clock}
 }
 
 // credential reads one SpacesCredential.
@@ -90,12 +97,21 @@ func (c *cluster) patchCredential(ctx context.Context, credential *v1alpha1.Spac
 		change["metadata"] = metadata
 	}
 	metadata["uid"] = credential.UID
-	body, err := json.Marshal(change)
+	patch, err := mergePatch(change)
 	if err != nil {
 		return err
 	}
-	err = c.Patch(ctx, credential, client.RawPatch(types.MergePatchType, body), client.FieldOwner(fieldManager))
+	err = c.Patch(ctx, credential, patch, client.FieldOwner(fieldManager))
 	return c.aboutCredential(err, "patch", credential.Name)
+}
+
+// mergePatch is a JSON merge patch (RFC 7396).
+func mergePatch(change map[string]any) (client.Patch, error) {
+	body, err := json.Marshal(change)
+	if err != nil {
+		return nil, err
+	}
+	return client.RawPatch(types.MergePatchType, body), nil
 }
 
 // aboutCredential says in one sentence what the API server answered about a
@@ -108,7 +124,7 @@ func (c *cluster) aboutCredential(err error, verb, name string) error {
 	switch {
 	case err == nil:
 		return nil
-	case apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse):
+	case isUnknownKind(err):
 		return errors.New("this cluster does not know SpacesCredentials: install the operator's CRD first")
 	case apierrors.IsNotFound(err):
 		return because(err, "SpacesCredential %q does not exist %s", name, where)
@@ -120,6 +136,11 @@ func (c *cluster) aboutCredential(err error, verb, name string) error {
 		return fmt.Errorf("SpacesCredential %q was replaced by another of that name meanwhile: look at it and try again", name)
 	}
 	return fmt.Errorf("the API server did not %s SpacesCredentials %s: %w", verb, where, err)
+}
+
+// isUnknownKind tells that the API server has no such kind.
+func isUnknownKind(err error) bool {
+	return apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }
 
 // isFinal tells whether asking again would get the same answer.

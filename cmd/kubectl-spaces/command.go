@@ -110,6 +110,7 @@ a short-lived token in a Secret. This plugin tells how that goes and what to do.
 		t.loginCommand(),
 		t.whoamiCommand(),
 		t.tokenCommand(),
+		t.uninstallCommand(),
 		t.versionCommand(),
 	)
 	return root

@@ -70,16 +70,22 @@ func StartControlPlane(crds ...string) (*ControlPlane, error) {
 	return c, nil
 }
 
-// StartControllers starts the namespace and the garbage-collector controller.
-// Without them a deleted namespace stays for ever and owned objects outlive their
-// owners, so that no deletion story would prove anything. What they print goes to
-// log.
+// StartControllers starts the namespace and the garbage-collector controller. What they print
+// goes to log.
 func (c *ControlPlane) StartControllers(log io.Writer) error {
 	kubeconfig, err := WriteKubeconfig(c.folder, c.Config)
 	if err != nil {
 		return err
 	}
-	c.controllers, err = StartProcess(exec.Command(filepath.Join(c.Assets, "kube-controller-manager"),
+	c.controllers, err = StartControllers(c.Assets, kubeconfig, log)
+	return err
+}
+
+// StartControllers starts the namespace and the garbage-collector controller of a folder of
+// assets against the API server of a kubeconfig. Without them a deleted namespace stays for ever
+// and owned objects outlive their owners, so that no deletion story would prove anything.
+func StartControllers(assets, kubeconfig string, log io.Writer) (*Process, error) {
+	return StartProcess(exec.Command(filepath.Join(assets, "kube-controller-manager"),
 		"--kubeconfig="+kubeconfig,
 		"--controllers=namespace-controller,garbage-collector-controller",
 		"--leader-elect=false",
@@ -90,7 +96,6 @@ func (c *ControlPlane) StartControllers(log io.Writer) error {
 		// garbage collector from the one that waits for it.
 		"--kube-api-qps=1000", "--kube-api-burst=1000",
 	), log)
-	return err
 }
 
 // Processes are the process IDs of kube-apiserver and etcd, for whoever wants to know what they

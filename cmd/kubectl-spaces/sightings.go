@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+)
+
+// quiet is for how long a lease was not renewed whose operator is gone. A living one renews it
+// every few seconds.
+const quiet = time.Minute
+
+// sighting is an operator as its lease tells of it.
+type sighting struct {
+	lease types.NamespacedName
+	// holder is empty where it was released by an operator that ended as it should.
+	holder  string
+	renewed time.Time
+}
+
+// isAlive tells that this operator works, or that another one is about to take its place.
+func (s sighting) isAlive(now time.Time) bool {
+	return s.holder != "" && now.Sub(s.renewed) < quiet
+}
+
+// operators are all that ever held a lease which is still there, in whatever namespace.
+func (c *cluster) operators(ctx context.Context) ([]sighting, error) {
+	var leases coordinationv1.LeaseList
+	if err := c.List(ctx, &leases); err != nil {
+		return nil, err
+	}
+	var seen []sighting
+	for _, lease := range leases.Items {
+		if lease.Annotations[v1alpha1.AnnotationWatches] == "" && lease.Name != v1alpha1.LeaseName {
+			continue
+		}
+		s := sighting{lease: client.ObjectKeyFromObject(&lease), holder: ptr.Deref(lease.Spec.HolderIdentity, "")}
+		if lease.Spec.RenewTime != nil {
+			s.renewed = lease.Spec.RenewTime.Time
+		}
+		seen = append(seen, s)
+	}
+	return seen, nil
+}
