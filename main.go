@@ -71,7 +71,7 @@ type settings struct {
 	clock clock.WithTickerAndDelayedExecution
 
 	environmentsFile        string
-	watchNamespaces         string
+	watched                 chosenNamespaces
 	watchLabelSelector      labels.Selector
 	concurrency             int
 	qps                     float64
@@ -97,7 +97,8 @@ func parse(arguments []string, out io.Writer) (*settings, error) {
 	flags := flag.NewFlagSet("spaces-credential-operator", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&s.environmentsFile, "environments-file", "", "YAML `file` of environments beside or instead of production and staging")
-	flags.StringVar(&s.watchNamespaces, "watch-namespaces", "", "comma-separated `list` of namespaces to look after; empty means all. One that may not be read is left out until it may")
+	watchNamespaces := flags.String("watch-namespaces", "", "comma-separated `list` of namespaces to look after; empty means all. One that may not be read is left out until it may")
+	namespaceSelector := flags.String("watch-namespace-selector", "", "label `selector` of the namespaces to look after, instead of names; looked at again each minute. One that may not be read is left out until it may")
 	selector := flags.String("watch-label-selector", "", "label `selector` of the SpacesCredentials to look after, such as "+v1alpha1.LabelShard+"=1; empty means all. Each selector needs a --leader-election-id of its own")
 	flags.IntVar(&s.concurrency, "max-concurrent-reconciles", 10, "SpacesCredentials looked at side by side")
 	flags.Float64Var(&s.qps, "kube-api-qps", 200, "requests per second to the API server")
@@ -136,7 +137,10 @@ func parse(arguments []string, out io.Writer) (*settings, error) {
 	case s.concurrency < 1, s.qps <= 0, s.burst < 1, s.defaultTokenLifetime < time.Second:
 		return nil, fmt.Errorf("--max-concurrent-reconciles, --kube-api-qps and --kube-api-burst must be greater than 0, --default-token-lifetime at least 1s")
 	}
-	if s.watchLabelSelector, err = parseSelector(*selector); err != nil {
+	if s.watched, err = parseNamespaces(*watchNamespaces, *namespaceSelector); err != nil {
+		return nil, err
+	}
+	if s.watchLabelSelector, err = parseSelector("--watch-label-selector", *selector); err != nil {
 		return nil, err
 	}
 	if _, err := s.stateKeySecret(); err != nil {
@@ -223,7 +227,7 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		return nil, fmt.Errorf("the API server at %s cannot be used: %w", kubernetes.Host, err)
 	}
 	// Without a right to list, the informers would wait for it without a word.
-	served, err := findNamespaces(ctx, live, s.clock, ctrl.Log.WithName("namespaces"), list(s.watchNamespaces))
+	served, err := findNamespaces(ctx, live, s.clock, ctrl.Log.WithName("namespaces"), s.watched)
 	if err != nil {
 		return nil, err
 	}
@@ -254,6 +258,7 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		Client:             manager.GetClient(),
 		Live:               live,
 		IsShard:            !s.watchLabelSelector.Empty(),
+		Serves:             served.Serves,
 		Keys:               keys,
 		Environments:       known,
 		Gates:              gate.New(s.clock, s.concurrency, known.Known()...),
@@ -268,7 +273,7 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		reconciler.Drained = held.isDrained
 	}
 	environments.log, environments.metrics, environments.apply = ctrl.Log.WithName("environments"), reconciler.Metrics, reconciler.Reconfigure
-	ready := &readiness{live: live, clock: s.clock, log: ctrl.Log.WithName("readiness"), cache: manager.GetCache(), served: served.Served}
+	ready := &readiness{live: live, clock: s.clock, log: ctrl.Log.WithName("readiness"), cache: manager.GetCache(), served: served.Served, refused: served.Refused}
 	err = errors.Join(
 		manager.Add(keys),
 		manager.Add(served),
@@ -302,7 +307,7 @@ func (s *settings) managerOptions(scheme *runtime.Scheme, served *namespaces) ct
 	if s.metricsSecure {
 		options.Metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
-	if !served.areAll() {
+	if !s.watched.areAll() {
 		options.NewCache = served.newCache
 	}
 	return options

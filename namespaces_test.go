@@ -99,6 +99,87 @@ func TestANamespaceIsServedOnceItMayBeRead(t *testing.T) {
 	g.Expect(statusOf(t, "http://"+health+"/healthz")).To(Equal(http.StatusOK))
 }
 
+// Labels choose the namespaces, and the choice changes while the operator runs: one that gets
+// the label is looked after, one that loses it is left alone, and taken up again.
+func TestNamespacesComeAndGoByTheirLabels(t *testing.T) {
+	g := NewWithT(t)
+	plane := sharedPlane(t)
+	kubernetes, err := testbed.NewClient(plane.Config)
+	g.Expect(err).NotTo(HaveOccurred())
+	chosen := newSubject(t, kubernetes, plane.Config, "chosen")
+	spaces := map[string]*corev1.Namespace{}
+	for _, name := range []string{"label-a", "label-b"} {
+		spaces[name] = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		g.Expect(kubernetes.Create(t.Context(), spaces[name])).To(Succeed())
+		g.Expect(kubernetes.Create(t.Context(), &v1alpha1.SpacesCredential{
+			ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "bot"},
+			Spec: v1alpha1.SpacesCredentialSpec{
+				GrantType: v1alpha1.GrantTypePassword, ClientSecretRef: &v1alpha1.ClientSecretReference{Name: "the-client"},
+				Password: &v1alpha1.PasswordGrant{SecretRef: v1alpha1.PasswordSecretReference{Name: "the-login"}},
+			},
+		})).To(Succeed())
+	}
+	label := func(name, value string) {
+		t.Helper()
+		before := spaces[name].DeepCopy()
+		metav1.SetMetaDataLabel(&spaces[name].ObjectMeta, "spaces", value)
+		g.Expect(kubernetes.Patch(t.Context(), spaces[name], client.MergeFrom(before))).To(Succeed())
+	}
+	chosen.bind("default", "state_key")
+	arguments := []string{"--kubeconfig=" + chosen.kubeconfig, "--leader-elect=false", "--watch-namespace-selector=spaces=yes"}
+	expectOneLine(t, attempt(t, append(arguments, "--metrics-bind-address=0", "--health-probe-bind-address=0")...), "may not list namespaces")
+	lists := &rbacv1.ClusterRole{
+		ObjectMeta: metav1.ObjectMeta{Name: "lists-namespaces"},
+		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"list"}}},
+	}
+	g.Expect(kubernetes.Create(t.Context(), lists)).To(Succeed())
+	g.Expect(kubernetes.Create(t.Context(), &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: lists.Name}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: lists.Name},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "chosen"}},
+	})).To(Succeed())
+	g.Eventually(func() error { return chosen.own.List(t.Context(), &corev1.NamespaceList{}) }).WithTimeout(time.Minute).Should(Succeed())
+
+	command, metrics, health := operatorCommand(t, hurried, append(arguments, "--metrics-secure=false")...)
+	operator := startOperator(t, command)
+	ready := func() int { return statusOf(t, "http://"+health+"/readyz") }
+	g.Eventually(ready).WithTimeout(time.Minute).Should(Equal(http.StatusOK), "no namespace has the label yet, which is no fault")
+
+	label("label-a", "yes")
+	page := func() string { return textOf(t, "http://"+metrics+"/metrics") }
+	g.Eventually(page).WithTimeout(time.Minute).Should(ContainSubstring(`spaces_namespaces_unreadable{namespace="label-a"} 1`))
+	g.Eventually(ready).WithTimeout(time.Minute).Should(Equal(http.StatusInternalServerError))
+	chosen.bind("label-a", "manager")
+	chosen.bind("label-b", "manager")
+	served := func(name string) string { return `spaces_credential_ready{name="bot",namespace="` + name + `"` }
+	g.Eventually(page).WithTimeout(time.Minute).Should(And(
+		ContainSubstring(served("label-a")), Not(ContainSubstring(served("label-b"))), Not(ContainSubstring("spaces_namespaces_unreadable{"))))
+	g.Eventually(ready).WithTimeout(time.Minute).Should(Equal(http.StatusOK))
+
+	label("label-b", "yes")
+	g.Eventually(page).WithTimeout(time.Minute).Should(And(ContainSubstring(served("label-a")), ContainSubstring(served("label-b"))))
+	label("label-a", "no")
+	g.Eventually(page).WithTimeout(time.Minute).Should(And(Not(ContainSubstring(served("label-a"))), ContainSubstring(served("label-b"))))
+	waitsFor := func(name, what string) {
+		t.Helper()
+		g.Eventually(func(g Gomega) {
+			bot := &v1alpha1.SpacesCredential{}
+			g.Expect(kubernetes.Get(t.Context(), client.ObjectKey{Namespace: name, Name: "bot"}, bot)).To(Succeed())
+			g.Expect(bot.Status.Conditions).To(ContainElement(HaveField("Message", ContainSubstring(what))))
+		}).WithTimeout(time.Minute).Should(Succeed())
+	}
+	for _, name := range []string{"label-a", "label-b"} {
+		g.Expect(kubernetes.Create(t.Context(), &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "the-client"},
+			StringData: map[string]string{"client_id": "app", "client_secret": "secret"},
+		})).To(Succeed())
+	}
+	waitsFor("label-b", "the-login")
+	waitsFor("label-a", "the-client") // nobody looks at it
+	label("label-a", "yes")
+	waitsFor("label-a", "the-login")
+	g.Expect(operator.Log()).To(And(ContainSubstring("A namespace is chosen no more and left alone"), Not(ContainSubstring("Reconciler error"))))
+}
+
 // What the page says of the metric is what it is.
 func TestTheMetricsPageTellsOfNamespaces(t *testing.T) {
 	g := NewWithT(t)

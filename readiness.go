@@ -29,6 +29,8 @@ type readiness struct {
 	log    logr.Logger
 	cache  cache.Informers
 	served func() []string
+	// refused tells that nothing is served because nothing may be read.
+	refused func() error
 
 	mu     sync.Mutex
 	looked time.Time
@@ -64,7 +66,7 @@ func (r *readiness) namespaces(request *http.Request) error {
 
 // look ends at the first namespace that may be read.
 func (r *readiness) look(ctx context.Context) error {
-	var failed error
+	failed := r.refused()
 	for _, namespace := range r.served() {
 		err := mayServe(ctx, r.live, namespace)
 		if err == nil {

@@ -71,7 +71,8 @@ func TestReadinessAsksTheAPIServerOnceInTenSeconds(t *testing.T) {
 	g := NewWithT(t)
 	now := clocktesting.NewFakeClock(time.Unix(1_000_000, 0))
 	server := &answers{by: map[string]error{"a/SecretList": forbidden("secrets")}}
-	r := &readiness{live: server, clock: now, log: logr.Discard(), served: func() []string { return []string{"a", "b", "c"} }}
+	served, refused := []string{"a", "b", "c"}, error(nil)
+	r := &readiness{live: server, clock: now, log: logr.Discard(), served: func() []string { return served }, refused: func() error { return refused }}
 	request := httptest.NewRequestWithContext(t.Context(), "GET", "/readyz", nil)
 
 	g.Expect(r.namespaces(request)).To(Succeed(), "b may be read")
@@ -91,4 +92,11 @@ func TestReadinessAsksTheAPIServerOnceInTenSeconds(t *testing.T) {
 	gone, end := context.WithCancel(t.Context())
 	end()
 	g.Expect(r.namespaces(request.WithContext(gone))).To(Succeed(), "whoever lost patience is no reason")
+
+	served, refused = nil, errors.New("nothing of what the labels choose may be read")
+	now.Step(readinessPause)
+	g.Expect(r.namespaces(request)).To(MatchError(refused))
+	refused = nil
+	now.Step(readinessPause)
+	g.Expect(r.namespaces(request)).To(Succeed(), "no namespace has the labels yet")
 }

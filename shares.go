@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -26,9 +26,8 @@ func (s *settings) watches() string {
 	if !s.watchLabelSelector.Empty() {
 		what = fmt.Sprintf("SpacesCredentials with the labels %q", s.watchLabelSelector)
 	}
-	if names := list(s.watchNamespaces); len(names) > 0 {
-		slices.Sort(names)
-		what += " of namespaces " + strings.Join(slices.Compact(names), ", ")
+	if !s.watched.areAll() {
+		what += " of " + s.watched.String()
 	}
 	return what
 }
@@ -82,11 +81,26 @@ func (s sharedLease) told(held *coordinationv1.Lease) *coordinationv1.Lease {
 	return held
 }
 
-// parseSelector reads --watch-label-selector.
-func parseSelector(text string) (labels.Selector, error) {
+// parseSelector reads a flag that is a label selector.
+func parseSelector(flag, text string) (labels.Selector, error) {
 	selector, err := labels.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("--watch-label-selector %q is no label selector: %w", text, err)
+		return nil, fmt.Errorf("%s %q is no label selector: %w", flag, text, err)
 	}
 	return selector, nil
+}
+
+// parseNamespaces reads the flags that choose namespaces.
+func parseNamespaces(names, selector string) (chosen chosenNamespaces, err error) {
+	chosen.names = list(names)
+	slices.Sort(chosen.names)
+	chosen.names = slices.Compact(chosen.names)
+	if selector == "" {
+		return chosen, nil
+	}
+	if len(chosen.names) > 0 {
+		return chosen, errors.New("--watch-namespaces and --watch-namespace-selector are both given: namespaces are chosen by name or by label")
+	}
+	chosen.selector, err = parseSelector("--watch-namespace-selector", selector)
+	return chosen, err
 }

@@ -23,10 +23,11 @@ import (
 
 func TestWhatAProcessLooksAfterIsToldInWords(t *testing.T) {
 	for words, arguments := range map[string][]string{
-		"all SpacesCredentials":                                  nil,
-		`SpacesCredentials with the labels "x in (1,2)"`:         {"--watch-label-selector=x in (2, 1)"},
-		"all SpacesCredentials of namespaces a, b":               {"--watch-namespaces=b, a,b"},
-		`SpacesCredentials with the labels "!x" of namespaces a`: {"--watch-namespaces=a", "--watch-label-selector=!x"},
+		"all SpacesCredentials":                                            nil,
+		`SpacesCredentials with the labels "x in (1,2)"`:                   {"--watch-label-selector=x in (2, 1)"},
+		"all SpacesCredentials of namespaces a, b":                         {"--watch-namespaces=b, a,b"},
+		`SpacesCredentials with the labels "!x" of namespaces a`:           {"--watch-namespaces=a", "--watch-label-selector=!x"},
+		`all SpacesCredentials of namespaces with the labels "spaces=yes"`: {"--watch-namespace-selector=spaces=yes"},
 	} {
 		s, err := parse(arguments, io.Discard)
 		if err != nil {
@@ -40,8 +41,12 @@ func TestWhatAProcessLooksAfterIsToldInWords(t *testing.T) {
 
 func TestASelectorThatIsNoneIsRefused(t *testing.T) {
 	g := NewWithT(t)
-	_, err := parse([]string{"--watch-label-selector=a=b=c"}, io.Discard)
-	g.Expect(err).To(MatchError(ContainSubstring(`--watch-label-selector "a=b=c" is no label selector`)))
+	for _, flag := range []string{"--watch-label-selector", "--watch-namespace-selector"} {
+		_, err := parse([]string{flag + "=a=b=c"}, io.Discard)
+		g.Expect(err).To(MatchError(ContainSubstring(flag + ` "a=b=c" is no label selector`)))
+	}
+	_, err := parse([]string{"--watch-namespaces=a", "--watch-namespace-selector=b"}, io.Discard)
+	g.Expect(err).To(MatchError(ContainSubstring("are both given")))
 }
 
 // A lease that is held for others is not competed for until they let it go.

@@ -20,6 +20,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	defer r.Gates.Begin(request.NamespacedName).End()
 	r.passes.begin(request.NamespacedName)
 	defer r.lookAgainAtNews(request.NamespacedName)
+	if r.Serves != nil && !r.Serves(request.Namespace) {
+		return ctrl.Result{}, r.leave(ctx, request.NamespacedName)
+	}
 	s, err := r.begin(ctx, request.NamespacedName)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -144,6 +147,16 @@ func (r *Reconciler) reconcileGone(ctx context.Context, s *scope) (time.Duration
 		return 0, nil
 	}
 	return r.later(out), nil
+}
+
+// leave ends the work on a credential whose namespace is somebody else's to look after. An
+// answer in memory is saved before: it is the only copy of a grant.
+func (r *Reconciler) leave(ctx context.Context, key types.NamespacedName) error {
+	if err := r.saveAnswers(ctx, key); err != nil {
+		return err
+	}
+	r.memory.forget(key)
+	return nil
 }
 
 // begin reads the credential that a pass is about.

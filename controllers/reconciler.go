@@ -30,6 +30,9 @@ type Reconciler struct {
 	// IsShard tells that Client shows only some of the SpacesCredentials: one that it does not
 	// show may live and be somebody else's to look after.
 	IsShard bool
+	// Serves tells whether Client shows what is in a namespace: one may be left to others while the
+	// process runs. It may be nil, where all namespaces are served.
+	Serves func(namespace string) bool
 	// Keys seal and open state documents.
 	Keys *statekey.Keys
 	// Environments are the clients of the known environments, and Gates stand before their hosts.

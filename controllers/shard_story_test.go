@@ -218,4 +218,30 @@ var _ = Describe("Operators that share the work by a label", func() {
 		w.expectCondition("bot", v1alpha1.ConditionReady, "True")
 		w.expectCondition("bat", v1alpha1.ConditionReady, "False", v1alpha1.ReasonSecretConflict)
 	})
+
+	It("an answer of a namespace that is left is saved before, and nothing else is done there", func() {
+		isServed := true
+		o := w.operator()
+		o.Serves = func(string) bool { return isServed }
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		w.step(o.reconcile("bot").RequeueAfter)
+		o.on(writeState, plannedFault{}, plannedFault{before: errRefused}, plannedFault{before: errRefused})
+		o.failsToSave("bot")
+		isServed = false
+		result, err := o.Reconcile(w.ctx, ctrl.Request{NamespacedName: w.key("bot")})
+		Expect(err).To(MatchError(ContainSubstring("kept in memory")), "it is tried again until it is saved")
+		Expect(result.RequeueAfter).To(BeZero())
+		hears(o, "bot")
+		Expect(w.document("bot").Grant().Rotations).To(BeEquivalentTo(1))
+		w.delete(w.credential("bot"))
+		hears(o, "bot")
+		Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero())
+
+		isServed = true // as another process may find it
+		o.settle("bot", time.Minute)
+		Expect(w.exists("bot")).To(BeFalse())
+		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
+		Expect(w.calls(fakespaces.OperationRevoke)).To(Equal(1))
+		w.expectNothingSentAgain()
+	})
 })
