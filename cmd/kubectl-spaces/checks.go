@@ -76,7 +76,7 @@ func lookAtSuspension(_ context.Context, e *examination) *verdict {
 	return holdsUp("It is suspended: nothing is renewed or published.", remedy(v1alpha1.ReasonSuspended, e.credential))
 }
 
-func lookAtGeneration(_ context.Context, e *examination) *verdict {
+func lookAtGeneration(ctx context.Context, e *examination) *verdict {
 	const running = "see whether the operator runs and looks after this namespace (kubectl -n spaces-credential-operator-system get pods)"
 	status := &e.credential.Status
 	switch {
@@ -84,6 +84,9 @@ func lookAtGeneration(_ context.Context, e *examination) *verdict {
 		return holdsUp("The operator has never looked at it.", running)
 	case status.ObservedGeneration < e.credential.Generation:
 		return holdsUp("The operator has not looked at the newest spec yet.", "wait a moment; if it stays so, "+running)
+	}
+	if late := overdue(e.credential, e.now); late != "" {
+		return holdsUp(late+": "+e.cluster.presence(ctx, e.now)+".", running)
 	}
 	return isFine("The operator has looked at this version of the spec.")
 }

@@ -76,7 +76,7 @@ func (t *tool) list(ctx context.Context, l *listing) error {
 		t.listedNone(l, cluster.namespace)
 		return nil
 	}
-	return t.table(l, found.Items)
+	return t.table(l, t.broughtUpToDate(ctx, cluster, found.Items...))
 }
 
 // listedNone says on standard error that there is nothing, as kubectl get does.

@@ -45,6 +45,7 @@ func (t *tool) status(ctx context.Context, name string, form *form) error {
 		return form.printObject(withKind(credential), t.Out)
 	}
 	now := t.clock.Now()
+	credential = &t.broughtUpToDate(ctx, cluster, *credential)[0]
 	block := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
 	for _, line := range statusLines(credential, now, form.value == formWide) {
 		fmt.Fprintf(block, "%s:\t%s\n", line[0], line[1])
