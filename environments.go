@@ -62,12 +62,20 @@ func (e *environments) read() (map[string]*spacesauth.Client, map[string][sha256
 			continue
 		}
 		clients[name], err = spacesauth.New(environment,
-			spacesauth.WithDefaultLifetime(e.settings.defaultTokenLifetime), spacesauth.WithUserAgent("spaces-credential-operator/"+version))
+			spacesauth.WithDefaultLifetime(e.settings.defaultTokenLifetime), spacesauth.WithUserAgent("spaces-credential-operator/"+version),
+			spacesauth.WithSkew(func(skew time.Duration) { e.skewed(name, skew) }))
 		if err != nil {
 			return nil, nil, fmt.Errorf("environment %q: %w", name, err)
 		}
 	}
 	return clients, digests, nil
+}
+
+// skewed tells of the clock of a service, once there is somebody to tell.
+func (e *environments) skewed(name string, skew time.Duration) {
+	if e.metrics != nil {
+		e.metrics.Skewed(name, skew)
+	}
 }
 
 // digestOf tells whether a client has to be made anew.

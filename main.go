@@ -272,6 +272,7 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 	if s.leaderElect {
 		reconciler.Drained = held.isDrained
 	}
+	reconciler.Gates.OnWaited(reconciler.Metrics.Waited)
 	environments.log, environments.metrics, environments.apply = ctrl.Log.WithName("environments"), reconciler.Metrics, reconciler.Reconfigure
 	ready := &readiness{live: live, clock: s.clock, log: ctrl.Log.WithName("readiness"), cache: manager.GetCache(), served: served.Served, refused: served.Refused}
 	err = errors.Join(
@@ -280,6 +281,8 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		manager.Add(environments),
 		reconciler.SetupWithManager(ctx, manager, s.concurrency),
 		metrics.Registry.Register(operatormetrics.NewObjects(manager.GetCache(), ctrl.Log.WithName("metrics"))),
+		metrics.Registry.Register(operatormetrics.NewQueues(reconciler.Gates)),
+		metrics.Registry.Register(operatormetrics.NewBuild(version)),
 		metrics.Registry.Register(served.unreadable),
 		manager.AddHealthzCheck("ping", healthz.Ping),
 		manager.AddReadyzCheck("caches", ready.caches),

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/metrics"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 // metricRow is a row of the table of docs/metrics.md: name, type, labels.
@@ -66,7 +68,7 @@ func (w *world) scraped() (series map[string]float64, kinds map[string]string) {
 			slices.Sort(names)
 			kinds[family.GetName()] = strings.ToLower(family.GetType().String()) + " " + strings.Join(names, ",")
 			if !foreign {
-				series[fmt.Sprintf("%s{%s}", family.GetName(), strings.Join(pairs, ","))] = metric.GetGauge().GetValue() + metric.GetCounter().GetValue()
+				series[fmt.Sprintf("%s{%s}", family.GetName(), strings.Join(pairs, ","))] = metric.GetGauge().GetValue() + metric.GetCounter().GetValue() + float64(metric.GetHistogram().GetSampleCount())
 			}
 		}
 	}
@@ -79,7 +81,12 @@ var _ = Describe("The metrics", func() {
 		o := w.operator()
 		w.metrics = prometheus.NewRegistry()
 		o.Metrics = metrics.New(w.metrics)
-		w.metrics.MustRegister(metrics.NewObjects(o.Client, logr.Discard()))
+		w.metrics.MustRegister(metrics.NewObjects(o.Client, logr.Discard()), metrics.NewQueues(o.Gates), metrics.NewBuild("v1.2.3"))
+		o.Gates.OnWaited(o.Metrics.Waited)
+		service, err := spacesauth.New(o.Environments.Named("staging").Environment(), spacesauth.WithClock(w.clock),
+			spacesauth.WithSkew(func(skew time.Duration) { o.Metrics.Skewed("staging", skew) }))
+		Expect(err).NotTo(HaveOccurred())
+		o.knows("staging", service)
 
 		By("a credential without its inputs, one that was never looked at, and one with a token")
 		w.apply(byPassword("bot", func(c *v1alpha1.SpacesCredential) {
@@ -118,6 +125,16 @@ var _ = Describe("The metrics", func() {
 			"spaces_service_calls_total{environment=staging,grant=RefreshToken,result=OK}":        1,
 			"spaces_ambiguous_results_total{environment=staging}":                                 1,
 			"spaces_revocations_abandoned_total{}":                                                0,
+			"spaces_service_call_duration_seconds{call=Password,environment=staging,result=OK}":   2,
+			"spaces_service_call_duration_seconds{call=TokenInfo,environment=staging,result=OK}":  3,
+			"spaces_published_secret_writes_total{cause=Token}":                                   3,
+			"spaces_published_secret_writes_total{cause=Content}":                                 0,
+			"spaces_published_secret_writes_total{cause=Repair}":                                  0,
+			"spaces_queue_wait_seconds{environment=staging}":                                      7,
+			"spaces_queue_waiting{endpoint=accounts,environment=staging}":                         0,
+			"spaces_service_down{endpoint=api,environment=staging}":                               0,
+			"spaces_clock_skew_seconds{environment=staging}":                                      0,
+			"spaces_build_info{goversion=" + runtime.Version() + ",version=v1.2.3}":               1,
 			"spaces_verifications_total{check=TokenInfo,environment=staging,result=OK}":           3,
 			"spaces_service_calls_total{environment=staging,grant=RefreshToken,result=Ambiguous}": 1,
 		} {
@@ -125,12 +142,30 @@ var _ = Describe("The metrics", func() {
 		}
 		Expect(series).NotTo(HaveKey("spaces_credential_ready{name=bot,reason=WaitingForInput}"), "one series for each object")
 
+		By("a published Secret that somebody deleted, one that somebody changed, and a new key")
+		w.delete(w.secret("bot"))
+		o.reconcile("bot")
+		changed := w.secret("bot")
+		changed.Data["access_token"] = []byte("somebody wrote this")
+		Expect(admin.Update(w.ctx, changed)).To(Succeed())
+		o.reconcile("bot")
+		credential := w.credential("bot")
+		credential.Spec.SecretTemplate = &v1alpha1.SecretTemplate{Labels: v1alpha1.Labels{"team": "a"}}
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		o.reconcile("bot")
+		series, _ = w.scraped()
+		Expect(series).To(And(
+			HaveKeyWithValue("spaces_published_secret_writes_total{cause=Token}", 3.0),
+			HaveKeyWithValue("spaces_published_secret_writes_total{cause=Content}", 1.0),
+			HaveKeyWithValue("spaces_published_secret_writes_total{cause=Repair}", 2.0)))
+
 		By("a revocation, and one that has to be given up")
 		o.settle("bot", grantstate.Changeover+time.Second)
 		o.reconcile("unseen") // a token that is there at the end
 		w.spaces.SetFaultRate(fakespaces.OperationRevoke, fakespaces.FaultServerError500, 1)
 		w.delete(w.credential("bot"))
 		o.settle("bot", v1alpha1.DefaultRevocationDeadline+time.Minute)
+		o.othersCall(&spacesauth.Error{Kind: spacesauth.KindThrottled, RetryAfter: time.Minute}) // who holds them all
 		series, kinds := w.scraped()
 		Expect(series).To(And(
 			HaveKeyWithValue("spaces_revocations_total{environment=staging,result=OK}", 1.0),

@@ -195,6 +195,7 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 		return outcome{}, err
 	}
 	calling, end := r.until(work, claimed.Add(timeout))
+	sent := r.Clock.Now()
 	got, err := c.send(calling, func() error {
 		if err := r.notTooLate(claimed, timeout); err != nil {
 			return err
@@ -205,7 +206,7 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 	end()
 	turn.made(err)
 	c.spend = c.spend.HostCleared(turn.hostCleared())
-	r.Metrics.Called(c.client.Environment().Name, string(c.spend.By()), err)
+	r.Metrics.Called(c.client.Environment().Name, string(c.spend.By()), r.Clock.Since(sent), err)
 	r.auditSpend(ctx, s, c.spend.By(), err)
 	r.memory.list(s.key, s.document.Unkeepable(c.spend, got.Unkeepable, r.Clock.Now()))
 	answer := s.document.Answer(c.spend, s.credential, got, err, r.Clock.Now())

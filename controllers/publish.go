@@ -13,6 +13,7 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/metrics"
 	"github.com/spaces-operator/spaces-credential-operator/internal/secretio"
 )
 
@@ -209,8 +210,21 @@ func (r *Reconciler) afterPublish(s *scope, written metav1.Object, want content,
 	case err != nil:
 		return outcome{}, fmt.Errorf("writing the published Secret %s: %w", s.publishedName(), secretio.Quiet(err))
 	}
+	r.Metrics.Published(r.causeOf(s, want))
 	r.rememberPublished(s, written, want)
 	return outcome{}, nil
+}
+
+// causeOf says why a content was written, as far as this process knows what was there before.
+func (r *Reconciler) causeOf(s *scope, want content) metrics.Cause {
+	known, fingerprint := r.memory.of(s.key).published, want.annotations[v1alpha1.AnnotationFingerprint]
+	switch {
+	case known.digest == want.digest():
+		return metrics.Repair
+	case known.fingerprint == fingerprint, s.published.fingerprint == fingerprint:
+		return metrics.Content
+	}
+	return metrics.Token
 }
 
 // rememberPublished keeps what was written, or read and compared.

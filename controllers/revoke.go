@@ -100,9 +100,10 @@ func (r *Reconciler) revokeOne(ctx context.Context, s *scope, entry grantstate.L
 		return
 	}
 	turn.send()
+	sent := r.Clock.Now()
 	err := client.Revoke(ctx, app, entry.RefreshToken.Secret)
 	turn.made(err)
-	r.Metrics.Revoked(client.Environment().Name, err)
+	r.Metrics.Revoked(client.Environment().Name, r.Clock.Since(sent), err)
 	r.auditRevocation(ctx, s, entry, err)
 	if err == nil {
 		o.gone = append(o.gone, entry.GrantID)

@@ -55,9 +55,10 @@ func (r *Reconciler) verify(ctx context.Context, s *scope) (outcome, error) {
 		r.rotations.isWanted(client.Environment().Name, s.key, grant.Answered) {
 		return r.lookAtFormer(ctx, client, former, turn), nil
 	}
+	sent := r.Clock.Now()
 	err := runCheck(ctx, client, which, grant)
 	turn.made(ofService(err))
-	r.Metrics.Checked(client.Environment().Name, string(which), err)
+	r.Metrics.Checked(client.Environment().Name, string(which), r.Clock.Since(sent), err)
 	err = r.update(ctx, s, func(d *grantstate.Document) {
 		if err != nil {
 			d.CheckFailed(which, err, errors.As(err, &errMismatch{}), r.Clock.Now())

@@ -75,6 +75,7 @@ func New(options ...Option) *Service {
 // ServeHTTP answers one call: it arrives and is counted, is shown to the
 // interceptor, does its work or meets its fault, and is answered.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat)) // by the clock that its tokens have
 	call := readCall(r)
 	flight := s.arrive(r.Context(), &call)
 	defer s.settle(flight, lost) // for when a caller's function ends this goroutine

@@ -33,8 +33,11 @@ type Gates struct {
 
 	mu     sync.Mutex
 	wake   func(types.NamespacedName)
+	waited func(environment string, waited time.Duration)
 	hosts  []*host // sorted by name
-	places map[types.NamespacedName][]*place
+	// environments are those that Configure was told of.
+	environments []spacesauth.Environment
+	places       map[types.NamespacedName][]*place
 	// passes are the passes under way; counted are all there ever were.
 	passes  map[types.NamespacedName]uint64
 	counted uint64
@@ -62,6 +65,7 @@ func New(c clock.WithTicker, workers int, environments ...spacesauth.Environment
 func (g *Gates) Configure(environments ...spacesauth.Environment) {
 	g.mu.Lock()
 	defer g.unlock()
+	g.environments = environments
 	wanted := map[string]spacesauth.Environment{}
 	for _, e := range environments {
 		for _, name := range []string{HostOf(e.AccountsURL), HostOf(e.APIURL)} {
@@ -246,6 +250,9 @@ func (g *Gates) give(p *place, now time.Time) {
 	g.held++
 	g.heldBy[p.caller.Namespace]++
 	g.woken = append(g.woken, p.caller)
+	if g.waited != nil {
+		g.waited(p.environment, now.Sub(p.joined))
+	}
 }
 
 // release takes a turn back.

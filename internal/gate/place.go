@@ -66,9 +66,11 @@ type place struct {
 	number uint64
 	joined time.Time
 
-	urgency Urgency
-	worked  time.Time
-	owed    bool
+	// environment names that of the call that was asked for last.
+	environment string
+	urgency     Urgency
+	worked      time.Time
+	owed        bool
 
 	standing standing
 	// since is since when it stands so.

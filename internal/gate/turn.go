@@ -160,7 +160,7 @@ func (g *Gates) queue(p *place, c Call) {
 	if again && p.urgency.before(urgency) {
 		urgency = p.urgency
 	}
-	p.asked, p.worked = pass, c.Worked
+	p.asked, p.worked, p.environment = pass, c.Worked, c.Environment.Name
 	if p.standing == waits { // its namespace keeps its place in the rounds
 		p.host.reorder(p, urgency, isOwed)
 		return

@@ -4,6 +4,7 @@ package metrics
 
 import (
 	"errors"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -14,6 +15,10 @@ import (
 // the environment's. Those of the objects are apart, see [NewObjects].
 type Metrics struct {
 	calls       *prometheus.CounterVec
+	durations   *prometheus.HistogramVec
+	writes      *prometheus.CounterVec
+	waits       *prometheus.HistogramVec
+	skew        *prometheus.GaugeVec
 	revocations *prometheus.CounterVec
 	checks      *prometheus.CounterVec
 	ambiguous   *prometheus.CounterVec
@@ -30,6 +35,24 @@ func New(registry prometheus.Registerer) *Metrics {
 			Name: "spaces_service_calls_total",
 			Help: "Calls that ask for a token by environment, what it is asked for with, and result (OK or the kind of failure).",
 		}, []string{"environment", "grant", "result"}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "spaces_service_call_duration_seconds",
+			Help:    "How long calls of the service took, by environment, call (what a token is asked for with, Revocation, or the check) and result.",
+			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 15, 30},
+		}, []string{"environment", "call", "result"}),
+		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "spaces_published_secret_writes_total",
+			Help: "Writes of published Secrets by cause: Token, a new one; Content, other keys or metadata are wanted; Repair, somebody changed or deleted it.",
+		}, []string{"cause"}),
+		waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "spaces_queue_wait_seconds",
+			Help:    "How long calls of the service waited for their turn, by environment.",
+			Buckets: []float64{.01, .1, 1, 5, 15, 60, 300, 900},
+		}, []string{"environment"}),
+		skew: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "spaces_clock_skew_seconds",
+			Help: "By how much the clock of the service is before the operator's, by its last answer and to the second.",
+		}, []string{"environment"}),
 		revocations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "spaces_revocations_total",
 			Help: "Calls of the revocation endpoint by environment and result (OK or the kind of failure).",
@@ -59,27 +82,66 @@ func New(registry prometheus.Registerer) *Metrics {
 			Help: "1 if the access token of before worked on after a rotation, 0 if the service ended it; absent until looked at.",
 		}, []string{"environment"}),
 	}
-	registry.MustRegister(m.calls, m.revocations, m.checks, m.ambiguous, m.givenUp, m.overdue, m.refused, m.survives)
+	for _, cause := range []Cause{Token, Content, Repair} {
+		m.writes.WithLabelValues(string(cause)) // an increase is seen only of a series that was there before
+	}
+	registry.MustRegister(m.calls, m.durations, m.writes, m.waits, m.skew, m.revocations, m.checks, m.ambiguous, m.givenUp, m.overdue, m.refused, m.survives)
 	return m
 }
 
-// Called counts a call that asked for a token.
-func (m *Metrics) Called(environment, by string, err error) {
+// Called counts a call that asked for a token, and how long it took.
+func (m *Metrics) Called(environment, by string, took time.Duration, err error) {
 	m.calls.WithLabelValues(environment, by, Result(err)).Inc()
+	m.durations.WithLabelValues(environment, by, Result(err)).Observe(took.Seconds())
 	m.countAmbiguous(environment, err)
 }
 
-// Checked counts a check of a new token.
-func (m *Metrics) Checked(environment, which string, err error) {
+// Cause is why a published Secret is written.
+type Cause string
+
+const (
+	// Token is a new token.
+	Token Cause = "Token"
+	// Content is that other keys, labels or annotations are wanted than before.
+	Content Cause = "Content"
+	// Repair is that somebody else changed or deleted what was there.
+	Repair Cause = "Repair"
+)
+
+// Published counts a write of a published Secret.
+func (m *Metrics) Published(why Cause) { m.writes.WithLabelValues(string(why)).Inc() }
+
+// Waited notes how long a call waited for its turn.
+func (m *Metrics) Waited(environment string, waited time.Duration) {
+	m.waits.WithLabelValues(environment).Observe(waited.Seconds())
+}
+
+// Skewed tells by how much the clock of a service is before ours.
+func (m *Metrics) Skewed(environment string, skew time.Duration) {
+	m.skew.WithLabelValues(environment).Set(skew.Round(time.Second).Seconds())
+}
+
+// Checked counts a check of a new token, and how long it took.
+func (m *Metrics) Checked(environment, which string, took time.Duration, err error) {
+	m.durations.WithLabelValues(environment, which, Result(ofService(err))).Observe(took.Seconds())
 	outcome := Result(err)
-	if failed := (*spacesauth.Error)(nil); err != nil && !errors.As(err, &failed) {
+	if err != nil && ofService(err) == nil {
 		outcome = "Failed" // the answer was good, and did not fit
 	}
 	m.checks.WithLabelValues(environment, which, outcome).Inc()
 }
 
-// Revoked counts a call of the revocation endpoint.
-func (m *Metrics) Revoked(environment string, err error) {
+// ofService is an error of a call; none where the answer was good and did not fit.
+func ofService(err error) error {
+	if failed := (*spacesauth.Error)(nil); !errors.As(err, &failed) {
+		return nil
+	}
+	return err
+}
+
+// Revoked counts a call of the revocation endpoint, and how long it took.
+func (m *Metrics) Revoked(environment string, took time.Duration, err error) {
+	m.durations.WithLabelValues(environment, "Revocation", Result(err)).Observe(took.Seconds())
 	m.revocations.WithLabelValues(environment, Result(err)).Inc()
 	m.countAmbiguous(environment, err)
 }

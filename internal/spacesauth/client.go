@@ -29,6 +29,7 @@ type Client struct {
 	clock       clock.PassiveClock
 	lifetime    time.Duration
 	userAgent   string
+	skew        func(time.Duration)
 }
 
 // product is what calls us where nobody gave a name with a version.
@@ -47,6 +48,10 @@ func WithDefaultLifetime(d time.Duration) Option { return func(client *Client) {
 // WithUserAgent sets the name and version by which requests say who sends them (RFC 9110
 // §10.1.5); without it, the name alone. A proxy is told, too.
 func WithUserAgent(value string) Option { return func(client *Client) { client.userAgent = value } }
+
+// WithSkew has tell told of each answer by how much the clock of the service is before ours; less
+// than a second says nothing, because its Date (RFC 9110 §6.6.1) has none.
+func WithSkew(tell func(time.Duration)) Option { return func(client *Client) { client.skew = tell } }
 
 // New returns a client for environment. It fails when the CA file or the proxy URL
 // of the environment cannot be used.

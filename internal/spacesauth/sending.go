@@ -95,6 +95,9 @@ func badURL() *Error {
 
 // read takes an answer in.
 func (c *Client) read(response *http.Response) reply {
+	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil && c.skew != nil {
+		c.skew(date.Sub(c.clock.Now()))
+	}
 	// What arrived before a body broke off may hold a refresh token.
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	return reply{
