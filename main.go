@@ -32,8 +32,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/controllers"
@@ -81,6 +79,7 @@ type settings struct {
 	leaderElectionID        string
 	metricsAddress          string
 	metricsSecure           bool
+	metricsCertPath         string
 	healthAddress           string
 	defaultTokenLifetime    time.Duration
 	denySecretMetadata      string
@@ -108,6 +107,7 @@ func parse(arguments []string, out io.Writer) (*settings, error) {
 	flags.StringVar(&s.leaderElectionID, "leader-election-id", v1alpha1.LeaseName, "`name` of the lease")
 	flags.StringVar(&s.metricsAddress, "metrics-bind-address", ":8443", "`address` of the metrics endpoint; 0 switches it off")
 	flags.BoolVar(&s.metricsSecure, "metrics-secure", true, "serve metrics by HTTPS, to authorized clients only")
+	flags.StringVar(&s.metricsCertPath, "metrics-cert-path", "", "`folder` with tls.crt and tls.key, the certificate of the metrics endpoint, read again when they change; empty means one that the operator signs itself")
 	flags.StringVar(&s.healthAddress, "health-probe-bind-address", ":8081", "`address` of /healthz and /readyz; 0 switches them off")
 	flags.DurationVar(&s.defaultTokenLifetime, "default-token-lifetime", time.Hour, "lifetime of a token whose answer tells none")
 	flags.StringVar(&s.denySecretMetadata, "deny-secret-metadata", "", "comma-separated `prefixes` of labels and annotations that no published Secret may carry")
@@ -163,6 +163,9 @@ func run(ctx context.Context, arguments []string, out io.Writer, c clock.WithTic
 
 	environments, err := s.loadEnvironments()
 	if err != nil {
+		return err
+	}
+	if err := s.checkMetricsCertificate(); err != nil {
 		return err
 	}
 	if err := addressesFree(s.metricsAddress, s.healthAddress); err != nil {
@@ -299,16 +302,13 @@ func (s *settings) managerOptions(scheme *runtime.Scheme, served *namespaces) ct
 		LeaderElection:          s.leaderElect,
 		HealthProbeBindAddress:  s.healthAddress,
 		GracefulShutdownTimeout: &s.gracefulShutdownTimeout,
-		Metrics:                 metricsserver.Options{BindAddress: s.metricsAddress, SecureServing: s.metricsSecure},
+		Metrics:                 s.metricsOptions(),
 		Cache: cache.Options{
 			ByObject: map[client.Object]cache.ByObject{
 				secrets:                      {Transform: controllers.StripSecretMetadata},
 				&v1alpha1.SpacesCredential{}: {Label: s.watchLabelSelector, Transform: controllers.StripCredential},
 			},
 		},
-	}
-	if s.metricsSecure {
-		options.Metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
 	if !s.watched.areAll() {
 		options.NewCache = served.newCache

@@ -35,6 +35,15 @@ func TestABadStartSaysWhatIsWrongInOneLine(t *testing.T) {
 		}
 		return path
 	}
+	pair := func(certificate, key string) string {
+		at := t.TempDir()
+		for name, content := range map[string]string{"tls.crt": certificate, "tls.key": key} {
+			if err := os.WriteFile(filepath.Join(at, name), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return at
+	}
 	off := []string{"--metrics-bind-address=0", "--health-probe-bind-address=0"}
 	away, err := testbed.WriteKubeconfig(t.TempDir(), &rest.Config{Host: "http://127.0.0.1:1"})
 	if err != nil {
@@ -70,6 +79,9 @@ func TestABadStartSaysWhatIsWrongInOneLine(t *testing.T) {
 		"a kubeconfig with another's":      {append(off, "--kubeconfig="+kubeconfig("b")), `whose current-context "b" it does not have (it has a)`},
 		"a key Secret without a namespace": {append(off, "--state-key-secret=keys"), `--state-key-secret must be namespace/name, not "keys"`},
 		"a key Secret with too much":       {append(off, "--state-key-secret=a/b/c"), `--state-key-secret must be namespace/name`},
+		"a folder without a certificate":   {append(off, "--metrics-cert-path="+folder), folder + " holds no certificate that can be served: open " + filepath.Join(folder, "tls.crt")},
+		"a certificate that is none":       {append(off, "--metrics-cert-path="+pair("t0k3n", "t0k3n")), "holds no certificate that can be served"},
+		"a certificate without encryption": {append(off, "--metrics-secure=false", "--metrics-cert-path="+folder), "--metrics-cert-path needs --metrics-secure"},
 		"a key Secret without a name":      {append(off, "--state-key-secret=a/"), `--state-key-secret must be namespace/name`},
 	} {
 		t.Run(sentence, func(t *testing.T) {
