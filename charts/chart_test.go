@@ -5,11 +5,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,9 +41,14 @@ const (
 	chart     = "spaces-credential-operator"
 	release   = "spaces-credential-operator"
 	namespace = "spaces-credential-operator-system"
-	// certificate looks like one.
-	certificate = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
 )
+
+// certificate is one of an authority that nobody needs.
+var certificate = func() string {
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+}()
 
 // plane is what all tests share: flow control, pod security and the authorizer among it.
 var plane struct {
@@ -187,17 +193,31 @@ func TestTheChartIsInstalledAndRemoved(t *testing.T) {
 	}
 }
 
-// checkDeployment tries what is installed: the operator knows its arguments, and a namespace of
-// PodSecurity restricted takes its Pod, also with a user ID that the cluster chose.
+// checkDeployment tries what is installed.
 func checkDeployment(t *testing.T) {
 	t.Helper()
 	g := NewWithT(t)
 	var all appsv1.DeploymentList
 	g.Expect(plane.kubernetes.List(t.Context(), &all, client.InNamespace(namespace))).To(Succeed())
 	g.Expect(all.Items).To(HaveLen(1))
-	template := all.Items[0].Spec.Template
-	output, err := exec.Command(operator(t), append(slices.Clone(template.Spec.Containers[0].Args), "--version")...).CombinedOutput()
-	g.Expect(err).NotTo(HaveOccurred(), string(output))
+	var environments corev1.ConfigMap
+	g.Expect(plane.kubernetes.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: release + "-environments"}, &environments)).To(Succeed())
+	checkPods(t, all.Items[0].Spec.Template, environments.Data)
+}
+
+// checkPods tries the Pods of a Deployment: the operator knows its arguments and takes its
+// environments, and a namespace of PodSecurity restricted takes them, also with a user ID that the
+// cluster chose.
+func checkPods(t *testing.T, template corev1.PodTemplateSpec, environments map[string]string) {
+	t.Helper()
+	g := NewWithT(t)
+	folder := t.TempDir()
+	away, err := testbed.WriteKubeconfig(folder, &rest.Config{Host: "http://127.0.0.1:1"})
+	g.Expect(err).NotTo(HaveOccurred())
+	arguments := append(argumentsFor(t, template, environments, folder), "--kubeconfig="+away, "--metrics-bind-address=0")
+	output, err := exec.Command(operator(t), arguments...).CombinedOutput()
+	g.Expect(err).To(HaveOccurred())
+	g.Expect(string(output)).To(ContainSubstring("http://127.0.0.1:1 cannot be used"), "all before it was well")
 
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "tried", Labels: template.Labels}, Spec: template.Spec}
 	pod.Spec.PriorityClassName = ""
@@ -367,21 +387,30 @@ func startInstalled(t *testing.T) installed {
 
 	var environments corev1.ConfigMap
 	g.Expect(plane.kubernetes.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: release + "-environments"}, &environments)).To(Succeed())
-	for name, content := range environments.Data {
-		g.Expect(os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600)).To(Succeed())
-	}
-	arguments := []string{"--kubeconfig=" + kubeconfig, "--leader-election-namespace=" + namespace}
-	for _, argument := range deployment.Spec.Template.Spec.Containers[0].Args {
-		argument = strings.ReplaceAll(argument, "/etc/spaces-credential-operator", folder)
-		if strings.HasPrefix(argument, "--health-probe-bind-address") {
-			argument = "--health-probe-bind-address=0"
-		}
-		arguments = append(arguments, argument)
-	}
+	arguments := append([]string{"--kubeconfig=" + kubeconfig, "--leader-election-namespace=" + namespace},
+		argumentsFor(t, deployment.Spec.Template, environments.Data, folder)...)
 	running, err := testbed.StartOperator(exec.Command(operator(t), arguments...), filepath.Join(folder, "log"))
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { g.Expect(running.Stop()).To(Succeed()) })
 	return installed{operator: running, own: own}
+}
+
+// argumentsFor are those of a Deployment for a process here, which finds its environments in a folder.
+func argumentsFor(t *testing.T, template corev1.PodTemplateSpec, environments map[string]string, folder string) (arguments []string) {
+	t.Helper()
+	g := NewWithT(t)
+	for _, argument := range template.Spec.Containers[0].Args {
+		switch name, _, _ := strings.Cut(argument, "="); name {
+		case "--health-probe-bind-address": // the port may be taken
+			argument = "--health-probe-bind-address=0"
+		}
+		arguments = append(arguments, strings.ReplaceAll(argument, "/etc/spaces-credential-operator", folder))
+	}
+	for name, content := range environments {
+		content = strings.ReplaceAll(content, "/etc/spaces-credential-operator", folder)
+		g.Expect(os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600)).To(Succeed())
+	}
+	return arguments
 }
 
 // operator is its binary, which is built once.
