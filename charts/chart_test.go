@@ -107,6 +107,7 @@ var sets = map[string]values{
 	"a proxy and a closed network": {
 		"proxy": values{"https": "http://proxy.example.test:3128"}, "networkPolicy": values{"enabled": true, "servicePorts": []int{443, 3128}},
 	},
+	"a certificate for the metrics": {"metrics": values{"certificateSecret": "metrics-tls"}},
 	"as little as can be": {
 		"replicaCount": 1, "metrics": values{"enabled": false}, "policies": values{"enabled": false}, "podDisruptionBudget": values{"enabled": false},
 		"rbac": values{"aggregate": false}, "topologySpread": false, "resources": values{"limits": nil},
@@ -252,15 +253,16 @@ func left(t *testing.T) (names []string) {
 // A value that is mistyped is refused before anything is installed.
 func TestValuesThatAreNoneAreRefused(t *testing.T) {
 	for complaint, chosen := range map[string]values{
-		"replicas":        {"replicas": 2},
-		"namespace":       {"watch": values{"namespace": "team-a"}},
-		"logLevel":        {"operator": values{"logLevel": 8}},
-		"Team_A":          {"watch": values{"namespaces": []string{"Team_A"}}},
-		"accountsUrl":     {"environments": []values{{"name": "local", "accountsUrl": "https://accounts.example.test"}}},
-		"corp.pem":        {"caBundles": values{"corp.pem": "no certificate"}},
-		"digest":          {"image": values{"digest": "latest"}},
-		"1 hour":          {"operator": values{"defaultTokenLifetime": "1 hour"}},
-		"serviceMonitors": {"metrics": values{"serviceMonitors": values{}}},
+		"replicas":          {"replicas": 2},
+		"namespace":         {"watch": values{"namespace": "team-a"}},
+		"logLevel":          {"operator": values{"logLevel": 8}},
+		"Team_A":            {"watch": values{"namespaces": []string{"Team_A"}}},
+		"accountsUrl":       {"environments": []values{{"name": "local", "accountsUrl": "https://accounts.example.test"}}},
+		"corp.pem":          {"caBundles": values{"corp.pem": "no certificate"}},
+		"digest":            {"image": values{"digest": "latest"}},
+		"1 hour":            {"operator": values{"defaultTokenLifetime": "1 hour"}},
+		"certificateSecret": {"metrics": values{"certificateSecret": "metrics-tls", "secure": false}},
+		"serviceMonitors":   {"metrics": values{"serviceMonitors": values{}}},
 	} {
 		output, err := call(t, "template", release, chart, "-f", file(t, chosen))
 		if err == nil || !strings.Contains(output, complaint) && !strings.Contains(output, strings.ToLower(complaint)) {
@@ -403,6 +405,8 @@ func argumentsFor(t *testing.T, template corev1.PodTemplateSpec, environments ma
 		switch name, _, _ := strings.Cut(argument, "="); name {
 		case "--health-probe-bind-address": // the port may be taken
 			argument = "--health-probe-bind-address=0"
+		case "--metrics-cert-path": // there is no such Secret
+			continue
 		}
 		arguments = append(arguments, strings.ReplaceAll(argument, "/etc/spaces-credential-operator", folder))
 	}
