@@ -2,7 +2,6 @@
 package charts
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"encoding/pem"
@@ -20,12 +19,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -269,29 +266,6 @@ func TestValuesThatAreNoneAreRefused(t *testing.T) {
 			t.Errorf("%v: %v: %s", chosen, err, output)
 		}
 	}
-}
-
-// config/rbac and the chart give the operator and its users the same rights.
-func TestTheChartGivesTheRightsOfConfig(t *testing.T) {
-	g := NewWithT(t)
-	rights := func(rendered []byte) map[string]string {
-		found := map[string]string{}
-		for document := range bytes.SplitSeq(rendered, []byte("\n---\n")) {
-			var role rbacv1.ClusterRole // a Role has the same form
-			if err := yaml.Unmarshal(document, &role); err != nil || !strings.HasSuffix(role.Kind, "Role") {
-				continue
-			}
-			rules, err := json.Marshal(role.Rules)
-			g.Expect(err).NotTo(HaveOccurred())
-			found[role.Kind+" "+role.Name] = string(rules)
-		}
-		return found
-	}
-	kustomized, err := exec.Command(filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), "kustomize", "../config/default").Output()
-	g.Expect(err).NotTo(HaveOccurred())
-	want := rights(kustomized)
-	g.Expect(want).To(HaveLen(7))
-	g.Expect(rights([]byte(mustCall(t, "template", release, chart)))).To(Equal(want))
 }
 
 // With namespaces named, the operator has no right on any Secret elsewhere, watches nothing of the
