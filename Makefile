@@ -54,9 +54,9 @@ test-processes: ## Test operators as processes beside tenants who mean harm, and
 test-interop: ## Test the client and a live operator against a server that nobody here wrote (ory/fosite)
 	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; $(GO) -C test/interop test $(TESTFLAGS) ./...
 
-.PHONY: test-image
-test-image: ## Test the container image: what is in it, its size, and that two builds are one
-	@$(GO) -C hack/image test $(TESTFLAGS) ./...
+.PHONY: test-release
+test-release: ## Test image and release: what is in them, that two builds are one, and that krew installs the plugin
+	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; $(GO) -C hack/release test $(TESTFLAGS) ./...
 
 .PHONY: test-chart
 test-chart: ## Install, upgrade, roll back and remove the chart by helm, and run the operator with its rights
@@ -138,7 +138,13 @@ plugin: ## Build bin/kubectl-spaces, the kubectl plugin
 
 .PHONY: image
 image: ## Build the container image for amd64 and arm64 into dist, without a daemon (NAME=registry/name to name it)
-	$(GO) -C hack/image run . -root ../.. -out "$(CURDIR)/dist" -version "$(VERSION)" $(if $(NAME),-name $(NAME))
+	@$(GO) -C hack/release build -o ../../bin/release/release .
+	@bin/release/release -image -version "$(VERSION)" $(if $(NAME),-name $(NAME))
+
+.PHONY: release
+release: ## Build all that a release consists of into dist, which is emptied (VERSION=v0.1.0, NAME=registry/name)
+	@$(GO) -C hack/release build -o ../../bin/release/release .
+	@bin/release/release -version "$(VERSION)" $(if $(NAME),-name $(NAME))
 
 .PHONY: run
 run: build ## Run the operator here, against the cluster of your kubeconfig (ARGS='--flag ...')

@@ -4,25 +4,21 @@ import (
 	"debug/buildinfo"
 	"fmt"
 	"io"
-	"path/filepath"
+	"strings"
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
 )
 
-// bomFile is the list of what is in the binary of a platform.
-func bomFile(out string, p platform) string {
-	return filepath.Join(out, fmt.Sprintf("%s_%s_%s.cdx.json", binaryName, p.os, p.architecture))
-}
-
 // writeBOM lists the modules that the linker put into a binary, as it says itself, in CycloneDX.
-func writeBOM(binary, path, version string) error {
-	info, err := buildinfo.ReadFile(binary)
+func writeBOM(of binary, path, version string) error {
+	info, err := buildinfo.ReadFile(of.path)
 	if err != nil {
-		return fmt.Errorf("what %s is made of cannot be read: %w", binary, err)
+		return fmt.Errorf("what %s is made of cannot be read: %w", of.path, err)
 	}
 	bom := cdx.NewBOM()
 	bom.Metadata = &cdx.Metadata{Component: &cdx.Component{
-		Type: cdx.ComponentTypeApplication, BOMRef: info.Main.Path, Name: info.Main.Path, Version: version, PackageURL: purl(info.Main.Path, version),
+		Type: cdx.ComponentTypeApplication, BOMRef: info.Path, Name: info.Path, Version: version,
+		PackageURL: purl(info.Main.Path, version) + strings.Replace(strings.TrimPrefix(info.Path, info.Main.Path), "/", "#", 1),
 	}}
 	components := []cdx.Component{{
 		Type: cdx.ComponentTypeLibrary, BOMRef: "std", Name: "std", Version: info.GoVersion, PackageURL: purl("std", info.GoVersion),

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -30,11 +31,37 @@ type platformImage struct {
 	v1.Image
 }
 
-// file is one file of a layer.
+// file is one file of a layer or an archive.
 type file struct {
 	name    string
 	mode    int64
 	content []byte
+}
+
+// makeImage makes the image of the operators for linux, and tells its digest.
+func makeImage(s settings, from source, built []binary) (digest string, err error) {
+	var images []platformImage
+	for _, b := range built {
+		if b.program != operator || b.os != "linux" {
+			continue
+		}
+		made, err := imageOf(b.path, b.platform, from)
+		if err != nil {
+			return "", err
+		}
+		images = append(images, made)
+	}
+	index, err := indexOf(images, from)
+	if err != nil {
+		return "", err
+	}
+	if err := writeLayout(filepath.Join(s.out, "image"), s.name, s.version, index); err != nil {
+		return "", err
+	}
+	if err := writeArchive(filepath.Join(s.out, "image"), filepath.Join(s.out, "image.tar"), from.created); err != nil {
+		return "", err
+	}
+	return tell(s.out, index, images)
 }
 
 // imageOf makes the image of a binary.
@@ -45,7 +72,7 @@ func imageOf(binary string, p platform, from source) (platformImage, error) {
 	}
 	var layers []v1.Layer
 	// The certificates change seldom, the program with each release.
-	for _, content := range []file{{certificatesFile, 0o444, certificates()}, {binaryName, 0o555, program}} {
+	for _, content := range []file{{certificatesFile, 0o444, certificates()}, {operator.name, 0o555, program}} {
 		layer, err := layerOf(content, from.created)
 		if err != nil {
 			return platformImage{}, err
@@ -63,7 +90,7 @@ func imageOf(binary string, p platform, from source) (platformImage, error) {
 	config = config.DeepCopy()
 	config.OS, config.Architecture, config.Created = p.os, p.architecture, v1.Time{Time: from.created}
 	config.Config = v1.Config{
-		Entrypoint: []string{"/" + binaryName}, User: user, WorkingDir: "/", Labels: labels(from),
+		Entrypoint: []string{"/" + operator.name}, User: user, WorkingDir: "/", Labels: labels(from),
 		Env: []string{"SSL_CERT_FILE=/" + certificatesFile},
 	}
 	made, err = mutate.ConfigFile(made, config)
@@ -73,7 +100,7 @@ func imageOf(binary string, p platform, from source) (platformImage, error) {
 // labels are those of the OCI image specification (annotations.md).
 func labels(from source) map[string]string {
 	return map[string]string{
-		"org.opencontainers.image.title":       binaryName,
+		"org.opencontainers.image.title":       operator.name,
 		"org.opencontainers.image.description": "Keeps Avaya Spaces access tokens fresh in Kubernetes Secrets",
 		"org.opencontainers.image.source":      sourceURL,
 		"org.opencontainers.image.url":         sourceURL,
@@ -131,20 +158,20 @@ func indexOf(images []platformImage, from source) (v1.ImageIndex, error) {
 }
 
 // tell says what was made, and what it weighs.
-func tell(out string, index v1.ImageIndex, images []platformImage) error {
+func tell(out string, index v1.ImageIndex, images []platformImage) (digest string, err error) {
 	for _, one := range images {
 		size, err := sizeOf(one)
 		if err != nil {
-			return err
+			return "", err
 		}
-		say("%s: %.1f MiB compressed", one.platform, float64(size)/(1<<20))
+		say("the image for %s: %.1f MiB compressed", one.platform, float64(size)/(1<<20))
 	}
-	digest, err := index.Digest()
+	hash, err := index.Digest()
 	if err != nil {
-		return err
+		return "", err
 	}
-	say("%s/image and %s/image.tar: %s", out, out, digest)
-	return nil
+	say("%s/image and %s/image.tar: %s", out, out, hash)
+	return hash.String(), nil
 }
 
 // sizeOf is how much of an image is pulled.

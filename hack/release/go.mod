@@ -1,4 +1,4 @@
-module github.com/spaces-operator/spaces-credential-operator/hack/image
+module github.com/spaces-operator/spaces-credential-operator/hack/release
 
 go 1.26.0
 
