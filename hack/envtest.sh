@@ -1,13 +1,26 @@
 #!/usr/bin/env bash
 # Builds the control plane that `make test` and `make demo` run: kube-apiserver,
-# kube-controller-manager, kubectl and etcd, from the Go modules in hack/envtest.
+# kube-controller-manager, kubectl and etcd, from the Go modules in hack/envtest. With the
+# argument node it builds what `make test-e2e` needs besides: kube-scheduler, kubelet and
+# containerd with its shim and ctr.
 #
 # It builds once, into the folder where setup-envtest keeps its own downloads, so
 # later clones and editors find the result. Progress goes to standard error; the
-# only line on standard output is the folder. KUBEBUILDER_ASSETS wins when set.
+# only line on standard output is the folder. KUBEBUILDER_ASSETS wins when set, and for
+# a node when it holds all of that.
 set -euo pipefail
 
-if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then
+programs="etcd kube-apiserver kube-controller-manager kubectl"
+node="kube-scheduler kubelet containerd containerd-shim-runc-v2 ctr"
+if [ "${1:-}" = node ]; then programs+=" $node"; fi
+
+# complete FOLDER
+complete() {
+  local program
+  for program in $programs; do [ -x "$1/$program" ] || return 1; done
+}
+
+if [ -n "${KUBEBUILDER_ASSETS:-}" ] && { [ $# -eq 0 ] || complete "$KUBEBUILDER_ASSETS"; }; then
   echo "$KUBEBUILDER_ASSETS"
   exit 0
 fi
@@ -24,14 +37,8 @@ esac
 kubernetes=$(awk '$1 == "k8s.io/kubernetes" { print $2; exit }' go.mod)
 version=${kubernetes#v}
 assets="$store/k8s/$version-$(go env GOHOSTOS)-$(go env GOHOSTARCH)"
-programs="etcd kube-apiserver kube-controller-manager kubectl"
 
-complete() {
-  local program
-  for program in $programs; do [ -x "$assets/$program" ] || return 1; done
-}
-
-if complete; then
+if complete "$assets"; then
   echo "$assets"
   exit 0
 fi
@@ -51,7 +58,7 @@ until (set -o noclobber; echo $$ >"$lock") 2>/dev/null; do
 done
 aside="$assets.building"
 trap 'rm -rf "$aside" "$lock"' EXIT
-if complete; then # built while this one waited
+if complete "$assets"; then # built while this one waited
   echo "$assets"
   exit 0
 fi
@@ -65,9 +72,11 @@ for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
   stamp+=" -X $package.gitMinor=${minor%%.*} -X $package.gitTreeState=clean"
 done
 
-# build NAME MODULE-FOLDER PACKAGE [LDFLAGS]
+# build NAME MODULE-FOLDER PACKAGE [LDFLAGS] leaves alone what is not asked for or there already,
+# such as what setup-envtest left.
 build() {
   local name=$1 folder=$2 package=$3 ldflags=${4:-} began=$SECONDS
+  if [[ " $programs " != *" $name "* ]] || [ -x "$assets/$name" ]; then return; fi
   say "building $name ..."
   (cd "$folder" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w $ldflags" -o "$aside/$name" "$package") >&2 &
   local pid=$!
@@ -79,14 +88,18 @@ build() {
   say "built $name in $((SECONDS - began)) s"
 }
 
-say "building Kubernetes $version and etcd into $assets"
-say "this happens once and takes 8 to 12 minutes on two cores"
+say "building Kubernetes $version and what it stands on into $assets"
+say "this happens once and takes 8 to 12 minutes on two cores, and half as long again for a node"
 build kube-apiserver . k8s.io/kubernetes/cmd/kube-apiserver "$stamp"
 build kube-controller-manager . k8s.io/kubernetes/cmd/kube-controller-manager "$stamp"
 build kubectl . k8s.io/kubernetes/cmd/kubectl "$stamp"
 build etcd etcd go.etcd.io/etcd/server/v3
+build kube-scheduler . k8s.io/kubernetes/cmd/kube-scheduler "$stamp"
+build kubelet . k8s.io/kubernetes/cmd/kubelet "$stamp"
+for program in containerd containerd-shim-runc-v2 ctr; do
+  build "$program" containerd "github.com/containerd/containerd/v2/cmd/$program"
+done
 
-# A folder that setup-envtest left without one of the programs is completed, never replaced.
 mkdir -p "$assets"
 for program in $programs; do
   [ -x "$assets/$program" ] || mv "$aside/$program" "$assets/$program"
