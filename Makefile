@@ -62,6 +62,10 @@ test-release: ## Test image and release: what is in them, that two builds are on
 test-chart: ## Install, upgrade, roll back and remove the chart by helm, and run the operator with its rights
 	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)" HELM="$(HELM)"; $(GO) test $(TESTFLAGS) ./charts
 
+.PHONY: test-e2e
+test-e2e: ## Tell what happens to the operator on a real node: in its image, by the chart (skipped where none can be had)
+	@hack/e2e.sh
+
 .PHONY: test-one
 test-one: ## Run the tests that a sentence names: make test-one FOCUS='a secretName stays'
 	@hack/test-one.sh "$(FOCUS)"
