@@ -52,7 +52,7 @@ export HELM
 CGO_ENABLED=0 go test -c -o "$E2E_OUTPUT/e2e.test" ./test/e2e
 
 E2E_RUN=$(mktemp -d)
-export E2E_RUN
+export E2E_RUN TMPDIR=$E2E_RUN
 child=""
 # Runs at every end. The first process of a namespace takes all others with it.
 finish() {
@@ -62,8 +62,9 @@ finish() {
   fi
   if [ -n "$kind" ]; then kind delete cluster --name "$kind" || true; fi
   for container in "$E2E_RUN"/containerd/state/io.containerd.runtime.v2.task/k8s.io/*; do
-    rmdir /sys/fs/cgroup/*/"$(basename "$container")" /sys/fs/cgroup/"$(basename "$container")" 2>/dev/null || true
+    rmdir /sys/fs/cgroup/{*/,}k8s.io/"$(basename "$container")" 2>/dev/null || true
   done
+  rmdir /sys/fs/cgroup/{*/,}k8s.io 2>/dev/null || true # unless somebody else's are there
   rm -rf "$E2E_RUN"
 }
 trap finish EXIT
