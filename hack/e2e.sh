@@ -45,7 +45,7 @@ for image in operator:first:. operator:second:. inpod:first:test/e2e/inpod; do
   IFS=: read -r name version root <<<"$image"
   archive=$name-$version
   [ "$name" = operator ] || archive=$name
-  go -C hack/image run . -root "$PWD/$root" -out "$E2E_OUTPUT/$archive" -version "$version" -name "e2e.local/$name" -platforms "linux/$(go env GOHOSTARCH)" >/dev/null
+  go -C hack/release run . -image -root "$PWD/$root" -out "$E2E_OUTPUT/$archive" -version "$version" -name "e2e.local/$name" -platforms "linux/$(go env GOHOSTARCH)" >/dev/null
 done
 HELM=$(go -C hack/tools/helm tool -n helm)
 export HELM
