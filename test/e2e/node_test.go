@@ -88,7 +88,7 @@ type node struct {
 	kubeconfig     string
 }
 
-// startNode starts one from the programs in assets, with images as hack/image writes them.
+// startNode starts one from the programs in assets, with images as hack/release writes them.
 func startNode(ctx context.Context, assets, folder string, looks time.Duration, images ...string) (*node, error) {
 	n := &node{assets: assets, folder: folder}
 	if err := os.Setenv("PATH", assets+":"+os.Getenv("PATH")); err != nil { // containerd looks for its shim there
