@@ -186,13 +186,12 @@ func (n *namespaces) lookAgain(ctx context.Context, namespace string) {
 		return // it says nothing of rights; readiness tells of it
 	}
 	if !slices.Contains(n.Served(), namespace) {
+		n.serve(namespace) // before the first event of it: whoever looks must find it served
 		if err := n.cache.add(ctx, namespace); err != nil {
+			n.unserve(namespace)
 			n.log.Error(err, "A namespace may be read now and cannot be served yet; trying again in a minute", "namespace", namespace)
 			return
 		}
-		n.mu.Lock()
-		n.served = append(n.served, namespace)
-		n.mu.Unlock()
 		n.log.Info("A namespace is served from now on", "namespace", namespace)
 	} else if n.told[namespace] != nil {
 		n.log.Info("A namespace may be read again", "namespace", namespace)
@@ -200,18 +199,24 @@ func (n *namespaces) lookAgain(ctx context.Context, namespace string) {
 	n.forget(namespace)
 }
 
+// serve begins to serve a namespace.
+func (n *namespaces) serve(namespace string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.served = append(n.served, namespace)
+}
+
+// unserve ends to serve a namespace.
+func (n *namespaces) unserve(namespace string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.served = slices.DeleteFunc(n.served, func(served string) bool { return served == namespace })
+}
+
 // leave ends to serve namespaces. What the operator holds there stays, for whoever serves them next.
 func (n *namespaces) leave(isLeft func(string) bool) {
-	n.mu.Lock()
-	var left []string
-	n.served = slices.DeleteFunc(n.served, func(namespace string) bool {
-		if isLeft(namespace) {
-			left = append(left, namespace)
-		}
-		return isLeft(namespace)
-	})
-	n.mu.Unlock()
-	for _, namespace := range left {
+	for _, namespace := range slices.DeleteFunc(n.Served(), func(served string) bool { return !isLeft(served) }) {
+		n.unserve(namespace)
 		n.cache.remove(namespace)
 		n.log.Info("A namespace is chosen no more and left alone", "namespace", namespace)
 	}
