@@ -18,6 +18,7 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -92,9 +93,10 @@ type values = map[string]any
 
 // sets are the ways to install that the pages tell of.
 var sets = map[string]values{
-	"nothing chosen": {},
-	"two namespaces": {"watch": values{"namespaces": []string{"team-a", "team-b"}}, "metrics": values{"secure": false}},
-	"a shard":        {"watch": values{"labelSelector": v1alpha1.LabelShard + " in (1, 2)"}, "flowControl": values{"enabled": true}},
+	"nothing chosen":          {},
+	"two namespaces":          {"watch": values{"namespaces": []string{"team-a", "team-b"}}, "metrics": values{"secure": false}},
+	"namespaces with a label": {"watch": values{"namespaceSelector": "spaces=yes"}},
+	"a shard":                 {"watch": values{"labelSelector": v1alpha1.LabelShard + " in (1, 2)"}, "flowControl": values{"enabled": true}},
 	"environments and authorities": {
 		"builtInEnvironments": false,
 		"environments": []values{{"name": "local", "accountsURL": "https://accounts.example.test", "apiURL": "https://api.example.test",
@@ -336,6 +338,39 @@ func signIn(t *testing.T, started installed, namespace string) *v1alpha1.SpacesC
 		g.Expect(meta.IsStatusConditionTrue(credential.Status.Conditions, v1alpha1.ConditionReady)).To(BeTrue())
 	}).WithTimeout(time.Minute).Should(Succeed())
 	return credential
+}
+
+// Namespaces are chosen by a label, and the rights there by a RoleBinding: nothing else may be read.
+func TestALabelAndARoleBindingAreEnough(t *testing.T) {
+	g := NewWithT(t)
+	createNamespaces(t)
+	labelled := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "labelled", Labels: map[string]string{"spaces": "yes"}}}
+	create(t, labelled)
+	spaces := startSpaces(t)
+	chosen := valuesFor(spaces)
+	chosen["watch"] = values{"namespaceSelector": "spaces=yes"}
+	mustCall(t, "install", release, chart, "-f", file(t, chosen))
+	t.Cleanup(func() { mustCall(t, "uninstall", release) })
+	bound := kubectl("--kubeconfig="+plane.kubeconfig, "--namespace="+labelled.Name, "create", "rolebinding", release, // as docs/install.md has it
+		"--clusterrole="+release+"-manager-role", "--serviceaccount="+namespace+":"+release+"-controller-manager")
+	output, err := bound.CombinedOutput()
+	g.Expect(err).NotTo(HaveOccurred(), string(output))
+	g.Eventually(func(g Gomega) { // the operator would look again in a minute only
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+			User:               "system:serviceaccount:" + namespace + ":" + release + "-controller-manager",
+			ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: labelled.Name, Verb: "list", Resource: "secrets"},
+		}}
+		g.Expect(plane.kubernetes.Create(t.Context(), review)).To(Succeed())
+		g.Expect(review.Status.Allowed).To(BeTrue())
+	}).WithTimeout(time.Minute).Should(Succeed())
+	started := startInstalled(t)
+	credential := signIn(t, started, labelled.Name)
+	for _, elsewhere := range []client.ListOption{client.InNamespace("team-a"), client.InNamespace(metav1.NamespaceAll)} {
+		g.Expect(started.own.List(t.Context(), &corev1.SecretList{}, elsewhere)).To(MatchError(apierrors.IsForbidden, "is forbidden"))
+	}
+	g.Expect(plane.kubernetes.Delete(t.Context(), credential)).To(Succeed())
+	expectGone(t, credential)
+	g.Expect(spaces.Ledger().GrantsLive).To(BeZero())
 }
 
 // installed is the operator of a release, in a process beside the plane that has no node.
