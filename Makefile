@@ -66,6 +66,10 @@ test-chart: ## Install, upgrade, roll back and remove the chart by helm, and run
 test-e2e: ## Tell what happens to the operator on a real node: in its image, by the chart (skipped where none can be had)
 	@hack/e2e.sh
 
+.PHONY: test-runbook
+test-runbook: ## Run the commands of docs/runbook.md, each in a cluster that has that trouble
+	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; RUNBOOK=1 $(GO) test $(TESTFLAGS) ./test/runbook
+
 .PHONY: test-one
 test-one: ## Run the tests that a sentence names: make test-one FOCUS='a secretName stays'
 	@hack/test-one.sh "$(FOCUS)"

@@ -1,0 +1,248 @@
+package runbook
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	. "github.com/onsi/gomega"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+)
+
+// troubles make what each entry of the page is about.
+var troubles = map[string]func(*world){
+	v1alpha1.ReasonIssued: func(w *world) {
+		w.credential()
+		w.becomes(v1alpha1.ReasonIssued)
+	},
+	v1alpha1.ReasonRenewalFailing: func(w *world) {
+		w.credential()
+		w.isReady()
+		w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultUnavailable503, 1)
+		w.asks()
+		w.becomes(v1alpha1.ReasonRenewalFailing)
+		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultUnavailable503, 0) }
+	},
+	v1alpha1.ReasonWaitingForInput: func(w *world) {
+		w.Expect(w.kubernetes.Delete(w.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "bot-login"}})).To(Succeed())
+		w.credential()
+		w.becomes(v1alpha1.ReasonWaitingForInput)
+	},
+	v1alpha1.ReasonInputInvalid: func(w *world) {
+		w.secret("bot-login", map[string]string{"username": user, "password": ""})
+		w.credential()
+		w.becomes(v1alpha1.ReasonInputInvalid)
+	},
+	v1alpha1.ReasonUnknownEnvironment: func(w *world) {
+		w.credential(func(c *v1alpha1.SpacesCredential) { c.Spec.Environment = "nowhere" })
+		w.becomes(v1alpha1.ReasonUnknownEnvironment)
+	},
+	v1alpha1.ReasonAuthorizationPending: func(w *world) {
+		w.browser()
+		free, err := net.Listen("tcp", "127.0.0.1:0")
+		w.Expect(err).NotTo(HaveOccurred())
+		address := "http://" + free.Addr().String() + "/"
+		w.Expect(free.Close()).To(Succeed())
+		w.spaces.AddRedirectURI(clientID, address)
+		w.credential(func(c *v1alpha1.SpacesCredential) {
+			c.Spec.GrantType, c.Spec.Password = v1alpha1.GrantTypeAuthorizationCode, nil
+			c.Spec.AuthorizationCode = &v1alpha1.AuthorizationCodeGrant{RedirectURI: address, SecretRef: v1alpha1.AuthorizationCodeSecretReference{Name: "code"}}
+		})
+		w.becomes(v1alpha1.ReasonAuthorizationPending)
+	},
+	v1alpha1.ReasonReauthorizationRequired: func(w *world) {
+		w.bySeed()
+		w.isReady()
+		w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant, 1)
+		w.asks()
+		w.becomes(v1alpha1.ReasonReauthorizationRequired)
+		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant, 0) }
+	},
+	v1alpha1.ReasonNoRefreshToken: func(w *world) {
+		w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultNoRefreshToken, 1)
+		w.credential()
+		w.becomes(v1alpha1.ReasonNoRefreshToken)
+		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultNoRefreshToken, 0) }
+	},
+	v1alpha1.ReasonGrantRejected: func(w *world) {
+		w.secret("bot-login", map[string]string{"username": user, "password": "the one of last year"})
+		w.credential()
+		w.becomes(v1alpha1.ReasonGrantRejected)
+	},
+	v1alpha1.ReasonClientRejected: func(w *world) {
+		w.secret("spaces-client", map[string]string{"client_id": clientID, "client_secret": "the one of last year"})
+		w.credential()
+		w.becomes(v1alpha1.ReasonClientRejected)
+	},
+	v1alpha1.ReasonRequestRejected: func(w *world) {
+		w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultInvalidScope, 1)
+		w.credential(func(c *v1alpha1.SpacesCredential) { c.Spec.Scopes = []string{"email", "nonsense"} })
+		w.becomes(v1alpha1.ReasonRequestRejected)
+		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultInvalidScope, 0) }
+	},
+	v1alpha1.ReasonResponseUnclear: func(w *world) {
+		w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultHTML400, 1)
+		w.credential()
+		w.becomes(v1alpha1.ReasonResponseUnclear)
+		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultHTML400, 0) }
+	},
+	v1alpha1.ReasonThrottled: func(w *world) {
+		w.spaces.SetRetryAfter(20 * time.Second)
+		w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultThrottledSeconds, 1)
+		w.credential()
+		w.becomes(v1alpha1.ReasonThrottled)
+		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultThrottledSeconds, 0) }
+	},
+	v1alpha1.ReasonServiceUnavailable: func(w *world) {
+		w.spaces.Down(true)
+		w.credential()
+		w.becomes(v1alpha1.ReasonServiceUnavailable)
+		w.meanwhile = func() { w.spaces.Down(false) }
+	},
+	v1alpha1.ReasonAmbiguousResult: func(w *world) {
+		w.credential()
+		w.isReady()
+		w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultLostBefore, 1)
+		w.asks()
+		w.becomes(v1alpha1.ReasonAmbiguousResult)
+		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultLostBefore, 0) }
+	},
+	v1alpha1.ReasonVerificationFailed: func(w *world) {
+		w.spaces.SetFaultRate(fakespaces.OperationTokenInfo, fakespaces.FaultOtherAudience, 1)
+		w.credential(func(c *v1alpha1.SpacesCredential) {
+			c.Spec.Verification = []v1alpha1.Verification{v1alpha1.VerificationTokenInfo}
+		})
+		w.becomes(v1alpha1.ReasonVerificationFailed)
+		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationTokenInfo, fakespaces.FaultOtherAudience, 0) }
+	},
+	v1alpha1.ReasonSecretConflict: func(w *world) {
+		w.secret("meeting-bot-token", map[string]string{"mine": "yes"})
+		w.credential()
+		w.becomes(v1alpha1.ReasonSecretConflict)
+	},
+	v1alpha1.ReasonSecretImmutable: func(w *world) {
+		w.credential()
+		w.isReady()
+		w.run(`kubectl patch secret meeting-bot-token --type=merge -p '{"immutable":true}'`)
+		w.asks()
+		w.becomes(v1alpha1.ReasonSecretImmutable)
+	},
+	v1alpha1.ReasonSecretForbidden: func(w *world) {
+		w.wantsLabel()
+		w.credential()
+		w.becomes(v1alpha1.ReasonSecretForbidden)
+	},
+	v1alpha1.ReasonTemplateInvalid: func(w *world) {
+		w.credential(func(c *v1alpha1.SpacesCredential) {
+			c.Spec.SecretTemplate = &v1alpha1.SecretTemplate{Data: []v1alpha1.SecretTemplateEntry{{Key: "Header", Template: "Bearer {{ .Token }}"}}}
+		})
+		w.becomes(v1alpha1.ReasonTemplateInvalid)
+	},
+	v1alpha1.ReasonExpired: func(w *world) {
+		w.spaces.SetTokenLifetime(10 * time.Second)
+		w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultUnavailable503, 1)
+		w.credential()
+		w.becomes(v1alpha1.ReasonExpired)
+		w.meanwhile = func() {
+			w.spaces.SetTokenLifetime(time.Hour)
+			w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultUnavailable503, 0)
+		}
+	},
+	v1alpha1.ReasonGrantRevoked: func(w *world) {
+		w.bySeed()
+		w.isReady()
+		w.run("kubectl spaces revoke meeting-bot --yes")
+		w.becomes(v1alpha1.ReasonGrantRevoked)
+	},
+	v1alpha1.ReasonSuspended: func(w *world) {
+		w.credential(func(c *v1alpha1.SpacesCredential) { c.Spec.Suspend = true })
+		w.becomes(v1alpha1.ReasonSuspended)
+	},
+	v1alpha1.ReasonStateUnreadable: func(w *world) {
+		w.create(&corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "meeting-bot" + v1alpha1.GrantSecretSuffix, Labels: map[string]string{v1alpha1.LabelSecret: v1alpha1.SecretGrant}},
+			Type:       v1alpha1.SecretTypeGrantState, Data: map[string][]byte{v1alpha1.StateKey: []byte("somebody wrote this")},
+		})
+		w.credential()
+		w.becomes(v1alpha1.ReasonStateUnreadable)
+	},
+	v1alpha1.ReasonRevocationFailing: func(w *world) {
+		w.deletedInVain(nil)
+		w.becomes(v1alpha1.ReasonRevocationFailing)
+	},
+	v1alpha1.ReasonRevocationAbandoned: func(w *world) {
+		w.deletedInVain(ptr.To[int32](0))
+		w.Eventually(func(g Gomega) {
+			var events corev1.EventList
+			g.Expect(w.kubernetes.List(w.ctx, &events, client.InNamespace(w.namespace))).To(Succeed())
+			g.Expect(events.Items).To(ContainElement(HaveField("Reason", v1alpha1.ReasonRevocationAbandoned)))
+		}).WithTimeout(soon).Should(Succeed())
+	},
+	v1alpha1.ReasonDeleting: func(w *world) {
+		w.deletedInVain(nil)
+		w.becomes(v1alpha1.ReasonDeleting)
+		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationRevoke, fakespaces.FaultServerError500, 0) }
+	},
+}
+
+// bySeed makes a credential that goes on from a refresh token, and knows another one.
+func (w *world) bySeed() {
+	w.Helper()
+	w.secret("seed", map[string]string{"refresh_token": w.spaces.IssueGrant(clientID, user, "email", "profile", "spaces")})
+	w.variables = append(w.variables, "SPACES_REFRESH_TOKEN="+w.spaces.IssueGrant(clientID, user, "email", "profile", "spaces"))
+	w.credential(func(c *v1alpha1.SpacesCredential) {
+		c.Spec.GrantType, c.Spec.Password = v1alpha1.GrantTypeRefreshToken, nil
+		c.Spec.RefreshToken = &v1alpha1.RefreshTokenGrant{SecretRef: v1alpha1.SecretKeyReference{Name: "seed"}}
+	})
+}
+
+// deletedInVain deletes a credential whose grant cannot be revoked.
+func (w *world) deletedInVain(deadline *int32) {
+	w.Helper()
+	w.credential(func(c *v1alpha1.SpacesCredential) {
+		c.Spec.Revocation = &v1alpha1.Revocation{DeadlineSeconds: deadline}
+	})
+	w.isReady()
+	w.spaces.SetFaultRate(fakespaces.OperationRevoke, fakespaces.FaultServerError500, 1)
+	w.run("kubectl delete spcred meeting-bot --wait=false")
+}
+
+// wantsLabel has a policy refuse Secrets of this namespace without a label.
+func (w *world) wantsLabel() {
+	w.Helper()
+	w.create(&admissionv1.ValidatingAdmissionPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: w.namespace},
+		Spec: admissionv1.ValidatingAdmissionPolicySpec{
+			MatchConstraints: &admissionv1.MatchResources{
+				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"runbook": w.namespace}},
+				ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
+					Operations: []admissionv1.OperationType{admissionv1.Create},
+					Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"secrets"}},
+				}}},
+			},
+			Validations: []admissionv1.Validation{{Expression: `has(object.metadata.labels) && "team" in object.metadata.labels`, Message: "every Secret has a label team"}},
+		},
+	})
+	w.create(&admissionv1.ValidatingAdmissionPolicyBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: w.namespace},
+		Spec:       admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: w.namespace, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}},
+	})
+	w.Eventually(func() error { // a policy is in force a moment after it is made
+		return w.kubernetes.Create(w.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "tried"}}, client.DryRunAll)
+	}).WithTimeout(soon).ShouldNot(Succeed())
+}
+
+// readAll is the body of a request.
+func readAll(r *http.Request) string {
+	content, _ := io.ReadAll(r.Body)
+	return strings.TrimSpace(string(content))
+}
