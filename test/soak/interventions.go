@@ -155,7 +155,14 @@ func (d *deeds) changePassword(context.Context) (string, error) {
 		d.after(back, "password changed, and changed back", atCluster, func(ctx context.Context) (string, error) {
 			d.service.SetPassword(r.user, before)
 			d.population.release(r)
-			return fmt.Sprintf("changed the password of %s back", r), d.putPassword(ctx, r, before)
+			err := d.putPassword(ctx, r, before)
+			if err == nil && !d.population.gone(r) {
+				// An operator that never saw the other one has had this one refused, and does not
+				// send it again until it is asked to.
+				r.asked = append(r.asked, time.Now())
+				err = d.annotate(ctx, r, v1alpha1.AnnotationRenewRequestedAt)
+			}
+			return fmt.Sprintf("changed the password of %s back, and asked for a renewal", r), err
 		})
 		return fmt.Sprintf("changed the password of %s at the service", r), nil
 	})
