@@ -24,11 +24,13 @@ type SecretTemplate struct {
 	Labels Labels `json:"labels,omitempty"`
 
 	// annotations are put on the published Secret, at most 32 of at most 4096
-	// characters. The same ones are refused as for labels.
+	// characters. The same ones are refused as for labels, but for
+	// argocd.argoproj.io/sync-options and argocd.argoproj.io/compare-options,
+	// which keep Argo CD from deleting a retained Secret.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	// +kubebuilder:validation:XValidation:rule=`self.all(k, !format.qualifiedName().validate(k).hasValue())`,message="an annotation's key is a name, or a DNS name, '/' and a name; a name has at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
-	// +kubebuilder:validation:XValidation:rule=`self.all(k, k.startsWith('app.kubernetes.io/') || !k.matches('^([^/]+[.])?(kubernetes[.]io|k8s[.]io|helm[.]sh|auth[.]spaces-operator[.]io)/|^(argocd[.]argoproj[.]io|sealedsecrets[.]bitnami[.]com)/'))`,message="annotations under kubernetes.io/, k8s.io/, helm.sh/, auth.spaces-operator.io/ and their subdomains, argocd.argoproj.io/ and sealedsecrets.bitnami.com/ are reserved (app.kubernetes.io/ is free)"
+	// +kubebuilder:validation:XValidation:rule=`self.all(k, k.startsWith('app.kubernetes.io/') || k in ['argocd.argoproj.io/sync-options', 'argocd.argoproj.io/compare-options'] || !k.matches('^([^/]+[.])?(kubernetes[.]io|k8s[.]io|helm[.]sh|auth[.]spaces-operator[.]io)/|^(argocd[.]argoproj[.]io|sealedsecrets[.]bitnami[.]com)/'))`,message="annotations under kubernetes.io/, k8s.io/, helm.sh/, auth.spaces-operator.io/ and their subdomains, argocd.argoproj.io/ and sealedsecrets.bitnami.com/ are reserved (app.kubernetes.io/ is free)"
 	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
 
 	// formats adds ready-made keys, a set: JSON adds token.json, Dotenv adds

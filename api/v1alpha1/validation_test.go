@@ -286,6 +286,10 @@ func TestReservedNames(t *testing.T) {
 		cases["the state label "+free+" is free"] = creation{withPassword, []edit{set("spec.stateLabels", map[string]any{free: "a"})}, ""}
 		cases["the annotation "+free+" is free"] = creation{withPassword, []edit{set("spec.secretTemplate.annotations", map[string]any{free: "a"})}, ""}
 	}
+	for _, argoCD := range []string{"argocd.argoproj.io/sync-options", "argocd.argoproj.io/compare-options"} {
+		cases["the label "+argoCD+" is reserved"] = creation{withPassword, []edit{set("spec.secretTemplate.labels", map[string]any{argoCD: "a"})}, reservedLabels}
+		cases["the annotation "+argoCD+" is free"] = creation{withPassword, []edit{set("spec.secretTemplate.annotations", map[string]any{argoCD: "Prune=false"})}, ""}
+	}
 	cases["the label app.kubernetes.io/managed-by is the operator's"] = creation{withPassword, []edit{set("spec.secretTemplate.labels", map[string]any{"app.kubernetes.io/managed-by": "me"})}, operatorsOwnLabel}
 	cases["the state label app.kubernetes.io/managed-by is the operator's"] = creation{withPassword, []edit{set("spec.stateLabels", map[string]any{"app.kubernetes.io/managed-by": "me"})}, operatorsOwnLabel}
 	for _, reserved := range []string{"access_token", "token", "expires_at", "a", "socket_url", "refresh_token", "x1"} {
