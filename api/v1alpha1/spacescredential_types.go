@@ -52,6 +52,7 @@ type SpacesCredential struct {
 	// alone and never read back by it.
 	// +optional
 	// +structType=atomic
+	// +kubebuilder:default:={observedGeneration: 0}
 	Status SpacesCredentialStatus `json:"status,omitzero"`
 }
 

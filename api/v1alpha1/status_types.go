@@ -8,7 +8,8 @@ import (
 
 // SpacesCredentialStatus says what the operator found and did.
 type SpacesCredentialStatus struct {
-	// observedGeneration is the metadata.generation that this status speaks of.
+	// observedGeneration is the metadata.generation that this status speaks of; 0 until
+	// the operator has looked at the object, so that nobody takes silence for success.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
