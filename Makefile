@@ -54,6 +54,10 @@ test-processes: ## Test operators as processes beside tenants who mean harm, and
 test-interop: ## Test the client and a live operator against a server that nobody here wrote (ory/fosite)
 	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; $(GO) -C test/interop test $(TESTFLAGS) ./...
 
+.PHONY: test-gitops
+test-gitops: ## Test what Argo CD and Flux make of every reason, and the policies and roles of config/samples
+	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; $(GO) -C test/gitops test $(TESTFLAGS) ./...
+
 .PHONY: test-release
 test-release: ## Test image and release: what is in them, that two builds are one, and that krew installs the plugin
 	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; $(GO) -C hack/release test $(TESTFLAGS) ./...
@@ -113,9 +117,10 @@ generate: ## Write the Go code that follows from the API types
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: ## Write the CRD that follows from the API types, and what the chart has of config
+manifests: ## Write the CRD that follows from the API types, Argo CD's ConfigMap, and what the chart has of config
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	cp config/crd/bases/auth.spaces-operator.io_spacescredentials.yaml charts/spaces-credential-operator/files/crd.yaml
+	hack/argocd.sh >config/argocd/argocd-cm.yaml
 	cp config/policies/state_secrets.yaml config/flowcontrol/{priority_level,flow_schema,lease_flow_schema}.yaml config/rbac/*_role.yaml charts/spaces-credential-operator/files/
 
 .PHONY: fmt

@@ -1,0 +1,7 @@
+-- One new token now: each new value of the annotation acts once.
+local os = require("os")
+if obj.metadata.annotations == nil then
+  obj.metadata.annotations = {}
+end
+obj.metadata.annotations["auth.spaces-operator.io/renew-requested-at"] = os.date("!%Y-%m-%dT%XZ")
+return obj
