@@ -89,7 +89,8 @@ func (r *remains) grants() int {
 	for i := range r.held {
 		secret := &r.held[i]
 		name, isNamedLikeOne := strings.CutSuffix(secret.Name, v1alpha1.GrantSecretSuffix)
-		if isState(secret) && !(isNamedLikeOne && living[client.ObjectKey{Namespace: secret.Namespace, Name: name}]) {
+		isCounted := isNamedLikeOne && living[client.ObjectKey{Namespace: secret.Namespace, Name: name}]
+		if isState(secret) && !isCounted {
 			count++
 		}
 	}

@@ -168,7 +168,8 @@ func (c *cluster) free(ctx context.Context, found *remains) error {
 	}
 	for i := range found.published {
 		secret := &found.published[i]
-		if err := c.Delete(ctx, secret, client.Preconditions{UID: &secret.UID}); client.IgnoreNotFound(err) != nil {
+		err := client.IgnoreNotFound(c.Delete(ctx, secret, client.Preconditions{UID: &secret.UID}))
+		if err != nil {
 			return c.in(secret.Namespace).aboutSecret(err, "delete", secret.Name)
 		}
 	}

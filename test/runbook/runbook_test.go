@@ -196,17 +196,6 @@ func (w *world) now() (*v1alpha1.SpacesCredential, error) {
 	return c, w.kubernetes.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: "meeting-bot"}, c)
 }
 
-// edit changes meeting-bot.
-func (w *world) edit(change func(*v1alpha1.SpacesCredential)) {
-	w.Helper()
-	w.Eventually(func(g Gomega) {
-		c, err := w.now()
-		g.Expect(err).NotTo(HaveOccurred())
-		change(c)
-		g.Expect(w.kubernetes.Update(w.ctx, c)).To(Succeed())
-	}).WithTimeout(soon).Should(Succeed())
-}
-
 // becomes waits until a condition of meeting-bot has a reason.
 func (w *world) becomes(reason string) {
 	w.Helper()
