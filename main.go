@@ -300,6 +300,7 @@ func (s *settings) managerOptions(scheme *runtime.Scheme, served *namespaces) ct
 	options := ctrl.Options{
 		Scheme:                  scheme,
 		LeaderElection:          s.leaderElect,
+		LeaderElectionID:        s.leaderElectionID,
 		HealthProbeBindAddress:  s.healthAddress,
 		GracefulShutdownTimeout: &s.gracefulShutdownTimeout,
 		Metrics:                 s.metricsOptions(),
