@@ -15,6 +15,9 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unre
 CONTROLLER_GEN = $$($(GO) -C hack/tools tool -n controller-gen)
 GOLANGCI_LINT = $$($(GO) -C hack/tools/lint tool -n golangci-lint)
 
+# promtool judges the alerting rules, and takes three minutes to build for the first time.
+PROMTOOL = $$($(GO) -C hack/tools/promtool tool -n promtool)
+
 HELM = $$($(GO) -C hack/tools/helm tool -n helm)
 
 # Your kubectl, or else the one that is built beside the test control plane.
@@ -61,6 +64,14 @@ test-gitops: ## Test what Argo CD and Flux make of every reason, and the policie
 .PHONY: test-release
 test-release: ## Test image and release: what is in them, that two builds are one, and that krew installs the plugin
 	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; $(GO) -C hack/release test $(TESTFLAGS) ./...
+
+.PHONY: test-alerts
+test-alerts: ## Have every alert fire and keep silent by promtool, and evaluate the dashboard over a run full of trouble
+	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)" PROMTOOL="$(PROMTOOL)"; $(GO) -C test/monitoring test $(TESTFLAGS) ./...
+
+.PHONY: monitoring-pictures
+monitoring-pictures: ## Draw the pictures of docs/monitoring.md from such a run, a minute or two
+	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)" PICTURES="$(CURDIR)/docs/images"; $(GO) -C test/monitoring test $(TESTFLAGS) -run TestTheDashboardShowsEveryTrouble ./...
 
 .PHONY: test-chart
 test-chart: ## Install, upgrade, roll back and remove the chart by helm, and run the operator with its rights
@@ -121,7 +132,7 @@ manifests: ## Write the CRD that follows from the API types, Argo CD's ConfigMap
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	cp config/crd/bases/auth.spaces-operator.io_spacescredentials.yaml charts/spaces-credential-operator/files/crd.yaml
 	hack/argocd.sh >config/argocd/argocd-cm.yaml
-	cp config/policies/state_secrets.yaml config/flowcontrol/{priority_level,flow_schema,lease_flow_schema}.yaml config/rbac/*_role.yaml charts/spaces-credential-operator/files/
+	cp config/policies/state_secrets.yaml config/flowcontrol/{priority_level,flow_schema,lease_flow_schema}.yaml config/rbac/*_role.yaml config/prometheus/{rules.yaml,dashboard.json} charts/spaces-credential-operator/files/
 
 .PHONY: fmt
 fmt: ## Format the Go code

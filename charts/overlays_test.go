@@ -29,8 +29,10 @@ type overlay struct {
 }
 
 var overlays = map[string]overlay{
-	"default":         {[]string{"default"}, values{"image": latest}},
-	"with-prometheus": {[]string{"with-prometheus"}, values{"image": latest, "metrics": values{"serviceMonitor": values{"enabled": true}}}},
+	"default": {[]string{"default"}, values{"image": latest}},
+	"with-prometheus": {[]string{"with-prometheus"}, values{"image": latest, "metrics": values{
+		"serviceMonitor": values{"enabled": true}, "prometheusRule": values{"enabled": true}, "dashboard": values{"enabled": true},
+	}}},
 	"namespaced": {[]string{"namespaced"}, values{
 		"image": latest, "watch": values{"namespaces": []string{"team-a", "team-b"}}, "metrics": values{"secure": false}, "rbac": values{"aggregate": false},
 	}},
@@ -70,7 +72,7 @@ func TestTheOverlaysAreTheChart(t *testing.T) {
 // PodSecurity restricted its Pods.
 func TestTheOverlaysAreApplied(t *testing.T) {
 	createNamespaces(t)
-	_, err := envtest.InstallCRDs(plane.config, envtest.CRDInstallOptions{Paths: []string{"testdata/service_monitors.yaml"}})
+	_, err := envtest.InstallCRDs(plane.config, envtest.CRDInstallOptions{Paths: []string{"testdata/prometheus_operator.yaml"}})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	for name, o := range overlays {
 		t.Run(name, func(t *testing.T) {
@@ -143,6 +145,35 @@ func TestTheServiceMonitorVerifiesACertificate(t *testing.T) {
 		To(Equal(map[string]any{"serverName": name, "ca": map[string]any{"configMap": map[string]any{"name": "corp", "key": "root.pem"}}}))
 }
 
+// The rules are those of config/prometheus, under the labels that a Prometheus selects by, and lead to
+// the runbook that is named.
+func TestTheRulesLeadToYourOwnRunbook(t *testing.T) {
+	g := NewWithT(t)
+	rendered := mustCall(t, "template", release, chart, "-f", file(t, values{"metrics": values{
+		"prometheusRule": values{"enabled": true, "labels": values{"release": "prometheus"}, "runbookURL": "https://wiki.example.test/spaces"},
+		"dashboard":      values{"enabled": true, "labels": values{"grafana_dashboard": nil, "shown": "yes"}},
+	}}))
+	seen := 0
+	for _, object := range objects(t, []byte(rendered)) {
+		switch {
+		case object.GetKind() == "PrometheusRule":
+			seen++
+			g.Expect(object.GetLabels()).To(And(HaveKeyWithValue("release", "prometheus"), HaveKey("app.kubernetes.io/name")))
+			groups, _, _ := unstructured.NestedSlice(object.Object, "spec", "groups")
+			for _, group := range groups {
+				for _, rule := range group.(map[string]any)["rules"].([]any) {
+					url, _, _ := unstructured.NestedString(rule.(map[string]any), "annotations", "runbook_url")
+					g.Expect(url).To(HavePrefix("https://wiki.example.test/spaces#spaces"))
+				}
+			}
+		case object.GetName() == release+"-dashboard":
+			seen++
+			g.Expect(object.GetLabels()).To(And(HaveKeyWithValue("shown", "yes"), Not(HaveKey("grafana_dashboard"))))
+		}
+	}
+	g.Expect(seen).To(Equal(2))
+}
+
 // installedBy finds the Pods and the environments among objects.
 func installedBy(t *testing.T, all []*unstructured.Unstructured) (corev1.PodTemplateSpec, map[string]string) {
 	t.Helper()
@@ -154,6 +185,9 @@ func installedBy(t *testing.T, all []*unstructured.Unstructured) (corev1.PodTemp
 		case "Deployment":
 			g.Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &deployment)).To(Succeed())
 		case "ConfigMap":
+			if object.GetName() == release+"-dashboard" {
+				continue
+			}
 			g.Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &environments)).To(Succeed())
 			g.Expect(environments.Name).To(Equal(release + "-environments"))
 		}
@@ -201,7 +235,10 @@ func normalised(t *testing.T, all []*unstructured.Unstructured) map[string]map[s
 		}
 		switch object.GetKind() {
 		case "ConfigMap": // in config it has comments
-			text, _, _ := unstructured.NestedString(object.Object, "data", "environments.yaml")
+			text, found, _ := unstructured.NestedString(object.Object, "data", "environments.yaml")
+			if !found {
+				break
+			}
 			var settings map[string]any
 			g.Expect(sigsyaml.Unmarshal([]byte(text), &settings)).To(Succeed())
 			g.Expect(unstructured.SetNestedMap(object.Object, settings, "data", "environments.yaml")).To(Succeed())

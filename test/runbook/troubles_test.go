@@ -246,3 +246,42 @@ func readAll(r *http.Request) string {
 	content, _ := io.ReadAll(r.Body)
 	return strings.TrimSpace(string(content))
 }
+
+// An alert is about troubles that are told of below it, or about none of a SpacesCredential.
+func init() {
+	for alert, reason := range map[string]string{
+		"SpacesTokenExpiringSoon":      v1alpha1.ReasonExpired,
+		"SpacesCredentialNotReady":     v1alpha1.ReasonWaitingForInput,
+		"SpacesVerificationFailed":     v1alpha1.ReasonVerificationFailed,
+		"SpacesServiceDown":            v1alpha1.ReasonServiceUnavailable,
+		"SpacesServiceCallsFailing":    v1alpha1.ReasonServiceUnavailable,
+		"SpacesServiceSlow":            v1alpha1.ReasonIssued,
+		"SpacesServiceHeld":            v1alpha1.ReasonThrottled,
+		"SpacesQueueLong":              v1alpha1.ReasonIssued,
+		"SpacesAmbiguousResults":       v1alpha1.ReasonAmbiguousResult,
+		"SpacesRevocationsAbandoned":   v1alpha1.ReasonRevocationAbandoned,
+		"SpacesRevocationsRejected":    v1alpha1.ReasonDeleting,
+		"SpacesClockSkewed":            v1alpha1.ReasonIssued,
+		"SpacesOldTokenEndsAtRotation": v1alpha1.ReasonIssued,
+		"SpacesOperatorAbsent":         v1alpha1.ReasonIssued,
+		"SpacesOperatorWithoutLeader":  v1alpha1.ReasonIssued,
+		"SpacesCredentialsOverdue":     v1alpha1.ReasonIssued,
+		"SpacesEnvironmentsRefused":    v1alpha1.ReasonIssued,
+		"SpacesNamespaceUnreadable":    v1alpha1.ReasonIssued,
+		"SpacesUpgradeStuck":           v1alpha1.ReasonIssued,
+	} {
+		troubles[alert] = troubles[reason]
+	}
+	troubles["SpacesSecretsRepaired"] = func(w *world) {
+		w.credential()
+		w.isReady()
+		w.run(`kubectl patch secret meeting-bot-token --type=merge -p '{"stringData":{"access_token":"somebody wrote this"}}'`)
+	}
+	troubles["SpacesRevocationsPending"] = func(w *world) {
+		w.spaces.SetFaultRate(fakespaces.OperationRevoke, fakespaces.FaultServerError500, 1)
+		w.credential()
+		w.isReady()
+		w.run("kubectl spaces revoke meeting-bot --yes")
+		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationRevoke, fakespaces.FaultServerError500, 0) }
+	}
+}
