@@ -36,13 +36,14 @@ func (p *passes) begin(key types.NamespacedName) {
 	p.byCredential[key] = &pass{}
 }
 
-// end tells whether the pass was shown anything that it did not know.
+// end tells whether the pass was shown anything that it did not know. One that has ended already
+// knows nothing more.
 func (p *passes) end(key types.NamespacedName) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ended := p.byCredential[key]
 	delete(p.byCredential, key)
-	return slices.ContainsFunc(ended.shown, func(v version) bool { return !slices.Contains(ended.known, v) })
+	return ended != nil && slices.ContainsFunc(ended.shown, func(v version) bool { return !slices.Contains(ended.known, v) })
 }
 
 // knows notes what a pass read or wrote.
