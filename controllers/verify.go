@@ -57,7 +57,7 @@ func (r *Reconciler) verify(ctx context.Context, s *scope) (outcome, error) {
 	}
 	sent := r.Clock.Now()
 	err := runCheck(ctx, client, which, grant)
-	turn.made(ofService(err))
+	turn.made(spacesauth.FailureOf(err))
 	r.Metrics.Checked(client.Environment().Name, string(which), r.Clock.Since(sent), err)
 	err = r.update(ctx, s, func(d *grantstate.Document) {
 		if err != nil {
@@ -76,15 +76,6 @@ func (r *Reconciler) verify(ctx context.Context, s *scope) (outcome, error) {
 		return unverified(*check), nil
 	}
 	return pacedUntil(turn.began.Add(callPause)), nil
-}
-
-// ofService is the failure of a call. What a good answer tells is none.
-func ofService(err error) error {
-	var failed *spacesauth.Error
-	if errors.As(err, &failed) {
-		return failed
-	}
-	return nil
 }
 
 // runCheck asks the service once.

@@ -3,7 +3,6 @@
 package metrics
 
 import (
-	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -123,20 +122,13 @@ func (m *Metrics) Skewed(environment string, skew time.Duration) {
 
 // Checked counts a check of a new token, and how long it took.
 func (m *Metrics) Checked(environment, which string, took time.Duration, err error) {
-	m.durations.WithLabelValues(environment, which, Result(ofService(err))).Observe(took.Seconds())
-	outcome := Result(err)
-	if err != nil && ofService(err) == nil {
+	failure := spacesauth.FailureOf(err)
+	m.durations.WithLabelValues(environment, which, Result(failure)).Observe(took.Seconds())
+	outcome := Result(failure)
+	if err != nil && failure == nil {
 		outcome = "Failed" // the answer was good, and did not fit
 	}
 	m.checks.WithLabelValues(environment, which, outcome).Inc()
-}
-
-// ofService is an error of a call; none where the answer was good and did not fit.
-func ofService(err error) error {
-	if failed := (*spacesauth.Error)(nil); !errors.As(err, &failed) {
-		return nil
-	}
-	return err
 }
 
 // Revoked counts a call of the revocation endpoint, and how long it took.

@@ -82,6 +82,16 @@ func KindOf(err error) Kind {
 	return KindAmbiguous
 }
 
+// FailureOf returns the failed call that err tells of, however deeply it is wrapped, and nil where it
+// tells of none: the answer was good, and did not fit.
+func FailureOf(err error) error {
+	var failure *Error
+	if errors.As(err, &failure) {
+		return failure
+	}
+	return nil
+}
+
 // kindsByCode lists the error codes that are believed wherever they stand, also
 // inside a 200. Sources: RFC 6749 §4.1.2.1 and §5.2, RFC 7009 §2.2.1.
 var kindsByCode = map[string]Kind{
