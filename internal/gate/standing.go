@@ -36,14 +36,15 @@ func (g *Gates) Standings() []Standing {
 	g.mu.Lock()
 	defer g.unlock()
 	now := g.clock.Now()
-	waiting := map[string]map[*host]int{}
+	type queue struct {
+		environment string
+		host        *host
+	}
+	waiting := map[queue]int{}
 	for _, places := range g.places {
 		for _, p := range places {
 			if p.standing == waits {
-				if waiting[p.environment] == nil {
-					waiting[p.environment] = map[*host]int{}
-				}
-				waiting[p.environment][p.host]++
+				waiting[queue{p.environment, p.host}]++
 			}
 		}
 	}
@@ -52,7 +53,7 @@ func (g *Gates) Standings() []Standing {
 		for endpoint, address := range map[Endpoint]string{Accounts: e.AccountsURL, API: e.APIURL} {
 			h := g.host(HostOf(address), e)
 			s := Standing{
-				Environment: e.Name, Endpoint: endpoint, Waiting: waiting[e.Name][h],
+				Environment: e.Name, Endpoint: endpoint, Waiting: waiting[queue{e.Name, h}],
 				IsDown: h.outage.isDown, IsHeld: h.patience.host.stands(now),
 			}
 			for name, n := range h.namespaces {
