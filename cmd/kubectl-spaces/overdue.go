@@ -83,8 +83,8 @@ func (c *cluster) presence(ctx context.Context, now time.Time) string {
 	if err != nil {
 		return "is the operator running?"
 	}
-	if living := slices.IndexFunc(seen, func(s sighting) bool { return s.isAlive(now) }); living >= 0 {
-		return fmt.Sprintf("the operator that holds the lease %s has not acted, see its log", seen[living].lease)
+	if there, is := living(seen, now); is {
+		return fmt.Sprintf("the operator that holds the lease %s has not acted, see its log", there.lease)
 	}
 	return "no operator is running" + lastSeen(seen)
 }

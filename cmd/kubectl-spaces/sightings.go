@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -27,6 +29,24 @@ type sighting struct {
 // isAlive tells that this operator works, or that another one is about to take its place.
 func (s sighting) isAlive(now time.Time) bool {
 	return s.holder != "" && now.Sub(s.renewed) < quiet
+}
+
+// living is one of them that works, if there is one.
+func living(seen []sighting, now time.Time) (sighting, bool) {
+	at := slices.IndexFunc(seen, func(s sighting) bool { return s.isAlive(now) })
+	if at < 0 {
+		return sighting{}, false
+	}
+	return seen[at], true
+}
+
+// lastSeen says when an operator was there.
+func lastSeen(operators []sighting) string {
+	if len(operators) == 0 {
+		return " (there is no lease of one)"
+	}
+	last := slices.MaxFunc(operators, func(a, b sighting) int { return a.renewed.Compare(b.renewed) })
+	return fmt.Sprintf(" (the lease %s was renewed last at %s)", last.lease, last.renewed.UTC().Format(time.RFC3339))
 }
 
 // operators are all that ever held a lease which is still there, in whatever namespace.

@@ -89,8 +89,8 @@ func (t *tool) uninstall(ctx context.Context, u *uninstallation) error {
 	if err != nil && !apierrors.IsForbidden(err) {
 		return fmt.Errorf("the API server did not list Leases: %w", err)
 	}
-	living := slices.IndexFunc(operators, func(s sighting) bool { return s.isAlive(t.clock.Now()) })
-	isGone := err == nil && living < 0
+	_, isThere := living(operators, t.clock.Now())
+	isGone := err == nil && !isThere
 	switch {
 	case !u.revoke && !u.keepGrants:
 		return usageErrorf("say what becomes of the grants: --revoke has the operator end them, --keep-grants leaves them at the service")
@@ -116,15 +116,6 @@ func (t *tool) uninstall(ctx context.Context, u *uninstallation) error {
 	return nil
 }
 
-// lastSeen says when an operator was there.
-func lastSeen(operators []sighting) string {
-	if len(operators) == 0 {
-		return " (there is no lease of one)"
-	}
-	last := slices.MaxFunc(operators, func(a, b sighting) int { return a.renewed.Compare(b.renewed) })
-	return fmt.Sprintf(" (the lease %s was renewed last at %s)", last.lease, last.renewed.UTC().Format(time.RFC3339))
-}
-
 // end has the operator end every SpacesCredential: what becomes of its grants stands in its spec,
 // which it reads once more.
 func (c *cluster) end(ctx context.Context, found *remains, revoke bool) error {
@@ -132,10 +123,17 @@ func (c *cluster) end(ctx context.Context, found *remains, revoke bool) error {
 	if revoke {
 		terms = map[string]any{"deadlineSeconds": longestDeadline}
 	}
+	return c.deleteAll(ctx, found, func(*v1alpha1.SpacesCredential) map[string]any {
+		return map[string]any{"spec": map[string]any{"revocation": terms}}
+	})
+}
+
+// deleteAll deletes every SpacesCredential, changed before. One that is gone meanwhile needs neither.
+func (c *cluster) deleteAll(ctx context.Context, found *remains, change func(*v1alpha1.SpacesCredential) map[string]any) error {
 	for i := range found.credentials {
 		credential := &found.credentials[i]
 		in := c.in(credential.Namespace)
-		err := in.patchCredential(ctx, credential, map[string]any{"spec": map[string]any{"revocation": terms}})
+		err := in.patchCredential(ctx, credential, change(credential))
 		if err == nil {
 			err = in.aboutCredential(in.Delete(ctx, credential, client.Preconditions{UID: &credential.UID}), "delete", credential.Name)
 		}
@@ -149,16 +147,11 @@ func (c *cluster) end(ctx context.Context, found *remains, revoke bool) error {
 // free takes the operator's finalizers from everything, and deletes what it made. Only where there
 // is no operator: one that sees a state without its SpacesCredential revokes.
 func (c *cluster) free(ctx context.Context, found *remains) error {
-	for i := range found.credentials {
-		credential := &found.credentials[i]
-		in := c.in(credential.Namespace)
-		err := in.patchCredential(ctx, credential, without(credential, v1alpha1.FinalizerRevoke))
-		if err == nil {
-			err = in.aboutCredential(in.Delete(ctx, credential, client.Preconditions{UID: &credential.UID}), "delete", credential.Name)
-		}
-		if err != nil && !apierrors.IsNotFound(err) {
-			return err
-		}
+	err := c.deleteAll(ctx, found, func(credential *v1alpha1.SpacesCredential) map[string]any {
+		return without(credential, v1alpha1.FinalizerRevoke)
+	})
+	if err != nil {
+		return err
 	}
 	for i := range found.held {
 		secret := &found.held[i]
