@@ -31,13 +31,7 @@ func TestANamespaceIsServedOnceItMayBeRead(t *testing.T) {
 	few := newSubject(t, kubernetes, plane.Config, "few")
 	for _, name := range []string{"few-a", "few-b"} {
 		g.Expect(kubernetes.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})).To(Succeed())
-		g.Expect(kubernetes.Create(t.Context(), &v1alpha1.SpacesCredential{
-			ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "bot"},
-			Spec: v1alpha1.SpacesCredentialSpec{
-				GrantType: v1alpha1.GrantTypePassword, ClientSecretRef: &v1alpha1.ClientSecretReference{Name: "the-client"},
-				Password: &v1alpha1.PasswordGrant{SecretRef: v1alpha1.PasswordSecretReference{Name: "the-login"}},
-			},
-		})).To(Succeed())
+		g.Expect(kubernetes.Create(t.Context(), botWithoutInputs(name))).To(Succeed())
 	}
 	few.bind("default", "state_key")
 
@@ -111,13 +105,7 @@ func TestNamespacesComeAndGoByTheirLabels(t *testing.T) {
 	for _, name := range []string{"label-a", "label-b"} {
 		spaces[name] = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 		g.Expect(kubernetes.Create(t.Context(), spaces[name])).To(Succeed())
-		g.Expect(kubernetes.Create(t.Context(), &v1alpha1.SpacesCredential{
-			ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "bot"},
-			Spec: v1alpha1.SpacesCredentialSpec{
-				GrantType: v1alpha1.GrantTypePassword, ClientSecretRef: &v1alpha1.ClientSecretReference{Name: "the-client"},
-				Password: &v1alpha1.PasswordGrant{SecretRef: v1alpha1.PasswordSecretReference{Name: "the-login"}},
-			},
-		})).To(Succeed())
+		g.Expect(kubernetes.Create(t.Context(), botWithoutInputs(name))).To(Succeed())
 	}
 	label := func(name, value string) {
 		t.Helper()
@@ -178,6 +166,17 @@ func TestNamespacesComeAndGoByTheirLabels(t *testing.T) {
 	label("label-a", "yes")
 	waitsFor("label-a", "the-login")
 	g.Expect(operator.Log()).To(And(ContainSubstring("A namespace is chosen no more and left alone"), Not(ContainSubstring("Reconciler error"))))
+}
+
+// botWithoutInputs waits for the-client, and then for the-login.
+func botWithoutInputs(namespace string) *v1alpha1.SpacesCredential {
+	return &v1alpha1.SpacesCredential{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "bot"},
+		Spec: v1alpha1.SpacesCredentialSpec{
+			GrantType: v1alpha1.GrantTypePassword, ClientSecretRef: &v1alpha1.ClientSecretReference{Name: "the-client"},
+			Password: &v1alpha1.PasswordGrant{SecretRef: v1alpha1.PasswordSecretReference{Name: "the-login"}},
+		},
+	}
 }
 
 // What the page says of the metric is what it is.

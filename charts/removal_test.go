@@ -24,11 +24,7 @@ import (
 // at the service either.
 func TestAnInstallationIsRemovedWithoutATrace(t *testing.T) {
 	g := NewWithT(t)
-	createNamespaces(t)
-	startControllers(t)
-	spaces := startSpaces(t)
-	mustCall(t, "install", release, chart, "-f", file(t, valuesFor(spaces)))
-	started := startInstalled(t)
+	spaces, started := startEverywhere(t)
 	signIn(t, started, "team-a")
 
 	said, err := plugin(t, "uninstall", "--revoke")
@@ -47,11 +43,7 @@ func TestAnInstallationIsRemovedWithoutATrace(t *testing.T) {
 // it is said how many grants stay.
 func TestAnOperatorThatWentFirstLeavesNothingThatHangs(t *testing.T) {
 	g := NewWithT(t)
-	createNamespaces(t)
-	startControllers(t)
-	spaces := startSpaces(t)
-	mustCall(t, "install", release, chart, "-f", file(t, valuesFor(spaces)))
-	started := startInstalled(t)
+	spaces, started := startEverywhere(t)
 	credential := signIn(t, started, "team-a")
 	g.Expect(started.operator.Stop()).To(Succeed())
 	mustCall(t, "uninstall", release)
@@ -94,6 +86,16 @@ func TestADeletedNamespaceThatTookTheRightsWithItIsFreed(t *testing.T) {
 	expectGone(t, doomed)
 	g.Expect(started.operator.Failure()).To(Succeed())
 	g.Expect(spaces.Ledger().GrantsLive).To(BeZero())
+}
+
+// startEverywhere installs an operator for all namespaces, and starts it and the controllers beside it.
+func startEverywhere(t *testing.T) (*testbed.Service, installed) {
+	t.Helper()
+	createNamespaces(t)
+	startControllers(t)
+	spaces := startSpaces(t)
+	mustCall(t, "install", release, chart, "-f", file(t, valuesFor(spaces)))
+	return spaces, startInstalled(t)
 }
 
 // startControllers starts those that delete namespaces and what is owned, until the test ends.

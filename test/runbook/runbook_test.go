@@ -4,7 +4,7 @@ package runbook
 
 import (
 	"context"
-	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -264,11 +264,12 @@ func (w *world) context() string {
 func (w *world) browser() {
 	w.Helper()
 	served := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		var address strings.Builder
-		if _, err := fmt.Fprint(&address, readAll(r)); err != nil {
+		address, err := io.ReadAll(r.Body)
+		if err != nil {
+			w.Errorf("the browser was sent nowhere: %v", err)
 			return
 		}
-		back, err := w.spaces.Consent(address.String(), user)
+		back, err := w.spaces.Consent(string(address), user)
 		if err != nil {
 			w.Errorf("the person could not sign in: %v", err)
 			return

@@ -1,10 +1,6 @@
 package runbook
 
 import (
-	"io"
-	"net"
-	"net/http"
-	"strings"
 	"time"
 
 	. "github.com/onsi/gomega"
@@ -16,6 +12,7 @@ import (
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 // troubles make what each entry of the page is about.
@@ -27,10 +24,9 @@ var troubles = map[string]func(*world){
 	v1alpha1.ReasonRenewalFailing: func(w *world) {
 		w.credential()
 		w.isReady()
-		w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultUnavailable503, 1)
+		w.fails(fakespaces.OperationRefresh, fakespaces.FaultUnavailable503)
 		w.asks()
 		w.becomes(v1alpha1.ReasonRenewalFailing)
-		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultUnavailable503, 0) }
 	},
 	v1alpha1.ReasonWaitingForInput: func(w *world) {
 		w.Expect(w.kubernetes.Delete(w.ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "bot-login"}})).To(Succeed())
@@ -48,10 +44,9 @@ var troubles = map[string]func(*world){
 	},
 	v1alpha1.ReasonAuthorizationPending: func(w *world) {
 		w.browser()
-		free, err := net.Listen("tcp", "127.0.0.1:0")
+		free, err := testbed.FreeAddresses(1)
 		w.Expect(err).NotTo(HaveOccurred())
-		address := "http://" + free.Addr().String() + "/"
-		w.Expect(free.Close()).To(Succeed())
+		address := "http://" + free[0] + "/"
 		w.spaces.AddRedirectURI(clientID, address)
 		w.credential(func(c *v1alpha1.SpacesCredential) {
 			c.Spec.GrantType, c.Spec.Password = v1alpha1.GrantTypeAuthorizationCode, nil
@@ -62,16 +57,14 @@ var troubles = map[string]func(*world){
 	v1alpha1.ReasonReauthorizationRequired: func(w *world) {
 		w.bySeed()
 		w.isReady()
-		w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant, 1)
+		w.fails(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant)
 		w.asks()
 		w.becomes(v1alpha1.ReasonReauthorizationRequired)
-		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultInvalidGrant, 0) }
 	},
 	v1alpha1.ReasonNoRefreshToken: func(w *world) {
-		w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultNoRefreshToken, 1)
+		w.fails(fakespaces.OperationPassword, fakespaces.FaultNoRefreshToken)
 		w.credential()
 		w.becomes(v1alpha1.ReasonNoRefreshToken)
-		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultNoRefreshToken, 0) }
 	},
 	v1alpha1.ReasonGrantRejected: func(w *world) {
 		w.secret("bot-login", map[string]string{"username": user, "password": "the one of last year"})
@@ -84,23 +77,20 @@ var troubles = map[string]func(*world){
 		w.becomes(v1alpha1.ReasonClientRejected)
 	},
 	v1alpha1.ReasonRequestRejected: func(w *world) {
-		w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultInvalidScope, 1)
+		w.fails(fakespaces.OperationPassword, fakespaces.FaultInvalidScope)
 		w.credential(func(c *v1alpha1.SpacesCredential) { c.Spec.Scopes = []string{"email", "nonsense"} })
 		w.becomes(v1alpha1.ReasonRequestRejected)
-		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultInvalidScope, 0) }
 	},
 	v1alpha1.ReasonResponseUnclear: func(w *world) {
-		w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultHTML400, 1)
+		w.fails(fakespaces.OperationPassword, fakespaces.FaultHTML400)
 		w.credential()
 		w.becomes(v1alpha1.ReasonResponseUnclear)
-		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultHTML400, 0) }
 	},
 	v1alpha1.ReasonThrottled: func(w *world) {
 		w.spaces.SetRetryAfter(20 * time.Second)
-		w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultThrottledSeconds, 1)
+		w.fails(fakespaces.OperationPassword, fakespaces.FaultThrottledSeconds)
 		w.credential()
 		w.becomes(v1alpha1.ReasonThrottled)
-		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationPassword, fakespaces.FaultThrottledSeconds, 0) }
 	},
 	v1alpha1.ReasonServiceUnavailable: func(w *world) {
 		w.spaces.Down(true)
@@ -111,18 +101,16 @@ var troubles = map[string]func(*world){
 	v1alpha1.ReasonAmbiguousResult: func(w *world) {
 		w.credential()
 		w.isReady()
-		w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultLostBefore, 1)
+		w.fails(fakespaces.OperationRefresh, fakespaces.FaultLostBefore)
 		w.asks()
 		w.becomes(v1alpha1.ReasonAmbiguousResult)
-		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationRefresh, fakespaces.FaultLostBefore, 0) }
 	},
 	v1alpha1.ReasonVerificationFailed: func(w *world) {
-		w.spaces.SetFaultRate(fakespaces.OperationTokenInfo, fakespaces.FaultOtherAudience, 1)
+		w.fails(fakespaces.OperationTokenInfo, fakespaces.FaultOtherAudience)
 		w.credential(func(c *v1alpha1.SpacesCredential) {
 			c.Spec.Verification = []v1alpha1.Verification{v1alpha1.VerificationTokenInfo}
 		})
 		w.becomes(v1alpha1.ReasonVerificationFailed)
-		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationTokenInfo, fakespaces.FaultOtherAudience, 0) }
 	},
 	v1alpha1.ReasonSecretConflict: func(w *world) {
 		w.secret("meeting-bot-token", map[string]string{"mine": "yes"})
@@ -194,6 +182,12 @@ var troubles = map[string]func(*world){
 	},
 }
 
+// fails has every call of a kind end badly, until others have mended that.
+func (w *world) fails(operation fakespaces.Operation, fault fakespaces.Fault) {
+	w.spaces.SetFaultRate(operation, fault, 1)
+	w.meanwhile = func() { w.spaces.SetFaultRate(operation, fault, 0) }
+}
+
 // bySeed makes a credential that goes on from a refresh token, and knows another one.
 func (w *world) bySeed() {
 	w.Helper()
@@ -241,12 +235,6 @@ func (w *world) wantsLabel() {
 	}).WithTimeout(soon).ShouldNot(Succeed())
 }
 
-// readAll is the body of a request.
-func readAll(r *http.Request) string {
-	content, _ := io.ReadAll(r.Body)
-	return strings.TrimSpace(string(content))
-}
-
 // An alert is about troubles that are told of below it, or about none of a SpacesCredential.
 func init() {
 	for alert, reason := range map[string]string{
@@ -278,10 +266,9 @@ func init() {
 		w.run(`kubectl patch secret meeting-bot-token --type=merge -p '{"stringData":{"access_token":"somebody wrote this"}}'`)
 	}
 	troubles["SpacesRevocationsPending"] = func(w *world) {
-		w.spaces.SetFaultRate(fakespaces.OperationRevoke, fakespaces.FaultServerError500, 1)
+		w.fails(fakespaces.OperationRevoke, fakespaces.FaultServerError500)
 		w.credential()
 		w.isReady()
 		w.run("kubectl spaces revoke meeting-bot --yes")
-		w.meanwhile = func() { w.spaces.SetFaultRate(fakespaces.OperationRevoke, fakespaces.FaultServerError500, 0) }
 	}
 }
