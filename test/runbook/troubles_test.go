@@ -93,10 +93,10 @@ var troubles = map[string]func(*world){
 		w.becomes(v1alpha1.ReasonThrottled)
 	},
 	v1alpha1.ReasonServiceUnavailable: func(w *world) {
-		w.spaces.Down(true)
+		// A service that says so; one that cuts connections may leave it open whether it did the work.
+		w.fails(fakespaces.OperationPassword, fakespaces.FaultUnavailable503)
 		w.credential()
 		w.becomes(v1alpha1.ReasonServiceUnavailable)
-		w.meanwhile = func() { w.spaces.Down(false) }
 	},
 	v1alpha1.ReasonAmbiguousResult: func(w *world) {
 		w.credential()
