@@ -327,7 +327,7 @@ var _ = Describe("A live manager", Ordered, func() {
 	})
 })
 
-// many is how many credentials have to keep their schedule; CI says 5000.
+// many is how many credentials have to keep their schedule; CI says 2000.
 func many() int {
 	if number, err := strconv.Atoi(os.Getenv("CREDENTIALS")); err == nil {
 		return number
