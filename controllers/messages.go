@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
@@ -18,9 +19,20 @@ import (
 // What people read, by reason. Every message says what was found, on which object, and
 // what to do; none repeats a value of a Secret or a text of the service or of the API server.
 
-// forbiddenRecheck is how often a forbidden request is tried again: no watch tells that a
-// right came back.
+// forbiddenRecheck is how soon a forbidden request is tried again: no watch tells that a right came
+// back, or that a quota was raised.
 const forbiddenRecheck = time.Minute
+
+// recheckForbidden is when a write that the API server refused is tried again. What has been refused
+// for long is tried less often: thousands that a policy refuses must not keep the API server busy.
+func (r *Reconciler) recheckForbidden(s *scope) time.Time {
+	now, wait := r.Clock.Now(), forbiddenRecheck
+	stalled := meta.FindStatusCondition(s.credential.Status.Conditions, v1alpha1.ConditionStalled)
+	if stalled != nil && stalled.Status == metav1.ConditionTrue && stalled.Reason == v1alpha1.ReasonSecretForbidden {
+		wait = min(max(wait, now.Sub(stalled.LastTransitionTime.Time)/10), slowRecheck)
+	}
+	return now.Add(wait)
+}
 
 // held tells what is in the way of what is wanted.
 func (s *scope) held(verdict grantstate.Verdict) outcome {
@@ -224,11 +236,11 @@ func inputForbidden(name string) outcome {
 // refusedWrite tells whether the API server refuses to keep a state Secret: a
 // quota, a terminating namespace, a missing right. It is no error, because trying again at
 // once cannot help.
-func refusedWrite(err error) outcome {
+func (r *Reconciler) refusedWrite(s *scope, err error) outcome {
 	if errors.Is(err, errConflict) || !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) {
 		return outcome{}
 	}
-	return stateRefused(secretio.Reason(err))
+	return stateRefused(secretio.Reason(err)).at(r.recheckForbidden(s))
 }
 
 func stateRefused(why string) outcome {
@@ -259,7 +271,7 @@ func (r *Reconciler) forbidden(s *scope, err error) outcome {
 	what, _, _ := strings.Cut(err.Error(), ": ")
 	return blockedBy(v1alpha1.ReasonSecretForbidden,
 		"The API server forbids the operator to go on: %s is not allowed. Look at the rights of its service account, and at the quota and the admission webhooks of the namespace.",
-		what).at(r.Clock.Now().Add(forbiddenRecheck))
+		what).at(r.recheckForbidden(s))
 }
 
 // TemplateInvalid

@@ -189,7 +189,7 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 	end()
 	if err != nil {
 		turn.giveBack()
-		if out := refusedWrite(err); out.isTrouble() {
+		if out := r.refusedWrite(s, err); out.isTrouble() {
 			return out, nil
 		}
 		return outcome{}, err

@@ -204,7 +204,7 @@ func (r *Reconciler) afterPublish(s *scope, written metav1.Object, want content,
 	name := s.credential.EffectiveSecretName()
 	switch {
 	case apierrors.IsForbidden(err):
-		return publishForbidden(name, secretio.Reason(err)), nil
+		return publishForbidden(name, secretio.Reason(err)).at(r.recheckForbidden(s)), nil
 	case apierrors.IsInvalid(err):
 		return publishImmutable(name), nil
 	case err != nil:

@@ -81,7 +81,7 @@ func (r *Reconciler) succeed(ctx context.Context, s *scope, end func(context.Con
 	}
 	s.state, s.document = nil, next
 	err = r.update(ctx, s, func(d *grantstate.Document) { d.Own(ownedBy(s.credential)) })
-	if out := refusedWrite(err); out.isTrouble() {
+	if out := r.refusedWrite(s, err); out.isTrouble() {
 		return out, nil
 	}
 	return again, err

@@ -67,6 +67,30 @@ var _ = Describe("An operator whose rights are taken away", func() {
 		})
 	}
 
+	// A quota that is raised and a right that is given tell nobody.
+	for _, what := range []request{createState, createPublished} {
+		It(fmt.Sprintf("a write that is allowed again is made within a minute, and one that is refused for long is tried less often: %s", what), func() {
+			w.apply(bySeed("bot"))
+			o.forbid(what)
+			o.settle("bot", 3*time.Minute)
+			o.at = nil
+			o.settle("bot", time.Minute)
+			w.expectReady("bot")
+
+			w.apply(byPassword("late"), loginInput())
+			tries := 0
+			o.at = func(_ int, made request) plannedFault {
+				if made != what {
+					return plannedFault{}
+				}
+				tries++
+				return plannedFault{before: forbidden()}
+			}
+			o.settle("late", 10*time.Hour)
+			Expect(tries).To(And(BeNumerically(">", 10*6), BeNumerically("<", 10*6+60)))
+		})
+	}
+
 	It("the right to read is missed with the next version of an input, and not before", func() {
 		w.apply(bySeed("bot"))
 		o.reconcile("bot")
