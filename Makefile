@@ -13,10 +13,14 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unre
 # Generators and linters are pinned in modules of their own, so that they never lift
 # a dependency of the operator. `go tool -n` builds one at need and prints where it is.
 CONTROLLER_GEN = $$($(GO) -C hack/tools tool -n controller-gen)
+CRD_REF_DOCS = $$($(GO) -C hack/tools/reference tool -n crd-ref-docs)
 GOLANGCI_LINT = $$($(GO) -C hack/tools/lint tool -n golangci-lint)
 
 # promtool judges the alerting rules, and takes three minutes to build for the first time.
 PROMTOOL = $$($(GO) -C hack/tools/promtool tool -n promtool)
+
+# Hugo makes the site of the documentation, and takes some minutes to build for the first time.
+HUGO = $$($(GO) -C hack/tools/site tool -n hugo)
 
 HELM = $$($(GO) -C hack/tools/helm tool -n helm)
 
@@ -89,6 +93,10 @@ test-runbook: ## Run the commands of docs/runbook.md, each in a cluster that has
 test-one: ## Run the tests that a sentence names: make test-one FOCUS='a secretName stays'
 	@hack/test-one.sh "$(FOCUS)"
 
+.PHONY: deflake
+deflake: ## Run the tests that a sentence names until one fails: make deflake FOCUS='a secretName stays' COUNT=20
+	@for ((run = 1; run <= $(or $(COUNT),20); run++)); do echo "deflake: run $$run of $(or $(COUNT),20)"; hack/test-one.sh "$(FOCUS)"; done
+
 .PHONY: chaos
 chaos: ## Tell every story once for every request and mishap, and print the matrix
 	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; MATRIX=1 $(GO) test -v -timeout 30m -count=1 -run TestControllers ./controllers \
@@ -128,10 +136,11 @@ generate: ## Write the Go code that follows from the API types
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: ## Write the CRD that follows from the API types, Argo CD's ConfigMap, and what the chart has of config
+manifests: ## Write the CRD and docs/reference.md that follow from the API types, Argo CD's ConfigMap, and what the chart has of config
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	cp config/crd/bases/auth.spaces-operator.io_spacescredentials.yaml charts/spaces-credential-operator/files/crd.yaml
 	hack/argocd.sh >config/argocd/argocd-cm.yaml
+	$(CRD_REF_DOCS) --source-path=api/v1alpha1 --renderer=markdown --config=hack/tools/reference/config.yaml --templates-dir=hack/tools/reference/templates --output-path=docs/reference.md --log-level=ERROR
 	cp config/policies/state_secrets.yaml config/flowcontrol/{priority_level,flow_schema,lease_flow_schema}.yaml config/rbac/*_role.yaml config/prometheus/{rules.yaml,dashboard.json} charts/spaces-credential-operator/files/
 
 .PHONY: fmt
@@ -142,9 +151,25 @@ fmt: ## Format the Go code
 lint: ## Look for mistakes and for steps over the seams
 	$(GOLANGCI_LINT) run ./...
 
+.PHONY: presubmit
+presubmit: verify lint test ## What a change should pass before it is sent: verify, lint and test
+
 .PHONY: verify
 verify: ## Fail when a generated file, the format or a go.mod is out of date
 	@for script in hack/verify-*.sh; do echo "verify: $$script"; "$$script"; done
+
+.PHONY: site
+site: ## Write the documentation as a site into dist/site
+	@$(HUGO) --source hack/site --destination "$$PWD/dist/site" --cleanDestinationDir --noBuildLock
+
+.PHONY: site-serve
+site-serve: ## Show that site while you write (http://localhost:1313)
+	@$(HUGO) server --source hack/site --noBuildLock
+
+.PHONY: demo-picture
+demo-picture: ## Draw docs/images/demo.svg from a real run of the demo
+	@assets="$$(hack/envtest.sh)"; $(GO) build -o bin/demo/demo ./hack/demo; \
+	KUBEBUILDER_ASSETS="$$assets" bin/demo/demo --duration 45s | $(GO) run ./hack/cast -title 'make demo' -drop '^(look inside|sign in):' -out docs/images/demo.svg
 
 .PHONY: vulnerabilities
 vulnerabilities: ## Fail when the operator calls code with a known vulnerability (needs the network, or GOVULNDB=file:///folder)

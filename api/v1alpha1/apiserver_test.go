@@ -4,6 +4,7 @@ package v1alpha1_test
 
 import (
 	"encoding/json"
+	"os"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -175,6 +176,13 @@ func TestColumns(t *testing.T) {
 		{"Secret", "string", false}, {"Expires", "string", false}, {"Age", "date", false},
 		{"Renews", "string", true}, {"Environment", "string", true}, {"Failures", "integer", true}, {"Suspended", "boolean", true},
 	}))
+	page, err := os.ReadFile("../../docs/conditions.md")
+	g.Expect(err).NotTo(HaveOccurred())
+	var told []string
+	for _, column := range columns[1:] {
+		told = append(told, column.Name)
+	}
+	g.Expect(firstColumn(string(page), "## Columns")).To(Equal(told))
 	g.Expect(table.Rows).To(HaveLen(1))
 	cells := table.Rows[0].Cells
 	g.Expect(cells[:6]).To(Equal([]any{"meeting-bot", "True", "Issued", "Password", "meeting-bot", "2099-01-01T11:00:00Z"}))

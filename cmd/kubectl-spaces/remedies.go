@@ -7,7 +7,7 @@ import (
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 )
 
-// remedy says what a person can do about a reason; README.md has the same in a table.
+// remedy says what a person can do about a reason; docs/conditions.md has the same in a table.
 func remedy(reason string, credential *v1alpha1.SpacesCredential) string {
 	name := credential.Name
 	switch reason {

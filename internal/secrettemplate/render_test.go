@@ -182,13 +182,13 @@ func TestAKeyCannotPretendToBeAMessage(t *testing.T) {
 }
 
 func TestTheReadmeListsEveryFunction(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../docs/published-secret.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range Functions() {
 		if !strings.Contains(string(readme), "`"+name+"`") {
-			t.Errorf("README.md lacks the function %s", name)
+			t.Errorf("docs/published-secret.md lacks the function %s", name)
 		}
 	}
 }

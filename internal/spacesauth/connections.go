@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -151,7 +152,13 @@ func NewTransport(environment Environment) (*http.Transport, error) {
 		return nil, err
 	}
 	transport := &http.Transport{
-		Proxy:               proxy,
+		Proxy: proxy,
+		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+			if answer.StatusCode == http.StatusOK {
+				return nil
+			}
+			return proxyRefusal(answer.StatusCode)
+		},
 		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout: handshakeTimeout,
 		ForceAttemptHTTP2:   true, // a TLSClientConfig of one's own turns it off

@@ -5,9 +5,17 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 )
+
+// proxyRefusal is the status with which a proxy refused to let a call through (RFC 9110, section 9.3.6).
+type proxyRefusal int
+
+func (status proxyRefusal) Error() string {
+	return fmt.Sprintf("the proxy on the way refused the call with status %d", int(status))
+}
 
 // reason names what went wrong on the way, in words of ours: the text of a
 // transport error can repeat a URL, a proxy's user info or a response.
@@ -15,6 +23,7 @@ func reason(err error) string {
 	var certificate *tls.CertificateVerificationError
 	var network *net.OpError
 	var record tls.RecordHeaderError
+	var refusal proxyRefusal
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.As(err, &certificate):
@@ -27,6 +36,10 @@ func reason(err error) string {
 		return "the call was cancelled"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "the call took too long"
+	case errors.As(err, &network) && network.Op == "proxyconnect": // as net/http has it
+		return "the proxy on the way could not be reached"
+	case errors.As(err, &refusal):
+		return refusal.Error()
 	case errors.As(err, &network) && network.Op == "dial":
 		return "the host could not be reached"
 	case isUnsendable(err):

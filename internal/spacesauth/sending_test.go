@@ -262,7 +262,7 @@ func TestProxy(t *testing.T) {
 	t.Run("a proxy that refuses: nothing was sent, and its password is not told", func(t *testing.T) {
 		client := clientOf(t, proxied("https://example.com", serve(t, &tunnel{}).URL))
 		_, err := client.Token(context.Background(), application(), password(), nil)
-		if kind(t, err) != spacesauth.KindUnavailable {
+		if kind(t, err) != spacesauth.KindUnavailable || !strings.Contains(err.Error(), "the proxy on the way") {
 			t.Errorf("the error was %v", err)
 		}
 		expectNoSecret(t, err, "tunnel", "dig")
@@ -271,7 +271,7 @@ func TestProxy(t *testing.T) {
 		gone := serve(t, http.NotFoundHandler())
 		gone.Close()
 		_, err := clientOf(t, proxied("https://example.com", gone.URL)).Token(context.Background(), application(), password(), nil)
-		if kind(t, err) != spacesauth.KindUnavailable {
+		if kind(t, err) != spacesauth.KindUnavailable || !strings.Contains(err.Error(), "the proxy on the way") {
 			t.Errorf("the error was %v", err)
 		}
 		expectNoSecret(t, err, "tunnel", "dig")

@@ -1,5 +1,6 @@
 // Package runbook runs the commands of docs/runbook.md, each in a cluster that has the trouble which
-// they are for: a real API server, the operator's own binary, and a Spaces in memory for each entry.
+// they are for: a real API server, the operator's own binary, and a Spaces in memory for each entry. It
+// runs the commands of other pages as well, as somebody does who follows them from the beginning.
 package runbook
 
 import (
@@ -145,6 +146,8 @@ type world struct {
 	namespace string
 	spaces    *testbed.Service
 	variables []string
+	// folder is where commands are run.
+	folder string
 	// meanwhile is what others mend, after the look and before the commands that mend.
 	meanwhile func()
 }
@@ -239,6 +242,7 @@ func (w *world) follows(e entry) {
 func (w *world) run(commands string) {
 	w.Helper()
 	shell := exec.CommandContext(w.ctx, "bash", "-euo", "pipefail", "-c", commands)
+	shell.Dir = w.folder
 	shell.Env = append(slices.Clone(os.Environ()), append(w.variables,
 		"PATH="+w.programs+string(os.PathListSeparator)+os.Getenv("PATH"), "KUBECONFIG="+w.context(), "HOME="+w.TempDir())...)
 	if output, err := shell.CombinedOutput(); err != nil {

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// What --help lists stands in the README's table of flags; those of the log, which
+// What --help lists stands in the table of docs/flags.md; those of the log, which
 // are not ours, in one row.
-func TestTheReadmeListsEveryFlag(t *testing.T) {
-	text, err := os.ReadFile("README.md")
+func TestThePageListsEveryFlag(t *testing.T) {
+	text, err := os.ReadFile("docs/flags.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestTheReadmeListsEveryFlag(t *testing.T) {
 			name = "--zap-*"
 		}
 		if !strings.Contains(string(text), "`"+name+"`") {
-			t.Errorf("README.md lacks the flag %s", name)
+			t.Errorf("docs/flags.md lacks the flag %s", name)
 		}
 	}
 }
