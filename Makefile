@@ -89,6 +89,10 @@ test-e2e: ## Tell what happens to the operator on a real node: in its image, by 
 test-runbook: ## Run the commands of docs/runbook.md, each in a cluster that has that trouble
 	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; RUNBOOK=1 $(GO) test $(TESTFLAGS) ./test/runbook
 
+.PHONY: test-workloads
+test-workloads: ## Run the Go, Node, Python and shell programs of docs/workloads.md beside tokens that change
+	@$(GO) test -v $(TESTFLAGS) ./spacestoken ./test/workloads
+
 .PHONY: test-one
 test-one: ## Run the tests that a sentence names: make test-one FOCUS='a secretName stays'
 	@hack/test-one.sh "$(FOCUS)"

@@ -95,7 +95,7 @@ func readFile(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	content, err := io.ReadAll(io.LimitReader(file, largest))
 	return strings.TrimSuffix(string(content), "\n"), err
 }

@@ -91,7 +91,7 @@ func TestABodyIsSentAgainOnlyWhereItCanBe(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			w := newWorld(t)
 			server, bodies := refusing(w)
-			client := &http.Client{Transport: spacestoken.NewTransport(w.source, spacestoken.WithBase(forgetful{}))}
+			client := &http.Client{Transport: spacestoken.NewTransport(w.source, spacestoken.WithBase(&forgetful{}))}
 			response, err := client.Post(server.URL, "text/plain", c.body)
 			if err != nil {
 				t.Fatal(err)
@@ -106,12 +106,12 @@ func TestABodyIsSentAgainOnlyWhereItCanBe(t *testing.T) {
 }
 
 // forgetful is a transport that rewinds no body, as that of net/http would.
-type forgetful struct{}
+type forgetful struct{ http.Transport }
 
-func (forgetful) RoundTrip(request *http.Request) (*http.Response, error) {
+func (f *forgetful) RoundTrip(request *http.Request) (*http.Response, error) {
 	once := request.Clone(request.Context())
 	once.GetBody = nil
-	return http.DefaultTransport.RoundTrip(once)
+	return f.Transport.RoundTrip(once)
 }
 
 // elsewhere is a host that the token is not for, and notes what it is told.
