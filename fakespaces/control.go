@@ -34,6 +34,7 @@ type SeedAnswer struct {
 //
 //	GET  /fakespaces/ledger    the Ledger
 //	GET  /fakespaces/faults    the names of all faults, and what they mean
+//	GET  /fakespaces/switches  the Switches as they stand, without secrets
 //	POST /fakespaces/switches  Switches to turn; 204
 //	POST /fakespaces/grants    a Seed; 201 and a SeedAnswer
 //	POST /fakespaces/consents  a Decision; 200 and a DecisionAnswer
@@ -48,6 +49,9 @@ func (s *Service) ControlHandler() http.Handler {
 	})
 	paths.HandleFunc("GET "+ControlPath+"faults", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, faultMeanings())
+	})
+	paths.HandleFunc("GET "+ControlPath+"switches", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, s.Switches())
 	})
 	paths.HandleFunc("POST "+ControlPath+"switches", func(w http.ResponseWriter, r *http.Request) {
 		var switches Switches

@@ -2,10 +2,12 @@ package fakespaces_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -143,4 +145,63 @@ func TestOptionsAreTheSwitchesBeforeServing(t *testing.T) {
 	got := w.whoAmI("x")
 	w.expectStatus(got, 503)
 	equal(t, "Retry-After", got.header.Get("Retry-After"), "9")
+}
+
+func TestAnEmptyListClears(t *testing.T) {
+	for _, empty := range []string{"[]", "{}", " { } "} {
+		w := newWorld(t)
+		w.SetFaultRate(fakespaces.OperationAny, fakespaces.FaultHTML502, 1)
+		w.Next(fakespaces.OperationPassword, fakespaces.FaultThrottledDate)
+		status, text := control(t, w, "POST", "/fakespaces/switches", fmt.Sprintf(`{"faultRates": %s, "next": []}`, empty))
+		equal(t, "status, "+text, status, 204)
+		w.expectStatus(w.signIn(), 200)
+	}
+	// What is absent stays.
+	w := newWorld(t)
+	w.SetFaultRate(fakespaces.OperationAny, fakespaces.FaultHTML502, 1)
+	control(t, w, "POST", "/fakespaces/switches", `{"retryAfterSeconds": 7}`)
+	w.expectStatus(w.signIn(), 502)
+	// An object with something in it is a mistake, and so is an unknown member.
+	for _, wrong := range []string{`{"a": 1}`, `[{"operation": "any", "fault": "html-502", "rate": 1, "x": 1}]`} {
+		status, _ := control(t, w, "POST", "/fakespaces/switches", `{"faultRates": `+wrong+`}`)
+		equal(t, "status of "+wrong, status, 400)
+	}
+}
+
+func TestSwitchesAreShownAsTheyStand(t *testing.T) {
+	w := newWorld(t)
+	turned := `{
+		"tokenLifetimeSeconds": 20, "guestLifetimeSeconds": 60, "replicationDelaySeconds": 0.5, "rotation": "never",
+		"reuseDetection": false, "gracePeriodSeconds": 3, "retryAfterSeconds": 7, "unknownTokenStatus": 400,
+		"authenticatedRevocation": true, "tokensEndAtRotation": true, "tokensOutliveRevocation": true, "down": true,
+		"next": [{"operation": "refresh", "faults": ["html-502", "lost-after"]}],
+		"faultRates": [{"operation": "any", "fault": "html-502", "rate": 0.25}], "redirectURIs": {"app": ["http://localhost:3000"]}`
+	secret := `"passwords": {"bot@example.test": "hush-hush"}, "clientSecrets": {"app": "hush-hush"}`
+	status, text := control(t, w, "POST", "/fakespaces/switches", turned+", "+secret+"}")
+	equal(t, "status, "+text, status, 204)
+	status, text = control(t, w, "GET", "/fakespaces/switches", "")
+	equal(t, "status", status, 200)
+	var shown, want any
+	for text, into := range map[string]*any{text: &shown, turned + "}": &want} {
+		if err := json.Unmarshal([]byte(text), into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !reflect.DeepEqual(shown, want) {
+		t.Errorf("shown are %v, turned were %v", shown, want)
+	}
+}
+
+// Each switch is shown, or it is a secret or a deed.
+func TestEverySwitchIsShown(t *testing.T) {
+	shown := reflect.ValueOf(newWorld(t).Switches())
+	for i := range shown.NumField() {
+		switch name := shown.Type().Field(i).Name; name {
+		case "Passwords", "ClientSecrets", "RevokeGrantsOf":
+		default:
+			if shown.Field(i).IsZero() {
+				t.Errorf("%s is not shown", name)
+			}
+		}
+	}
 }

@@ -33,6 +33,12 @@ func (s *Service) SetFaultRate(op Operation, fault Fault, rate float64) {
 	})
 }
 
+// ClearNext empties the queues of [Service.Next].
+func (s *Service) ClearNext() { s.change(func() { clear(s.queued) }) }
+
+// ClearFaultRates ends all rates of [Service.SetFaultRate] and [WithFaultRate].
+func (s *Service) ClearFaultRates() { s.change(func() { clear(s.rates) }) }
+
 // Intercept has a function called for each call that arrives, before it does
 // its work. The function may block, which holds the call in flight, and may
 // give a Fault, which comes before queued and random ones; [NoFault] leaves it

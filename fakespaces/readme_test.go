@@ -49,3 +49,17 @@ func TestTheReadmeNamesEveryOperationAndSwitch(t *testing.T) {
 		lists("The switches are ", name)
 	}
 }
+
+// Redirect URIs are compared letter by letter: one that differs from the sample's by a slash costs whoever
+// pastes both an hour.
+func TestTheReadmeRegistersTheRedirectURIOfTheSample(t *testing.T) {
+	sample, err := os.ReadFile("../config/samples/spacescredential_authorization_code.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, uri, _ := strings.Cut(string(sample), "redirectURI: ")
+	uri, _, _ = strings.Cut(uri, "\n")
+	if flag := "`--redirect-uri my-app=" + uri + "`"; uri == "" || !strings.Contains(readme(t), flag) {
+		t.Errorf("README.md lacks %s", flag)
+	}
+}

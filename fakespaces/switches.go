@@ -1,6 +1,8 @@
 package fakespaces
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -32,10 +34,13 @@ type Switches struct {
 	TokensOutliveRevocation *bool `json:"tokensOutliveRevocation,omitempty"`
 	// Down: see [Service.Down].
 	Down *bool `json:"down,omitempty"`
-	// Next queues faults, in order: see [Service.Next].
-	Next []QueuedFaults `json:"next,omitempty"`
-	// FaultRates sets rates: see [Service.SetFaultRate].
-	FaultRates []FaultRate `json:"faultRates,omitempty"`
+	// Next queues faults, in order: see [Service.Next]. An empty list empties
+	// the queues: see [Service.ClearNext].
+	Next []QueuedFaults `json:"next,omitzero"`
+	// FaultRates sets rates; those that it does not name stay: see
+	// [Service.SetFaultRate]. An empty list (or, in JSON, an empty object) ends
+	// them all: see [Service.ClearFaultRates].
+	FaultRates FaultRates `json:"faultRates,omitzero"`
 	// Passwords maps user names to passwords: see [Service.AddUser].
 	Passwords map[string]string `json:"passwords,omitempty"`
 	// ClientSecrets maps client IDs to secrets: see [Service.AddClient].
@@ -61,6 +66,21 @@ type FaultRate struct {
 	Rate      float64   `json:"rate"`
 }
 
+// FaultRates is a list of rates. In JSON it may be empty as a list or as an
+// object.
+type FaultRates []FaultRate
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (r *FaultRates) UnmarshalJSON(text []byte) error {
+	if bytes.Equal(bytes.Join(bytes.Fields(text), nil), []byte("{}")) {
+		*r = FaultRates{}
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields() // the decoder that calls this has no say here
+	return decoder.Decode((*[]FaultRate)(r))
+}
+
 // Apply turns switches, one after another. If one of them is wrong, none is
 // turned.
 func (s *Service) Apply(switches Switches) error {
@@ -79,8 +99,14 @@ func (s *Service) Apply(switches Switches) error {
 	turn(switches.TokensEndAtRotation, s.SetTokensEndAtRotation)
 	turn(switches.TokensOutliveRevocation, s.SetTokensOutliveRevocation)
 	turn(switches.Down, s.Down)
+	if switches.Next != nil && len(switches.Next) == 0 {
+		s.ClearNext()
+	}
 	for _, queued := range switches.Next {
 		s.Next(queued.Operation, queued.Faults...)
+	}
+	if switches.FaultRates != nil && len(switches.FaultRates) == 0 {
+		s.ClearFaultRates()
 	}
 	for _, rate := range switches.FaultRates {
 		s.SetFaultRate(rate.Operation, rate.Fault, rate.Rate)

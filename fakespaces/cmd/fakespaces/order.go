@@ -130,7 +130,7 @@ func span(flags *flag.FlagSet, name string, value time.Duration, usage string) *
 func parseRedirectURI(text string) (pair, error) {
 	client, uri, found := strings.Cut(text, "=")
 	if !found || client == "" {
-		return pair{}, fmt.Errorf("want client=uri, such as my-app=http://localhost:3000/")
+		return pair{}, fmt.Errorf("want client=uri, such as my-app=http://localhost:3000")
 	}
 	return pair{client, uri}, fakespaces.Switches{RedirectURIs: map[string][]string{client: {uri}}}.Check()
 }
