@@ -97,13 +97,14 @@ func (others flights) writer() *flight {
 // client has left is not under way any more.
 func (s *Service) countRefresh(sent *refreshToken) {
 	if sent.spent {
-		s.countReplay(&sent.replacement, &s.counts.sentAgainAfterDelivery)
+		s.countReplay(&sent.replacement, &s.counts.sentAgainAfterDelivery, &sent.grant.sentAgain)
 	}
 	for f := range sent.grant.flights {
 		select {
 		case <-f.gone:
 		default:
 			s.counts.concurrentRefreshes++
+			sent.grant.concurrent++
 			return
 		}
 	}
@@ -112,16 +113,17 @@ func (s *Service) countRefresh(sent *refreshToken) {
 // countExchange counts a code that is spent and comes again.
 func (s *Service) countExchange(sent *code) {
 	if sent.made != nil {
-		s.countReplay(&sent.bought, &s.counts.codesSentAgainAfterDelivery)
+		s.countReplay(&sent.bought, &s.counts.codesSentAgainAfterDelivery, &sent.made.codeSentAgain)
 	}
 }
 
 // countReplay judges the repetition of what was spent by what became of the
-// answer for it.
-func (s *Service) countReplay(first *fate, afterDelivery *int) {
+// answer for it: in all, and of the grant.
+func (s *Service) countReplay(first *fate, afterDelivery, ofGrant *int) {
 	switch first.outcome {
 	case delivered:
 		*afterDelivery++
+		*ofGrant++
 	case lost:
 		s.counts.replaysOfLostAnswers++
 	case unanswered:

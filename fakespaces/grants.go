@@ -41,8 +41,10 @@ type grant struct {
 	reason                         string
 	issuedAt, refreshedAt, endedAt time.Time
 	refreshes, minted              int
-	current                        *refreshToken
-	flights                        flights // its refreshes
+	// mistakes of its client
+	sentAgain, codeSentAgain, concurrent int
+	current                              *refreshToken
+	flights                              flights // its refreshes
 }
 
 // refreshToken is one refresh token ever given for a grant. It is spent once a

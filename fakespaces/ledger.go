@@ -72,6 +72,11 @@ type GrantRecord struct {
 	Refreshes int `json:"refreshes"`
 	// TokensIssued counts its access tokens.
 	TokensIssued int `json:"tokensIssued"`
+	// SentAgainAfterDelivery, CodeSentAgainAfterDelivery and ConcurrentRefreshes
+	// are its part of the Ledger's counts.
+	SentAgainAfterDelivery     int `json:"sentAgainAfterDelivery,omitempty"`
+	CodeSentAgainAfterDelivery int `json:"codeSentAgainAfterDelivery,omitempty"`
+	ConcurrentRefreshes        int `json:"concurrentRefreshes,omitempty"`
 }
 
 // counts are the parts of the Ledger that cannot be told from the grants.
@@ -150,6 +155,10 @@ func (g *grant) record() GrantRecord {
 		EndedAt:      g.endedAt,
 		Refreshes:    g.refreshes,
 		TokensIssued: g.minted,
+
+		SentAgainAfterDelivery:     g.sentAgain,
+		CodeSentAgainAfterDelivery: g.codeSentAgain,
+		ConcurrentRefreshes:        g.concurrent,
 	}
 }
 
