@@ -61,6 +61,10 @@ test-processes: ## Test operators as processes beside tenants who mean harm, and
 test-interop: ## Test the client and a live operator against a server that nobody here wrote (ory/fosite)
 	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; $(GO) -C test/interop test $(TESTFLAGS) ./...
 
+.PHONY: test-example
+test-example: ## Test the example of a foreign module that tests itself by fakespaces and the operator's binary
+	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; $(GO) -C fakespaces/example test $(TESTFLAGS) ./...
+
 .PHONY: test-gitops
 test-gitops: ## Test what Argo CD and Flux make of every reason, and the policies and roles of config/samples
 	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; $(GO) -C test/gitops test $(TESTFLAGS) ./...
