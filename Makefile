@@ -157,7 +157,7 @@ fmt: ## Format the Go code
 
 .PHONY: lint
 lint: ## Look for mistakes and for steps over the seams
-	$(GOLANGCI_LINT) run ./...
+	@lint="$(GOLANGCI_LINT)"; set -x; "$$lint" run ./...; cd fakespaces/example; "$$lint" run ./...
 
 .PHONY: presubmit
 presubmit: verify lint test ## What a change should pass before it is sent: verify, lint and test
@@ -194,9 +194,9 @@ plugin: ## Build bin/kubectl-spaces, the kubectl plugin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/kubectl-spaces ./cmd/kubectl-spaces
 
 .PHONY: image
-image: ## Build the container image for amd64 and arm64 into dist, without a daemon (NAME=registry/name to name it)
+image: ## Build the container images (the operator's, and that of fakespaces) for amd64 and arm64 into dist, without a daemon (NAME=registry/name to name it)
 	@$(GO) -C hack/release build -o ../../bin/release/release .
-	@bin/release/release -image -version "$(VERSION)" $(if $(NAME),-name $(NAME))
+	@bin/release/release -image -fakespaces -version "$(VERSION)" $(if $(NAME),-name $(NAME))
 
 .PHONY: release
 release: ## Build all that a release consists of into dist, which is emptied (VERSION=v0.1.0, NAME=registry/name)

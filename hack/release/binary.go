@@ -13,8 +13,9 @@ import (
 type program struct{ name, folder string }
 
 var (
-	operator = program{"spaces-credential-operator", "."}
-	plugin   = program{"kubectl-spaces", "./cmd/kubectl-spaces"}
+	operator   = program{"spaces-credential-operator", "."}
+	plugin     = program{"kubectl-spaces", "./cmd/kubectl-spaces"}
+	fakespaces = program{"fakespaces", "./fakespaces/cmd/fakespaces"}
 )
 
 // platform is an operating system and an architecture, as Go and OCI name them.

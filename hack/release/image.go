@@ -25,6 +25,36 @@ const (
 	sourceURL = "https://github.com/spaces-operator/spaces-credential-operator"
 )
 
+// shipped is a program that has an image.
+type shipped struct {
+	program
+	// output is what its layout and, with .tar, its archive are called.
+	output string
+	// description is that of its labels.
+	description string
+	// arguments come after the program, before those of whoever runs it.
+	arguments []string
+	// calling tells that it calls other hosts, and has to trust somebody.
+	calling bool
+}
+
+var (
+	operatorImage = shipped{program: operator, output: "image", description: "Keeps Avaya Spaces access tokens fresh in Kubernetes Secrets", calling: true}
+	// In a container nobody reaches loopback; who runs it there chooses who may come.
+	fakespacesImage = shipped{
+		program: fakespaces, output: "fakespaces-image", description: "An Avaya Spaces that runs in memory, for tests",
+		arguments: []string{"--any-address", "--listen=0.0.0.0:8085"},
+	}
+)
+
+// named is what an image is called, without its tag: the operator's as the flag has it, others beside that.
+func (i shipped) named(s settings) string {
+	if i.program == operator {
+		return s.name
+	}
+	return path.Join(path.Dir(s.name), i.name)
+}
+
 // platformImage is the image of one platform.
 type platformImage struct {
 	platform
@@ -38,41 +68,48 @@ type file struct {
 	content []byte
 }
 
-// makeImage makes the image of the operators for linux, and tells its digest.
-func makeImage(s settings, from source, built []binary) (digest string, err error) {
+// makeImage makes the image of a program's binaries for linux, and tells its digest.
+func makeImage(s settings, from source, of shipped, built []binary) (digest string, err error) {
 	var images []platformImage
 	for _, b := range built {
-		if b.program != operator || b.os != "linux" {
+		if b.program != of.program || b.os != "linux" {
 			continue
 		}
-		made, err := imageOf(b.path, b.platform, from)
+		made, err := imageOf(of, b, from)
 		if err != nil {
 			return "", err
 		}
 		images = append(images, made)
 	}
-	index, err := indexOf(images, from)
+	index, err := indexOf(of, images, from)
 	if err != nil {
 		return "", err
 	}
-	if err := writeLayout(filepath.Join(s.out, "image"), s.name, s.version, index); err != nil {
+	layout := filepath.Join(s.out, of.output)
+	if err := writeLayout(layout, of.named(s), s.version, index); err != nil {
 		return "", err
 	}
-	if err := writeArchive(filepath.Join(s.out, "image"), filepath.Join(s.out, "image.tar"), from.created); err != nil {
+	if err := writeArchive(layout, layout+".tar", from.created); err != nil {
 		return "", err
 	}
-	return tell(s.out, index, images)
+	return tell(layout, index, images)
 }
 
 // imageOf makes the image of a binary.
-func imageOf(binary string, p platform, from source) (platformImage, error) {
-	program, err := os.ReadFile(binary)
+func imageOf(of shipped, b binary, from source) (platformImage, error) {
+	program, err := os.ReadFile(b.path)
 	if err != nil {
 		return platformImage{}, err
 	}
+	files := []file{{of.name, 0o555, program}}
+	var env []string
+	if of.calling {
+		// The certificates change seldom, the program with each release.
+		files = append([]file{{certificatesFile, 0o444, certificates()}}, files...)
+		env = []string{"SSL_CERT_FILE=/" + certificatesFile}
+	}
 	var layers []v1.Layer
-	// The certificates change seldom, the program with each release.
-	for _, content := range []file{{certificatesFile, 0o444, certificates()}, {operator.name, 0o555, program}} {
+	for _, content := range files {
 		layer, err := layerOf(content, from.created)
 		if err != nil {
 			return platformImage{}, err
@@ -88,20 +125,19 @@ func imageOf(binary string, p platform, from source) (platformImage, error) {
 		return platformImage{}, err
 	}
 	config = config.DeepCopy()
-	config.OS, config.Architecture, config.Created = p.os, p.architecture, v1.Time{Time: from.created}
+	config.OS, config.Architecture, config.Created = b.os, b.architecture, v1.Time{Time: from.created}
 	config.Config = v1.Config{
-		Entrypoint: []string{"/" + operator.name}, User: user, WorkingDir: "/", Labels: labels(from),
-		Env: []string{"SSL_CERT_FILE=/" + certificatesFile},
+		Entrypoint: append([]string{"/" + of.name}, of.arguments...), User: user, WorkingDir: "/", Labels: labels(of, from), Env: env,
 	}
 	made, err = mutate.ConfigFile(made, config)
-	return platformImage{p, made}, err
+	return platformImage{b.platform, made}, err
 }
 
 // labels are those of the OCI image specification (annotations.md).
-func labels(from source) map[string]string {
+func labels(of shipped, from source) map[string]string {
 	return map[string]string{
-		"org.opencontainers.image.title":       operator.name,
-		"org.opencontainers.image.description": "Keeps Avaya Spaces access tokens fresh in Kubernetes Secrets",
+		"org.opencontainers.image.title":       of.name,
+		"org.opencontainers.image.description": of.description,
 		"org.opencontainers.image.source":      sourceURL,
 		"org.opencontainers.image.url":         sourceURL,
 		"org.opencontainers.image.version":     from.version,
@@ -143,14 +179,14 @@ func foldersOf(name string) []string {
 }
 
 // indexOf is the image of all platforms.
-func indexOf(images []platformImage, from source) (v1.ImageIndex, error) {
+func indexOf(of shipped, images []platformImage, from source) (v1.ImageIndex, error) {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, one := range images {
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: one.Image, Descriptor: v1.Descriptor{
 			Platform: &v1.Platform{OS: one.os, Architecture: one.architecture},
 		}})
 	}
-	annotated, ok := mutate.Annotations(index, labels(from)).(v1.ImageIndex)
+	annotated, ok := mutate.Annotations(index, labels(of, from)).(v1.ImageIndex)
 	if !ok {
 		return nil, fmt.Errorf("the index of %d images takes no annotations", len(images))
 	}
@@ -158,19 +194,19 @@ func indexOf(images []platformImage, from source) (v1.ImageIndex, error) {
 }
 
 // tell says what was made, and what it weighs.
-func tell(out string, index v1.ImageIndex, images []platformImage) (digest string, err error) {
+func tell(layout string, index v1.ImageIndex, images []platformImage) (digest string, err error) {
 	for _, one := range images {
 		size, err := sizeOf(one)
 		if err != nil {
 			return "", err
 		}
-		say("the image for %s: %.1f MiB compressed", one.platform, float64(size)/(1<<20))
+		say("%s for %s: %.1f MiB compressed", layout, one.platform, float64(size)/(1<<20))
 	}
 	hash, err := index.Digest()
 	if err != nil {
 		return "", err
 	}
-	say("%s/image and %s/image.tar: %s", out, out, hash)
+	say("%s and %[1]s.tar: %s", layout, hash)
 	return hash.String(), nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,13 +27,19 @@ import (
 const testVersion = "v0.0.0-test"
 
 // made builds the images of platforms into a new folder.
-func made(t *testing.T, platforms string) (out string, index v1.ImageIndex) {
+func made(t *testing.T, platforms string) (out string) {
 	t.Helper()
 	out = t.TempDir()
-	if err := run(t.Context(), settings{root: "../..", out: out, name: operator.name, version: testVersion, platforms: platforms, imageAlone: true}); err != nil {
+	if err := run(t.Context(), settings{root: "../..", out: out, name: operator.name, version: testVersion, platforms: platforms, imageAlone: true, fakespaces: true}); err != nil {
 		t.Fatal(err)
 	}
-	written, err := layout.ImageIndexFromPath(filepath.Join(out, "image"))
+	return out
+}
+
+// layoutOf reads the layout of an image, which is one.
+func layoutOf(t *testing.T, out string, of shipped) (index v1.ImageIndex) {
+	t.Helper()
+	written, err := layout.ImageIndexFromPath(filepath.Join(out, of.output))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,17 +47,47 @@ func made(t *testing.T, platforms string) (out string, index v1.ImageIndex) {
 	if err != nil || len(manifest.Manifests) != 1 {
 		t.Fatalf("the layout has %v (%v)", manifest, err)
 	}
-	if name := manifest.Manifests[0].Annotations["io.containerd.image.name"]; name != operator.name+":"+testVersion {
+	if name := manifest.Manifests[0].Annotations["io.containerd.image.name"]; name != of.name+":"+testVersion {
 		t.Errorf("it would be loaded as %q", name)
 	}
 	if index, err = written.ImageIndex(manifest.Manifests[0].Digest); err != nil {
 		t.Fatal(err)
 	}
-	return out, index
+	return index
 }
 
-func TestTheImage(t *testing.T) {
-	out, index := made(t, "linux/amd64,linux/arm64")
+func TestTheImages(t *testing.T) {
+	out := made(t, "linux/amd64,linux/arm64")
+	for _, of := range []shipped{operatorImage, fakespacesImage} {
+		t.Run(of.name, func(t *testing.T) { checkIndex(t, out, of) })
+	}
+	checkBOM(t, filepath.Join(out, operator.name+"_linux_amd64.cdx.json"))
+	if runtime.GOOS == "linux" {
+		binary := func(of program) string { return filepath.Join(out, of.name+"_linux_"+runtime.GOARCH) }
+		if tag := strings.TrimSpace(command(t, binary(operator), "--version")); tag != testVersion {
+			t.Errorf("the binary says that it is %s", tag)
+		}
+		// What the image gives it is judged before the request for help.
+		if said := command(t, binary(fakespaces), append(fakespacesImage.arguments, "--help")...); !strings.Contains(said, "-token-lifetime") {
+			t.Errorf("it says of its arguments: %s", said)
+		}
+	}
+}
+
+func TestAnImageIsCalledAfterItsNeighbour(t *testing.T) {
+	for name, want := range map[string]string{
+		"spaces-credential-operator":                    "fakespaces",
+		"registry.example.com:5000/you/spaces-operator": "registry.example.com:5000/you/fakespaces",
+	} {
+		s := settings{name: name}
+		if own, beside := operatorImage.named(s), fakespacesImage.named(s); own != name || beside != want {
+			t.Errorf("beside %s is %s", own, beside)
+		}
+	}
+}
+
+func checkIndex(t *testing.T, out string, of shipped) {
+	index := layoutOf(t, out, of)
 	if err := validate.Index(index); err != nil {
 		t.Error(err)
 	}
@@ -65,21 +102,15 @@ func TestTheImage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Run(one.Platform.String(), func(t *testing.T) { checkImage(t, image, one.Platform) })
+		t.Run(one.Platform.String(), func(t *testing.T) { checkImage(t, of, image, one.Platform) })
 	}
 	if !slices.Equal(platforms, []string{"linux/amd64", "linux/arm64"}) {
 		t.Errorf("it is for %v", platforms)
 	}
-	checkArchive(t, filepath.Join(out, "image.tar"), filepath.Join(out, "image"))
-	checkBOM(t, filepath.Join(out, operator.name+"_linux_amd64.cdx.json"))
-	if runtime.GOOS == "linux" {
-		if tag := strings.TrimSpace(command(t, filepath.Join(out, operator.name+"_linux_"+runtime.GOARCH), "--version")); tag != testVersion {
-			t.Errorf("the binary says that it is %s", tag)
-		}
-	}
+	checkArchive(t, filepath.Join(out, of.output+".tar"), filepath.Join(out, of.output))
 }
 
-func checkImage(t *testing.T, image v1.Image, p *v1.Platform) {
+func checkImage(t *testing.T, of shipped, image v1.Image, p *v1.Platform) {
 	config, err := image.ConfigFile()
 	if err != nil {
 		t.Fatal(err)
@@ -87,10 +118,10 @@ func checkImage(t *testing.T, image v1.Image, p *v1.Platform) {
 	if config.OS != p.OS || config.Architecture != p.Architecture {
 		t.Errorf("the configuration is for %s/%s", config.OS, config.Architecture)
 	}
-	if config.Config.User != "65532:65532" || !slices.Equal(config.Config.Entrypoint, []string{"/spaces-credential-operator"}) {
+	if config.Config.User != "65532:65532" || !slices.Equal(config.Config.Entrypoint, append([]string{"/" + of.name}, of.arguments...)) {
 		t.Errorf("it runs %v as %s", config.Config.Entrypoint, config.Config.User)
 	}
-	for label, value := range map[string]string{"title": operator.name, "version": testVersion, "licenses": "Apache-2.0"} {
+	for label, value := range map[string]string{"title": of.name, "version": testVersion, "licenses": "Apache-2.0"} {
 		if got := config.Config.Labels["org.opencontainers.image."+label]; got != value {
 			t.Errorf("the label %s is %q", label, got)
 		}
@@ -107,7 +138,11 @@ func checkImage(t *testing.T, image v1.Image, p *v1.Platform) {
 			}
 		}
 	}
-	if modes[operator.name] != "-r-xr-xr-x" || modes[certificatesFile] != "-r--r--r--" {
+	want := map[string]string{of.name: "-r-xr-xr-x"}
+	if of.calling {
+		want[certificatesFile] = "-r--r--r--"
+	}
+	if !maps.Equal(modes, want) {
 		t.Errorf("the files and their modes are %v", modes)
 	}
 }
@@ -121,7 +156,7 @@ func checkArchive(t *testing.T, path, folder string) {
 			t.Errorf("%s is another than in the layout", header.Name)
 		}
 	}
-	if files < 8 {
+	if files < 8 { // of two platforms: manifest, configuration and a layer each, and what names them
 		t.Errorf("there are %d files in the archive", files)
 	}
 }

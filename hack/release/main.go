@@ -25,7 +25,8 @@ func main() {
 	flag.StringVar(&s.name, "name", operator.name, "what the image is called, without its tag")
 	flag.StringVar(&s.platforms, "platforms", "", "comma-separated `list` of platforms; empty means all of a release, or linux of an image")
 	flag.StringVar(&s.root, "root", ".", "`folder` of the operator's module")
-	flag.BoolVar(&s.imageAlone, "image", false, "build the image alone")
+	flag.BoolVar(&s.imageAlone, "image", false, "build the operator's image alone")
+	flag.BoolVar(&s.fakespaces, "fakespaces", false, "with -image: build that of fakespaces, too")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, s)
@@ -39,7 +40,7 @@ func main() {
 // settings are the flags.
 type settings struct {
 	root, out, name, version, platforms string
-	imageAlone                          bool
+	imageAlone, fakespaces              bool
 }
 
 func run(ctx context.Context, s settings) error {
@@ -62,12 +63,20 @@ func run(ctx context.Context, s settings) error {
 	if !s.imageAlone {
 		return makeRelease(ctx, s, from, platforms)
 	}
-	built, err := buildAll(ctx, s, s.out, platforms, operator)
-	if err != nil {
-		return err
+	images := []shipped{operatorImage}
+	if s.fakespaces {
+		images = append(images, fakespacesImage)
 	}
-	_, err = makeImage(s, from, built)
-	return err
+	for _, of := range images {
+		built, err := buildAll(ctx, s, s.out, platforms, of.program)
+		if err != nil {
+			return err
+		}
+		if _, err := makeImage(s, from, of, built); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func say(format string, values ...any) { fmt.Printf("release: "+format+"\n", values...) }

@@ -35,7 +35,7 @@ func makeRelease(ctx context.Context, s settings, from source, platforms []platf
 	}
 	defer func() { _ = os.RemoveAll(work) }()
 
-	built, err := buildAll(ctx, s, work, platforms, operator, plugin)
+	built, err := buildAll(ctx, s, work, platforms, operator, plugin, fakespaces)
 	if err != nil {
 		return err
 	}
@@ -49,8 +49,11 @@ func makeRelease(ctx context.Context, s settings, from source, platforms []platf
 			plugins = append(plugins, packed)
 		}
 	}
-	digest, err := makeImage(s, from, built)
+	digest, err := makeImage(s, from, operatorImage, built)
 	if err != nil {
+		return err
+	}
+	if _, err := makeImage(s, from, fakespacesImage, built); err != nil {
 		return err
 	}
 	if err := writeInstallation(ctx, s); err != nil {
