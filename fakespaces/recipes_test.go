@@ -12,7 +12,7 @@ import (
 // The recipes for Python, Node and Java are tests; each must run, pass, and end the command that it started.
 func TestTheRecipesOfTheReadmeRun(t *testing.T) {
 	blocks := map[string]string{}
-	for _, block := range regexp.MustCompile("(?ms)^```([a-z]+)\n(.*?)^```$").FindAllStringSubmatch(readme(t), -1) {
+	for _, block := range regexp.MustCompile("(?s)\n```([a-z]+)\n(.*?)\n```\n").FindAllStringSubmatch(readme(t), -1) {
 		blocks[block[1]] = block[2]
 	}
 	folder := t.TempDir()

@@ -50,7 +50,7 @@ func TestTheProgramsOfThePageFollowTheToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := map[string]string{}
-	for _, block := range regexp.MustCompile("(?ms)^```([a-z]+)\n(.*?)^```$").FindAllStringSubmatch(string(page), -1) {
+	for _, block := range regexp.MustCompile("(?s)\n```([a-z]+)\n(.*?)\n```\n").FindAllStringSubmatch(string(page), -1) {
 		blocks[block[1]] += block[2]
 	}
 	for _, language := range languages {
