@@ -41,7 +41,7 @@ var (
 // What a person may choose.
 var (
 	// lifetime is that of tokens, and looks how often the kubelet looks at its Pods.
-	lifetime = duration("LIFETIME", 40*time.Second)
+	lifetime = duration("LIFETIME", time.Minute)
 	looks    = duration("SYNC", 5*time.Second)
 	// rotations are those to be watched while nothing else happens.
 	rotations = number("ROTATIONS", 10)

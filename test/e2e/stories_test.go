@@ -73,6 +73,10 @@ func TestAnOperatorOnARealNode(t *testing.T) {
 		began := time.Now()
 		if !t.Run(story.sentence, func(t *testing.T) { story.tell(t, told) }) {
 			lastWords(t)
+			// A kubelet without a processor shows tokens late, whatever the operator does.
+			if lags := told.published.lags(reports(t)); len(lags) > 0 {
+				say("the kubelet showed a token after %.1f s at most; at its renewal the old one has %.0f s left", lags[len(lags)-1].Seconds(), (lifetime / 3).Seconds())
+			}
 			break
 		}
 		told.figures.add("story: "+story.sentence, "%.0f s", time.Since(began).Seconds())
@@ -394,7 +398,7 @@ func lastWords(t *testing.T) {
 		t.Log(err)
 	}
 	for _, pod := range pods.Items {
-		log, err := cluster.calls.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{TailLines: ptr.To[int64](20)}).DoRaw(ctx)
+		log, err := cluster.calls.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{TailLines: ptr.To[int64](40)}).DoRaw(ctx)
 		t.Logf("%s/%s is %s (%v)\n%s", pod.Namespace, pod.Name, pod.Status.Phase, err, log)
 	}
 	if err := cluster.kubernetes.List(ctx, &events); err != nil {
