@@ -41,7 +41,7 @@ help: ## Show this list
 
 .PHONY: demo
 demo: ## Show the operator at work, without a cluster (DURATION=90s ends by itself)
-	@trap : INT; assets="$$(hack/envtest.sh)"; $(GO) build -o bin/demo/demo ./hack/demo; \
+	@trap : INT; assets="$$(hack/envtest.sh demo)"; $(GO) build -o bin/demo/demo ./hack/demo; \
 	KUBEBUILDER_ASSETS="$$assets" exec bin/demo/demo $(if $(DURATION),--duration $(DURATION))
 
 .PHONY: test
@@ -176,7 +176,7 @@ site-serve: ## Show that site while you write (http://localhost:1313)
 
 .PHONY: demo-picture
 demo-picture: ## Draw docs/images/demo.svg from a real run of the demo
-	@assets="$$(hack/envtest.sh)"; $(GO) build -o bin/demo/demo ./hack/demo; \
+	@assets="$$(hack/envtest.sh demo)"; $(GO) build -o bin/demo/demo ./hack/demo; \
 	KUBEBUILDER_ASSETS="$$assets" bin/demo/demo --duration 45s | $(GO) run ./hack/cast -title 'make demo' -drop '^(look inside|sign in):' -out docs/images/demo.svg
 
 .PHONY: vulnerabilities

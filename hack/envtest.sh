@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the control plane that `make test` and `make demo` run: kube-apiserver,
 # kube-controller-manager, kubectl and etcd, from the Go modules in hack/envtest. With the
-# argument node it builds what `make test-e2e` needs besides: kube-scheduler, kubelet and
-# containerd with its shim and ctr.
+# argument demo it builds no kubectl, which the demo can do without; with the argument node what
+# `make test-e2e` needs besides: kube-scheduler, kubelet and containerd with its shim and ctr.
 #
 # It builds once, into the folder where setup-envtest keeps its own downloads, so
 # later clones and editors find the result. Progress goes to standard error; the
@@ -10,9 +10,13 @@
 # a node when it holds all of that.
 set -euo pipefail
 
-programs="etcd kube-apiserver kube-controller-manager kubectl"
-node="kube-scheduler kubelet containerd containerd-shim-runc-v2 ctr"
-if [ "${1:-}" = node ]; then programs+=" $node"; fi
+programs="etcd kube-apiserver kube-controller-manager"
+case "${1:-}" in
+  demo) ;;
+  node) programs+=" kubectl kube-scheduler kubelet containerd containerd-shim-runc-v2 ctr" ;;
+  *) programs+=" kubectl" ;;
+esac
+say() { echo "envtest: $*" >&2; }
 
 # complete FOLDER
 complete() {
@@ -20,13 +24,19 @@ complete() {
   for program in $programs; do [ -x "$1/$program" ] || return 1; done
 }
 
-if [ -n "${KUBEBUILDER_ASSETS:-}" ] && { [ $# -eq 0 ] || complete "$KUBEBUILDER_ASSETS"; }; then
+if [ -n "${KUBEBUILDER_ASSETS:-}" ] && { [ "${1:-}" != node ] || complete "$KUBEBUILDER_ASSETS"; }; then
   echo "$KUBEBUILDER_ASSETS"
   exit 0
 fi
 
 cd "$(dirname "$0")/envtest"
-say() { echo "envtest: $*" >&2; }
+command -v go >/dev/null 2>&1 || { say "there is no Go here: install $(awk '$1 == "go" { print $2 }' go.mod) or newer (https://go.dev/dl)"; exit 1; }
+case "$(cd / && go env GOVERSION)" in
+  "" | go1.? | go1.?.* | go1.1? | go1.1?.* | go1.20 | go1.20.*)
+    say "$(cd / && go version) is too old to fetch a newer Go by itself: install $(awk '$1 == "go" { print $2 }' go.mod) or newer (https://go.dev/dl)"
+    exit 1
+    ;;
+esac
 
 # The folder of setup-envtest (sigs.k8s.io/controller-runtime/tools/setup-envtest/store).
 data="${XDG_DATA_HOME:-}"
@@ -84,9 +94,24 @@ build() {
     sleep 1
     [ $(((SECONDS - began) % 20)) -ne 0 ] || say "  ... $name, $((SECONDS - began)) s"
   done
-  wait "$pid" || { say "building $name failed; the lines above say why"; exit 1; }
+  wait "$pid" || { say "building $name failed; the lines above say why ($(free "$aside") MB are left on the disk)"; exit 1; }
   say "built $name in $((SECONDS - began)) s"
 }
+
+# What would fail after minutes, or with a page of lines, is told at once and in one.
+free() { df -Pk "$1" | awk 'NR == 2 { print int($4 / 1024) }'; }
+for folder in "$store" "$(go env GOCACHE)" "$(go env GOMODCACHE)"; do
+  mkdir -p "$folder"
+  if [ "$(free "$folder")" -lt 2000 ]; then
+    say "$folder has $(free "$folder") MB left; the build needs 2000 at least, and 6000 where nothing is cached: make room"
+    exit 1
+  fi
+done
+if ! said=$(go mod download k8s.io/kubernetes 2>&1); then
+  say "Go modules cannot be had: ${said##*$'\n'}"
+  say "the first build needs a network, and a module proxy that answers (GOPROXY is $(go env GOPROXY))"
+  exit 1
+fi
 
 say "building Kubernetes $version and what it stands on into $assets"
 say "this happens once and takes 8 to 12 minutes on two cores, and half as long again for a node"
