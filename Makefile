@@ -144,9 +144,10 @@ generate: ## Write the Go code that follows from the API types
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: ## Write the CRD and docs/reference.md that follow from the API types, Argo CD's ConfigMap, and what the chart has of config
+manifests: ## Write the CRDs and docs/reference.md that follow from the API types, Argo CD's ConfigMap, and what the chart has of config
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	cp config/crd/bases/auth.spaces-operator.io_spacescredentials.yaml charts/spaces-credential-operator/files/crd.yaml
+	cp config/crd/bases/auth.spaces-operator.io_clusterspacesclients.yaml charts/spaces-credential-operator/files/crd_cluster_client.yaml
 	hack/argocd.sh >config/argocd/argocd-cm.yaml
 	$(CRD_REF_DOCS) --source-path=api/v1alpha1 --renderer=markdown --config=hack/tools/reference/config.yaml --templates-dir=hack/tools/reference/templates --output-path=docs/reference.md --log-level=ERROR
 	cp config/policies/state_secrets.yaml config/flowcontrol/{priority_level,flow_schema,lease_flow_schema}.yaml config/rbac/*_role.yaml config/prometheus/{rules.yaml,dashboard.json} charts/spaces-credential-operator/files/

@@ -45,6 +45,12 @@ const (
 	// empty value, or a type that is not for inputs. Correct the Secret.
 	ReasonInputInvalid = "InputInvalid"
 
+	// ReasonClientForbidden: the client that spec.clientRef names may not be used here:
+	// it does not exist, or this namespace, environment, grant type or scope is not
+	// allowed, or is not any more. Which of these it is, is said to nobody. Ask whoever
+	// looks after the ClusterSpacesClients; the operator goes on by itself.
+	ReasonClientForbidden = "ClientForbidden"
+
 	// ReasonUnknownEnvironment: spec.environment, or the environment a grant was
 	// made in, is not one that the operator knows, or this namespace may not use it.
 	// Correct spec.environment, or ask whoever runs the operator.
@@ -70,8 +76,9 @@ const (
 	ReasonGrantRejected = "GrantRejected"
 
 	// ReasonClientRejected: the service refused the client ID or its secret.
-	// Correct the Secret that spec.clientSecretRef names, or have the client
-	// admitted by the service.
+	// Correct the Secret that spec.clientSecretRef names, or have whoever looks after
+	// the client that spec.clientRef names do so, or have the client admitted by the
+	// service.
 	ReasonClientRejected = "ClientRejected"
 
 	// ReasonRequestRejected: the service refused the request itself, a scope for
@@ -164,6 +171,7 @@ func Reasons() []string {
 		ReasonRenewalFailing,
 		ReasonWaitingForInput,
 		ReasonInputInvalid,
+		ReasonClientForbidden,
 		ReasonUnknownEnvironment,
 		ReasonAuthorizationPending,
 		ReasonReauthorizationRequired,

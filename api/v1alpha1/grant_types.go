@@ -56,6 +56,28 @@ type ClientSecretReference struct {
 	ClientSecretKey string `json:"clientSecretKey,omitempty"`
 }
 
+// ClientReference names a client that namespaces share.
+type ClientReference struct {
+	// kind of the client: ClusterSpacesClient.
+	// +required
+	Kind ClientKind `json:"kind"`
+
+	// name of the client.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`!format.dns1123Subdomain().validate(self).hasValue()`,message="a client's name has only lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit"
+	Name string `json:"name"`
+}
+
+// ClientKind is a kind of client that namespaces share.
+//
+// +kubebuilder:validation:Enum=ClusterSpacesClient
+type ClientKind string
+
+// ClientKindCluster is a client of the whole cluster.
+const ClientKindCluster ClientKind = ClusterClientKind
+
 // PasswordGrant signs in with a user name and password, and afterwards renews
 // with the refresh token that the service hands out.
 type PasswordGrant struct {

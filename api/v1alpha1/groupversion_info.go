@@ -11,7 +11,7 @@ import (
 // GroupName is the API group, and the prefix of our finalizers, labels and annotations.
 const GroupName = "auth.spaces-operator.io"
 
-// Kind is the kind this package defines, as it stands in YAML and in owner references.
+// Kind is the kind of a credential, as it stands in YAML and in owner references.
 const Kind = "SpacesCredential"
 
 var (
@@ -28,7 +28,7 @@ var (
 )
 
 func addKnownTypes(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &SpacesCredential{}, &SpacesCredentialList{})
+	scheme.AddKnownTypes(GroupVersion, &SpacesCredential{}, &SpacesCredentialList{}, &ClusterSpacesClient{}, &ClusterSpacesClientList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

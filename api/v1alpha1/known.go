@@ -51,6 +51,9 @@ func (f SecretFormat) IsKnown() bool {
 	return false
 }
 
+// IsKnown tells whether this version knows the kind of client.
+func (k ClientKind) IsKnown() bool { return k == ClientKindCluster }
+
 // UnknownValues are the values in spec that this version does not know, each after a word
 // for what it is, as in "grant type DeviceCode".
 func (c *SpacesCredential) UnknownValues() []string {
@@ -61,6 +64,9 @@ func (c *SpacesCredential) UnknownValues() []string {
 		}
 	}
 	look("grant type", string(c.Spec.GrantType), c.Spec.GrantType.IsKnown())
+	if ref := c.Spec.ClientRef; ref != nil {
+		look("client kind", string(ref.Kind), ref.Kind.IsKnown())
+	}
 	if policy := c.Spec.SecretDeletionPolicy; policy != "" {
 		look("deletion policy", string(policy), policy.IsKnown())
 	}

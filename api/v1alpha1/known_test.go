@@ -24,6 +24,7 @@ func TestEveryValueOfTheCRDIsKnownAndNoOther(t *testing.T) {
 
 	for path, isKnown := range map[string]func(string) bool{
 		"grantType":                    func(v string) bool { return v1alpha1.GrantType(v).IsKnown() },
+		"clientRef.kind":               func(v string) bool { return v1alpha1.ClientKind(v).IsKnown() },
 		"secretDeletionPolicy":         func(v string) bool { return v1alpha1.SecretDeletionPolicy(v).IsKnown() },
 		"revocation.policy":            func(v string) bool { return v1alpha1.RevocationPolicy(v).IsKnown() },
 		"verification.items":           func(v string) bool { return v1alpha1.Verification(v).IsKnown() },
@@ -59,13 +60,14 @@ func TestUnknownValuesAreToldAndTakenForNoOther(t *testing.T) {
 
 	cred.Spec = v1alpha1.SpacesCredentialSpec{
 		GrantType:            "DeviceCode",
+		ClientRef:            &v1alpha1.ClientReference{Kind: "SpacesClient", Name: "corporate"},
 		SecretDeletionPolicy: "Archive",
 		SecretTemplate:       &v1alpha1.SecretTemplate{Formats: []v1alpha1.SecretFormat{v1alpha1.SecretFormatJSON, "TOML"}},
 		Verification:         []v1alpha1.Verification{"Horoscope", v1alpha1.VerificationTokenInfo},
 		Revocation:           &v1alpha1.Revocation{Policy: "Later"},
 	}
 	g.Expect(cred.UnknownValues()).To(HaveExactElements(
-		"grant type DeviceCode", "deletion policy Archive", "format TOML", "check Horoscope", "revocation policy Later"))
+		"grant type DeviceCode", "client kind SpacesClient", "deletion policy Archive", "format TOML", "check Horoscope", "revocation policy Later"))
 	g.Expect(cred.EffectiveScopes()).To(BeNil(), "those of a password are not asked for")
 	g.Expect(cred.EffectiveRevocationPolicy()).To(BeEquivalentTo("Later"), "it is not taken for the default")
 }

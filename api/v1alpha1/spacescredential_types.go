@@ -75,8 +75,10 @@ type SpacesCredentialList struct {
 // +kubebuilder:validation:XValidation:rule=`has(self.authorizationCode) ? self.grantType == 'AuthorizationCode' : true`,fieldPath=`.authorizationCode`,reason=FieldValueForbidden,message="the section authorizationCode belongs to grantType AuthorizationCode alone: remove it"
 // +kubebuilder:validation:XValidation:rule=`self.grantType == 'Anonymous' ? has(self.anonymous) : true`,fieldPath=`.anonymous`,reason=FieldValueRequired,message="grantType Anonymous needs the section anonymous, which may be empty: anonymous: {}"
 // +kubebuilder:validation:XValidation:rule=`has(self.anonymous) ? self.grantType == 'Anonymous' : true`,fieldPath=`.anonymous`,reason=FieldValueForbidden,message="the section anonymous belongs to grantType Anonymous alone: remove it"
-// +kubebuilder:validation:XValidation:rule=`has(self.clientSecretRef) || self.grantType == 'Anonymous'`,fieldPath=`.clientSecretRef`,reason=FieldValueRequired,message="this grantType needs clientSecretRef, which names the Secret with the client ID and its secret"
+// +kubebuilder:validation:XValidation:rule=`has(self.clientSecretRef) || has(self.clientRef) || self.grantType == 'Anonymous'`,fieldPath=`.clientSecretRef`,reason=FieldValueRequired,message="this grantType needs clientSecretRef, which names the Secret with the client ID and its secret, or clientRef, which names a ClusterSpacesClient"
+// +kubebuilder:validation:XValidation:rule=`!(has(self.clientSecretRef) && has(self.clientRef))`,fieldPath=`.clientRef`,reason=FieldValueForbidden,message="clientSecretRef and clientRef are both given, and there is one client: remove one of the two"
 // +kubebuilder:validation:XValidation:rule=`self.grantType != 'Anonymous' || !has(self.clientSecretRef)`,fieldPath=`.clientSecretRef`,reason=FieldValueForbidden,message="a guest signs in without a client: remove clientSecretRef"
+// +kubebuilder:validation:XValidation:rule=`self.grantType != 'Anonymous' || !has(self.clientRef)`,fieldPath=`.clientRef`,reason=FieldValueForbidden,message="a guest signs in without a client: remove clientRef"
 // +kubebuilder:validation:XValidation:rule=`has(self.scopes) ? self.grantType in ['Password', 'AuthorizationCode'] : true`,fieldPath=`.scopes`,reason=FieldValueForbidden,message="scopes can be chosen with grantType Password and AuthorizationCode alone, since a refresh token keeps those it was issued with and a guest has none: remove scopes"
 // +kubebuilder:validation:XValidation:rule=`has(self.verification) && 'TokenInfo' in self.verification ? self.grantType != 'Anonymous' : true`,fieldPath=`.verification`,reason=FieldValueForbidden,message="TokenInfo checks an ID token, which a guest does not have: remove it from verification"
 // +kubebuilder:validation:XValidation:rule=`(has(self.secretTemplate) && has(self.secretTemplate.type) ? self.secretTemplate.type : 'Opaque') == (has(oldSelf.secretTemplate) && has(oldSelf.secretTemplate.type) ? oldSelf.secretTemplate.type : 'Opaque')`,fieldPath=`.secretTemplate.type`,reason=FieldValueForbidden,message="the type of the published Secret cannot be changed (without secretTemplate.type it is Opaque): create a new SpacesCredential instead"
@@ -95,9 +97,18 @@ type SpacesCredentialSpec struct {
 	// clientSecretRef names the Secret, in this namespace, that holds the ID and
 	// the secret of the client (the application registered with the service). The
 	// operator never writes to it. A missing Secret or key shows as reason
-	// WaitingForInput, a refusal by the service as ClientRejected.
+	// WaitingForInput, a refusal by the service as ClientRejected. Set this or
+	// clientRef, not both.
 	// +optional
 	ClientSecretRef *ClientSecretReference `json:"clientSecretRef,omitempty"`
+
+	// clientRef names a client of the platform team, whose secret stays with it, in
+	// place of clientSecretRef. One that does not exist, or that this namespace,
+	// environment, grant type or scopes may not use, shows as reason
+	// ClientForbidden. A change between clientRef and clientSecretRef needs a new
+	// sign-in, as another client does.
+	// +optional
+	ClientRef *ClientReference `json:"clientRef,omitempty"`
 
 	// grantType is how the operator signs in: Password with a user name and
 	// password, RefreshToken with a refresh token that a person obtained,

@@ -32,7 +32,7 @@ func checks() []check {
 		{[]string{v1alpha1.ReasonSuspended}, lookAtSuspension, ""},
 		{nil, lookAtGeneration, ""},
 		{[]string{v1alpha1.ReasonStateUnreadable}, nil, "The operator can read what it keeps of the grant."},
-		{[]string{v1alpha1.ReasonUnknownEnvironment}, lookAtEnvironment, ""},
+		{[]string{v1alpha1.ReasonClientForbidden, v1alpha1.ReasonUnknownEnvironment}, lookAtEnvironment, ""},
 		{[]string{v1alpha1.ReasonSecretForbidden, v1alpha1.ReasonTemplateInvalid}, nil, "The Secret may be written, and its templates can be rendered."},
 		{[]string{v1alpha1.ReasonSecretConflict, v1alpha1.ReasonSecretImmutable}, lookForRivals, ""},
 		{[]string{v1alpha1.ReasonWaitingForInput, v1alpha1.ReasonInputInvalid}, lookAtInputs, ""},
@@ -91,9 +91,17 @@ func lookAtGeneration(ctx context.Context, e *examination) *verdict {
 	return isFine("The operator has looked at this version of the spec.")
 }
 
+// lookAtEnvironment repeats the operator's word on the environment, and on a client that is not this
+// namespace's own: who asks may read neither.
 func lookAtEnvironment(_ context.Context, e *examination) *verdict {
-	if e.held > 0 {
+	ref := e.credential.Spec.ClientRef
+	switch {
+	case ref != nil && !ref.Kind.IsKnown():
+		return notKnown("the kind of client " + string(ref.Kind))
+	case e.held > 0:
 		return nil
+	case ref != nil:
+		return isFine("It may use the %s %q, and its environment %q is known to the operator.", ref.Kind, ref.Name, e.credential.EffectiveEnvironment())
 	}
 	return isFine("The environment %q is known to the operator.", e.credential.EffectiveEnvironment())
 }

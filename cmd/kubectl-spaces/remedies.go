@@ -20,6 +20,8 @@ func remedy(reason string, credential *v1alpha1.SpacesCredential) string {
 		return fmt.Sprintf("run the newer operator that wrote it, or delete Secret %q to begin anew; its grant then cannot be revoked", credential.GrantSecretName())
 	case v1alpha1.ReasonUnknownEnvironment:
 		return "correct spec.environment, or ask whoever runs the operator to admit it for this namespace"
+	case v1alpha1.ReasonClientForbidden:
+		return "correct spec.clientRef, or ask whoever looks after the ClusterSpacesClients to admit this namespace, environment, grant type and scopes"
 	case v1alpha1.ReasonSecretForbidden:
 		return "read the message; look at quota, admission webhooks, policies, the labels and annotations in spec.secretTemplate, spec.stateLabels and the operator's rights"
 	case v1alpha1.ReasonTemplateInvalid:
