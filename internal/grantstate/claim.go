@@ -45,6 +45,8 @@ type Spend struct {
 	used  used
 	// hash is remembered if the inputs are refused for good.
 	hash string
+	// other is hash with the client's other secret; empty where there is one alone.
+	other string
 	// like is hash as a refresh of the grant has it, where a refresh token is sent.
 	like string
 	// hostCleared is when somebody last had a clear answer of the host.
@@ -89,7 +91,7 @@ func (s Spend) lifeLeft(now time.Time) time.Duration {
 // Refresh makes the spend of the living grant's refresh token.
 func (o Observation) Refresh() Spend {
 	return Spend{
-		by: v1alpha1.GrantTypeRefreshToken, grant: *o.Document.Grant(), used: o.Inputs.used, hash: o.Inputs.refresh, like: o.Inputs.refresh,
+		by: v1alpha1.GrantTypeRefreshToken, grant: *o.Document.Grant(), used: o.Inputs.used, hash: o.Inputs.refresh, other: o.Inputs.other.refresh, like: o.Inputs.refresh,
 		replaceable: o.Credential.Spec.GrantType == v1alpha1.GrantTypePassword,
 		alone:       o.newGrant() == Verdict{} && !o.Inputs.nowhere,
 		living:      o.Document.Token(),
@@ -100,15 +102,15 @@ func (o Observation) Refresh() Spend {
 // a seed or code that is on its way goes before the one that was given. It fails when
 // random does.
 func (o Observation) SignIn(environment string, given Given, random io.Reader) (Spend, Given, error) {
-	given = o.Document.goOn(given)
-	s := Spend{by: o.Credential.Spec.GrantType, signIn: true, used: o.Inputs.used, hash: o.Inputs.signIn, living: o.Document.Token()}
+	given = o.Document.goOn(o.Inputs.Sent(given))
+	s := Spend{by: o.Credential.Spec.GrantType, signIn: true, used: o.Inputs.used, hash: o.Inputs.signIn, other: o.Inputs.other.signIn, living: o.Document.Token()}
 	id, err := o.newGrantID(random)
 	if err != nil {
 		return Spend{}, given, err
 	}
 	s.grant = Grant{
 		ID: id, Type: o.Credential.Spec.GrantType, Environment: environment, AccountsURL: given.AccountsURL,
-		ClientID: given.Application.ID, StartTime: o.Now.UTC().Truncate(time.Second),
+		ClientID: given.Application.ID, Lender: clone(given.Lender), StartTime: o.Now.UTC().Truncate(time.Second),
 	}
 	switch {
 	case given.Guest != nil:
@@ -130,6 +132,7 @@ func (o Observation) SignIn(environment string, given Given, random io.Reader) (
 func (s Spend) firstUse(hash string, now time.Time) *FirstUse {
 	return &FirstUse{
 		Time: now.UTC().Truncate(time.Second), Hash: hash, Client: s.used.Client, GrantID: s.grant.ID, Environment: s.grant.Environment, AccountsURL: s.grant.AccountsURL, ClientID: s.grant.ClientID,
+		Lender: clone(s.grant.Lender),
 	}
 }
 

@@ -45,6 +45,9 @@ type Document struct {
 	// one succeeds. A sign-in that has to wait must not keep the living grant waiting.
 	signInFailure, refreshFailure *Failure
 	requests                      requests
+	// deniedSince is when the lender of the client was first seen to refuse, without consent since;
+	// zero while it consents.
+	deniedSince time.Time
 	// revoked tells that the last grant was revoked on request and has no successor.
 	revoked bool
 	// owned is what our Secrets have of ours.
@@ -249,6 +252,9 @@ func (d Document) Clone() Document {
 	d.signInFailure, d.refreshFailure = clone(d.signInFailure), clone(d.refreshFailure)
 	d.grant = d.grant.clone()
 	d.firstUse = clone(d.firstUse)
+	if d.firstUse != nil {
+		d.firstUse.Lender = clone(d.firstUse.Lender)
+	}
 	d.meanwhile = clone(d.meanwhile)
 	d.inputs.Refused = slices.Clone(d.inputs.Refused)
 	d.owned = Owned{

@@ -40,8 +40,12 @@ type Failure struct {
 	SignIn bool            `json:"signIn,omitempty"`
 	// Detail is spacesauth's own text.
 	Detail string `json:"detail"`
-	// InputsHash covers what was sent beside a rotated refresh token.
+	// Code is the service's, where there is one of OAuth.
+	Code string `json:"code,omitempty"`
+	// InputsHash covers what was sent beside a rotated refresh token. OtherHash is that of the
+	// client's other secret, where that was refused just before.
 	InputsHash string `json:"inputsHash,omitempty"`
+	OtherHash  string `json:"otherHash,omitempty"`
 	// GrantRefused tells that the service called the grant itself refused.
 	GrantRefused bool `json:"grantRefused,omitempty"`
 	// Refusals counts the refusals of the grant in a row, Rung the answers that are not believed
@@ -81,6 +85,11 @@ func (d Document) settle(s Spend, failed error, now time.Time) (*Failure, *Refus
 		Kind: spacesauth.KindOf(failed), SignIn: s.signIn, Detail: failed.Error(),
 		InputsHash: s.hash, Count: 1, Exponent: 1, Expired: s.lifeLeft(now) <= 0,
 	}
+	var answered *spacesauth.Error
+	if errors.As(failed, &answered) {
+		f.Code = answered.Code
+	}
+	f.afterOther(s, previous)
 	if previous != nil {
 		f.Count = previous.Count + 1
 		f.Refusals, f.Rung, f.UnclearTime = previous.Refusals, previous.Rung, previous.UnclearTime
@@ -89,7 +98,7 @@ func (d Document) settle(s Spend, failed error, now time.Time) (*Failure, *Refus
 		}
 	}
 	f.NextAttemptTime = now.Add(backoff.After(string(uid), f.Exponent, s.lifeLeft(now)))
-	refused := &Refusal{Hash: s.hash, Kind: f.Kind, Detail: f.Detail, SignIn: f.SignIn}
+	refused := &Refusal{Hash: s.hash, Kind: f.Kind, Detail: f.Detail, Code: f.Code, SignIn: f.SignIn}
 	if s.first != nil {
 		refused.GrantID = s.first.GrantID
 	}
@@ -104,7 +113,8 @@ func (d Document) settle(s Spend, failed error, now time.Time) (*Failure, *Refus
 		// Servers say so of their own trouble, too. What worked before is worth another try, and so
 		// is what can be replaced in the end.
 		isReplaceable := s.replaceable && f.Kind == spacesauth.KindRejectedRequest
-		if f.SignIn || d.inputs.Refreshed != s.hash && !isReplaceable {
+		workedBefore := d.inputs.Refreshed == s.hash || s.other != "" && d.inputs.Refreshed == s.other
+		if f.SignIn || !workedBefore && !isReplaceable {
 			return nil, refused
 		}
 		f.Agreed = isReplaceable && agrees(previous, f)
@@ -125,8 +135,7 @@ func (d Document) settle(s Spend, failed error, now time.Time) (*Failure, *Refus
 			f.climb(rungs, now)
 		}
 	case spacesauth.KindThrottled:
-		var answered *spacesauth.Error
-		if errors.As(failed, &answered) && answered.RetryAfter > 0 {
+		if answered != nil && answered.RetryAfter > 0 {
 			f.Told, f.NextAttemptTime = true, now.Add(answered.RetryAfter)
 		}
 	case spacesauth.KindUnavailable, spacesauth.KindAmbiguous:
@@ -220,7 +229,7 @@ func (d *Document) failed(signIn bool, f *Failure) {
 // service asked for. A wait that is longer
 // than any it could have been given comes from a clock that was set back, and has passed.
 func (f Failure) holds(now time.Time, hash string) bool {
-	if !f.Told && hash != "" && f.InputsHash != "" && hash != f.InputsHash {
+	if !f.Told && hash != "" && f.InputsHash != "" && hash != f.InputsHash && hash != f.OtherHash {
 		return false
 	}
 	return backoff.Within(now, f.NextAttemptTime, f.longestWait())
@@ -266,6 +275,9 @@ func (d Document) Wakes(now time.Time) []time.Time {
 		if f != nil {
 			wakes = append(wakes, f.NextAttemptTime, now.Add(f.longestWait()))
 		}
+	}
+	if !d.deniedSince.IsZero() {
+		wakes = append(wakes, d.deniedSince.Add(Withdrawal))
 	}
 	for _, entry := range d.pending {
 		wakes = append(wakes, entry.NotBefore, entry.TokenExpirationTime)

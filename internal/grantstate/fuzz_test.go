@@ -31,8 +31,10 @@ func fullDocument() Document {
 		grant: &Grant{
 			ID: "g", Type: v1alpha1.GrantTypePassword, Environment: "e", AccountsURL: "https://a.test", ClientID: "c", RefreshToken: kept{spacesauth.NewSecret("rt")},
 			Answered: 6, Rotations: 5, StartTime: noon, Token: &token, Condition: Ambiguous, Identity: Identity{"u", "i"},
+			Lender: &Lender{Name: "corporate", UID: "lender", Secret: "s", ClientIDKey: "i", ClientSecretKey: "k", PreviousClientSecretKey: "p"},
 		},
-		firstUse:       &FirstUse{Seed: kept{spacesauth.NewSecret("seed")}, Code: kept{spacesauth.NewSecret("code")}, CodeVerifier: kept{spacesauth.NewSecret("v")}, RedirectURI: "http://localhost", Hash: "h", Client: "c", GrantID: "f", Environment: "e", AccountsURL: "https://a.test", ClientID: "c"},
+		deniedSince:    noon,
+		firstUse:       &FirstUse{Seed: kept{spacesauth.NewSecret("seed")}, Code: kept{spacesauth.NewSecret("code")}, CodeVerifier: kept{spacesauth.NewSecret("v")}, RedirectURI: "http://localhost", Hash: "h", Client: "c", GrantID: "f", Environment: "e", AccountsURL: "https://a.test", ClientID: "c", Lender: &Lender{Name: "corporate", UID: "lender"}},
 		meanwhile:      &Publishable{Token: token, Answered: 5, Environment: "e", AccountsURL: "https://a.test", ClientID: "c", Identity: Identity{"u", "i"}},
 		inputs:         inputs{Key: []byte("key"), Used: used{"c", "l", "s", "o"}, Refused: []Refusal{{Hash: "h", Kind: spacesauth.KindUnclear, Detail: "d", SignIn: true, GrantID: "x"}}},
 		refreshFailure: &refused, signInFailure: &signIn,

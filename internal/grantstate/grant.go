@@ -28,6 +28,8 @@ type Grant struct {
 	Environment string `json:"environment"`
 	AccountsURL string `json:"accountsURL"`
 	ClientID    string `json:"clientID"`
+	// Lender is whose client it is, where it is not the namespace's own.
+	Lender *Lender `json:"lender,omitempty"`
 	// RefreshToken is the newest refresh token; empty where the service gave none.
 	RefreshToken kept `json:"refreshToken"`
 	// Answered is the number of the claim whose answer came last.
@@ -44,7 +46,11 @@ type Grant struct {
 
 func (g *Grant) clone() *Grant {
 	g = clone(g)
-	if g == nil || g.Token == nil {
+	if g == nil {
+		return g
+	}
+	g.Lender = clone(g.Lender)
+	if g.Token == nil {
 		return g
 	}
 	g.Token = clone(g.Token)
@@ -110,11 +116,13 @@ type FirstUse struct {
 	Environment string `json:"environment"`
 	AccountsURL string `json:"accountsURL"`
 	ClientID    string `json:"clientID"`
+	// Lender is that of the grant.
+	Lender *Lender `json:"lender,omitempty"`
 }
 
 // grant is what there is to revoke of a first use.
 func (f FirstUse) grant() *Grant {
-	return &Grant{ID: f.GrantID, Environment: f.Environment, AccountsURL: f.AccountsURL, ClientID: f.ClientID, RefreshToken: f.Seed}
+	return &Grant{ID: f.GrantID, Environment: f.Environment, AccountsURL: f.AccountsURL, ClientID: f.ClientID, Lender: clone(f.Lender), RefreshToken: f.Seed}
 }
 
 // isStill tells whether the inputs hold no other seed or code than this one.

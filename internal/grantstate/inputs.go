@@ -21,6 +21,10 @@ type Given struct {
 	AccountsURL string
 	Scopes      []string
 	Application spacesauth.Application
+	// Previous is the client's secret of before, while it is rotated; else empty. Lender is whose
+	// client it is, where it is not the namespace's own.
+	Previous spacesauth.Secret
+	Lender   *Lender
 	// One of these is given, as the grant type says.
 	Username string
 	Password spacesauth.Secret
@@ -39,13 +43,17 @@ type Seen struct {
 	// signIn and refresh cover all that a sign-in would send, and what a refresh sends
 	// beside the refresh token; empty where a part is missing.
 	signIn, refresh string
+	// other are the same with the client's other secret, empty where there is one alone; isPrevious
+	// tells that it is the one of before that has its turn.
+	other      sent
+	isPrevious bool
 	// nowhere tells that the environment that spec names is not known.
 	nowhere bool
 }
 
 // WithRefresh is what was seen, with what a refresh sends as another look saw it.
 func (s Seen) WithRefresh(of Seen) Seen {
-	s.refresh = of.refresh
+	s.refresh, s.other.refresh = of.refresh, of.other.refresh
 	return s
 }
 
@@ -82,6 +90,8 @@ type Refusal struct {
 	// Kind is why; Detail is spacesauth's own text.
 	Kind   spacesauth.Kind `json:"kind"`
 	Detail string          `json:"detail"`
+	// Code is the service's, where there is one of OAuth.
+	Code string `json:"code,omitempty"`
 	// SignIn tells whether a sign-in or a refresh was refused.
 	SignIn bool `json:"signIn,omitempty"`
 	// GrantID is the grant that the refused seed or code would have made.
@@ -103,9 +113,18 @@ func (d Document) See(given Given) Seen {
 	if given.NoClient {
 		return seen
 	}
-	seen.refresh = m.hash("refresh", d.issuer(given), given.Application.ID, given.Application.Secret.Reveal())
-	if !given.NoGrant && given.AccountsURL != "" {
-		seen.signIn = m.signIn(given)
+	look := func(given Given) (with sent) {
+		with.refresh = m.hash("refresh", d.issuer(given), given.Application.ID, given.Application.Secret.Reveal())
+		if !given.NoGrant && given.AccountsURL != "" {
+			with.signIn = m.signIn(given)
+		}
+		return with
+	}
+	present := look(given)
+	seen.signIn, seen.refresh = present.signIn, present.refresh
+	if before := given.Previous; !before.Empty() && before.Reveal() != given.Application.Secret.Reveal() {
+		given.Application.Secret = before
+		seen.other = look(given)
 	}
 	return seen
 }
@@ -144,7 +163,11 @@ func (d Document) ChangedSince(now Seen) bool { return d.inputs.Used.changed(now
 func (m inputs) use(given Given) used {
 	var now used
 	if !given.NoClient && given.AccountsURL != "" {
-		now.Client = m.hash("client", given.AccountsURL, given.Application.ID, strings.Join(given.Scopes, " "))
+		client := []string{"client", given.AccountsURL, given.Application.ID, strings.Join(given.Scopes, " ")}
+		if given.Lender != nil {
+			client = append(client, lentMark)
+		}
+		now.Client = m.hash(client...)
 	}
 	if given.Username != "" {
 		now.Login = m.hash("login", given.Username)
@@ -210,17 +233,20 @@ func (m *inputs) forgive(hash string) {
 
 // ForgiveOthers drops what is remembered of other inputs than those that are about to be sent:
 // what was changed may be changed back, and is worth another try then. It tells whether any was.
-// A seed or a code that was judged once stays so.
+// A seed or a code that was judged once stays so, and so does what the client's other secret was
+// refused for.
 func (d *Document) ForgiveOthers(what Action, credential *v1alpha1.SpacesCredential, sent Seen) bool {
-	hash := sent.refresh
+	hash, other := sent.refresh, sent.other.refresh
 	if what == SignIn {
 		if OnceOnly(credential) {
 			return false
 		}
-		hash = sent.signIn
+		hash, other = sent.signIn, sent.other.signIn
 	}
 	before := len(d.inputs.Refused)
-	d.inputs.Refused = slices.DeleteFunc(d.inputs.Refused, func(old Refusal) bool { return old.SignIn == (what == SignIn) && old.Hash != hash })
+	d.inputs.Refused = slices.DeleteFunc(d.inputs.Refused, func(old Refusal) bool {
+		return old.SignIn == (what == SignIn) && old.Hash != hash && (other == "" || old.Hash != other)
+	})
 	return len(d.inputs.Refused) < before
 }
 

@@ -22,6 +22,7 @@ type Answer struct {
 	used  used
 	// hash covers what was sent beside a rotated refresh token.
 	hash    string
+	other   string
 	like    string
 	failure *Failure
 	refusal *Refusal
@@ -30,7 +31,7 @@ type Answer struct {
 // Answer turns the outcome of a call into what is to be recorded. d is the document with
 // the claim of the call.
 func (d Document) Answer(s Spend, credential *v1alpha1.SpacesCredential, got spacesauth.Answer, failed error, now time.Time) Answer {
-	a := Answer{credentialUID: d.credentialUID, claim: *d.claim, terms: d.terms, used: s.used, hash: s.hash, like: s.like}
+	a := Answer{credentialUID: d.credentialUID, claim: *d.claim, terms: d.terms, used: s.used, hash: s.hash, other: s.other, like: s.like}
 	if failed != nil {
 		a.failure, a.refusal = d.settle(s, failed, now)
 		if got.RefreshToken.Empty() {
@@ -138,6 +139,9 @@ func (d *Document) Record(a Answer, now time.Time) {
 	d.failed(a.claim.SignIn, clone(a.failure))
 	if a.failure == nil && a.refusal == nil {
 		d.inputs.forgive(a.hash)
+		if a.other != "" { // the client's present secret has its turn again
+			d.inputs.forgive(a.other)
+		}
 		if a.like != "" {
 			d.inputs.Refreshed = a.like
 		}

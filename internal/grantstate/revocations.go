@@ -22,11 +22,13 @@ const (
 
 // Listed is a grant that waits to be revoked.
 type Listed struct {
-	GrantID      string `json:"grantID"`
-	Environment  string `json:"environment"`
-	AccountsURL  string `json:"accountsURL"`
-	ClientID     string `json:"clientID"`
-	RefreshToken kept   `json:"refreshToken"`
+	GrantID     string `json:"grantID"`
+	Environment string `json:"environment"`
+	AccountsURL string `json:"accountsURL"`
+	ClientID    string `json:"clientID"`
+	// Lender is whose client it is, where it is not the namespace's own.
+	Lender       *Lender `json:"lender,omitempty"`
+	RefreshToken kept    `json:"refreshToken"`
 	// Always tells that a person asked for it: policy Never does not spare it.
 	Always bool `json:"always,omitempty"`
 	// NeedsSecret tells that the service wants the client to prove itself, RFC 7009 §2.1.
@@ -46,7 +48,7 @@ type Listed struct {
 // listed is the entry of a grant.
 func listed(g *Grant, notBefore, tokenExpiration time.Time) Listed {
 	return Listed{
-		GrantID: g.ID, Environment: g.Environment, AccountsURL: g.AccountsURL, ClientID: g.ClientID,
+		GrantID: g.ID, Environment: g.Environment, AccountsURL: g.AccountsURL, ClientID: g.ClientID, Lender: clone(g.Lender),
 		RefreshToken: g.RefreshToken, NotBefore: notBefore, TokenExpirationTime: tokenExpiration,
 	}
 }
@@ -111,6 +113,12 @@ func (d *Document) Undo(now time.Time) {
 // RevokeAll lists every grant as due now, because a person asks for it, whatever the
 // policy says.
 func (d *Document) RevokeAll(request string, now time.Time) {
+	d.revokeAll(now)
+	d.requests.HandledRevoke = request
+}
+
+// revokeAll lists every grant as due now, whatever the policy says.
+func (d *Document) revokeAll(now time.Time) {
 	if d.grant != nil {
 		d.listAlways(d.grant, now)
 		d.grant, d.revoked = nil, true
@@ -127,7 +135,6 @@ func (d *Document) RevokeAll(request string, now time.Time) {
 	}
 	d.meanwhile = nil
 	d.expectNothing()
-	d.requests.HandledRevoke = request
 }
 
 // Retirement says how a document ends.
