@@ -70,6 +70,7 @@ func (e *Environments) timeout() time.Duration {
 func (r *Reconciler) Reconfigure(ctx context.Context, clients map[string]*spacesauth.Client) {
 	r.Environments.Replace(clients)
 	r.Gates.Configure(r.Environments.Known()...)
+	r.recountAll(ctx)
 
 	wake := r.enqueue.Load()
 	if wake == nil {
@@ -137,10 +138,11 @@ func (r *Reconciler) revoker(entry grantstate.Listed) *spacesauth.Client {
 	return nil
 }
 
-// clientToRenew returns the client that may renew a grant with an application.
-func (r *Reconciler) clientToRenew(s *scope, spend grantstate.Spend, clientID string) (*spacesauth.Client, outcome) {
+// clientToRenew returns the client that may renew a grant with the application that is given.
+func (r *Reconciler) clientToRenew(s *scope, spend grantstate.Spend, given grantstate.Given) (*spacesauth.Client, outcome) {
 	issuer, problem := r.issuer(s, spend.Environment(), spend.AccountsURL())
-	if issuer != nil && clientID != spend.ClientID() {
+	isAnother := given.Application.ID != spend.ClientID() || spend.IsLent() != (given.Lender != nil)
+	if issuer != nil && isAnother {
 		// Inputs that changed are noticed before. Only the client that got a refresh token
 		// may send it, and this one is no longer known.
 		return nil, anotherClient()

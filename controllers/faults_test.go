@@ -51,7 +51,9 @@ type faults struct {
 	after func(number int, what request)
 	// frozen stops the informers, or that of Secrets alone: they show what they showed last.
 	frozen, frozenSecrets bool
-	shown                 map[string]client.Object
+	// coldClient is a ClusterSpacesClient that the informer does not show yet.
+	coldClient string
+	shown      map[string]client.Object
 }
 
 // freeze stops the informers, or lets them go on.
@@ -68,6 +70,13 @@ func (f *faults) freezeSecrets() {
 	f.frozen, f.frozenSecrets = false, true
 }
 
+// freezeClients has the informer of ClusterSpacesClients not show one.
+func (f *faults) freezeClients(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.coldClient = name
+}
+
 // informer wraps the client that stands for the manager's cache.
 func (f *faults) informer(server client.WithWatch) client.WithWatch {
 	return interceptor.NewClient(server, interceptor.Funcs{
@@ -77,7 +86,12 @@ func (f *faults) informer(server client.WithWatch) client.WithWatch {
 			f.mu.Lock()
 			last, shown := f.shown[name]
 			frozen := f.frozen || f.frozenSecrets && secret
+			_, isClient := object.(*v1alpha1.ClusterSpacesClient)
+			isCold := isClient && f.coldClient == key.Name
 			f.mu.Unlock()
+			if isCold {
+				return showAgain(key, object, nil)
+			}
 			if frozen && shown {
 				return showAgain(key, object, last)
 			}
@@ -85,7 +99,7 @@ func (f *faults) informer(server client.WithWatch) client.WithWatch {
 			if client.IgnoreNotFound(err) != nil {
 				return err
 			}
-			if secret {
+			if secret && object.GetObjectKind().GroupVersionKind().Kind == "Secret" {
 				if err := strip(object); err != nil {
 					return err
 				}
@@ -255,17 +269,26 @@ func indexed(server client.WithWatch) client.WithWatch {
 	return interceptor.NewClient(server, interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 			asked := (&client.ListOptions{}).ApplyOptions(options)
-			credentials, ok := list.(*v1alpha1.SpacesCredentialList)
-			if !ok || asked.FieldSelector == nil {
+			if asked.FieldSelector == nil {
 				return c.List(ctx, list, options...)
 			}
-			name, _ := asked.FieldSelector.RequiresExactMatch(secretIndex)
-			if err := c.List(ctx, credentials, client.InNamespace(asked.Namespace)); err != nil {
+			if err := c.List(ctx, list, client.InNamespace(asked.Namespace)); err != nil {
 				return err
 			}
-			credentials.Items = slices.DeleteFunc(credentials.Items, func(credential v1alpha1.SpacesCredential) bool {
-				return !slices.Contains(secretNames(&credential), name)
-			})
+			switch list := list.(type) {
+			case *v1alpha1.SpacesCredentialList:
+				list.Items = slices.DeleteFunc(list.Items, func(credential v1alpha1.SpacesCredential) bool {
+					name, byClient := asked.FieldSelector.RequiresExactMatch(clientIndex)
+					if byClient {
+						return namedClient(&credential) != name
+					}
+					name, _ = asked.FieldSelector.RequiresExactMatch(secretIndex)
+					return !slices.Contains(secretNames(&credential), name)
+				})
+			case *v1alpha1.ClusterSpacesClientList:
+				name, _ := asked.FieldSelector.RequiresExactMatch(clientSecretIndex)
+				list.Items = slices.DeleteFunc(list.Items, func(shared v1alpha1.ClusterSpacesClient) bool { return shared.Spec.SecretRef.Name != name })
+			}
 			return nil
 		},
 	})

@@ -38,8 +38,12 @@ type inputs struct {
 	// clientID is the client ID, where it may be told.
 	clientID string
 
-	clientProblem outcome
-	grantProblem  outcome
+	// consentProblem is what was told of the consent when they were read.
+	consentProblem outcome
+	clientProblem  outcome
+	grantProblem   outcome
+	// lent is the client that was read, where it is not the namespace's own.
+	lent lentVersion
 	// versions are the resourceVersions that were read, and generation is that of the spec
 	// that named the Secrets.
 	versions   map[string]string
@@ -59,6 +63,13 @@ func (r *Reconciler) observeInputs(ctx context.Context, s *scope) (inputs, error
 		if seen != nil && seen.ResourceVersion != known.versions[name] || seen == nil && known.versions[name] != "" {
 			fresh = false
 		}
+	}
+	if fresh {
+		lent, err := r.lentNow(ctx, s)
+		if err != nil {
+			return inputs{}, err
+		}
+		fresh = lent == known.lent && s.consent.problem == known.consentProblem
 	}
 	if fresh {
 		return known, nil
@@ -95,7 +106,7 @@ const (
 	once
 )
 
-// readInputs reads the client Secret, as it is remembered, and the grant's own Secret as wanted.
+// readInputs reads the client's Secret, as it is remembered, and the grant's own Secret as wanted.
 // Its error is the API server's; what is wrong with a Secret is an outcome.
 func (r *Reconciler) readInputs(ctx context.Context, s *scope, grant wanted) (inputs, error) {
 	in := inputs{versions: map[string]string{}, generation: s.credential.Generation, isRead: grant != none}
@@ -115,6 +126,15 @@ func (r *Reconciler) readInputs(ctx context.Context, s *scope, grant wanted) (in
 		if ref.ClientIDKey == clientIDKey && !reading.problem.isTrouble() {
 			in.clientID = in.given.Application.ID
 		}
+	}
+	in.consentProblem = s.consent.problem
+	switch {
+	case s.consent.client != nil:
+		if err := r.readLent(ctx, s, &in); err != nil {
+			return in, err
+		}
+	case s.consent.isAsked:
+		in.clientProblem = s.consent.problem
 	}
 	if grant != none {
 		if err := r.readGrantInput(ctx, s.credential, grant, &in); err != nil {

@@ -115,6 +115,28 @@ func unknownValues(credential *v1alpha1.SpacesCredential) outcome {
 	return blockedBy(v1alpha1.ReasonInputInvalid, "This operator does not know %s, and sends nothing. Run the operator version that the CRD belongs to.", strings.Join(unknown, ", "))
 }
 
+// ClientForbidden
+
+// clientForbidden says the same of a client that is not there, that is for others, and that may not
+// be used in this way: who tries names, environments or scopes learns nothing.
+func clientForbidden(name string) outcome {
+	return blockedBy(v1alpha1.ReasonClientForbidden,
+		"There is no ClusterSpacesClient %q that this SpacesCredential may use. Ask whoever looks after these clients whether that is its name, "+
+			"and whether it allows this namespace, environment, grant type and these scopes. The operator goes on by itself.", name)
+}
+
+func noClusterClients() outcome {
+	return blockedBy(v1alpha1.ReasonClientForbidden,
+		"This operator looks after no ClusterSpacesClients (--cluster-clients). Name a Secret in spec.clientSecretRef instead, or ask whoever runs the operator.")
+}
+
+// lentUnusable says no more than that: who uses a client sees neither its Secret nor what is wrong
+// with it.
+func lentUnusable(name string) outcome {
+	return waitingFor(v1alpha1.ReasonWaitingForInput,
+		"The ClusterSpacesClient %q cannot be used now. Its status tells whoever looks after it why. The operator goes on by itself.", name)
+}
+
 // UnknownEnvironment
 
 // unknownEnvironment says the same of an environment that is not there and of one that is for

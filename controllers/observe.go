@@ -31,6 +31,9 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
+	if s.consent, err = r.observeConsent(ctx, s); err != nil {
+		return err
+	}
 	if !s.credential.Spec.Suspend {
 		if s.obstacle, err = r.observeObstacle(ctx, s, seen); err != nil {
 			return err
@@ -47,7 +50,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 // inputs before it has come, since nothing is remembered of them and thousands may wait.
 func (r *Reconciler) joinQueue(ctx context.Context, s *scope) (outcome, error) {
 	switch {
-	case s.state != nil, s.environment == nil, s.obstacle.isTrouble(), s.credential.Spec.Suspend:
+	case s.state != nil, s.environment == nil, s.consent.problem.isTrouble(), s.obstacle.isTrouble(), s.credential.Spec.Suspend:
 		return outcome{}, nil
 	case r.pace(s, s.now).standing != settled:
 		return outcome{}, nil
@@ -56,6 +59,9 @@ func (r *Reconciler) joinQueue(ctx context.Context, s *scope) (outcome, error) {
 		if seen, err := secretio.Metadata(ctx, r.Client, types.NamespacedName{Namespace: s.key.Namespace, Name: name}); err != nil || seen == nil {
 			return outcome{}, err
 		}
+	}
+	if lent, err := r.lentNow(ctx, s); err != nil || s.consent.client != nil && lent.secret == "" {
+		return outcome{}, err
 	}
 	_, refused := r.turn(s, s.spending(s.environment, grantstate.SignIn))
 	return refused.outcome, nil

@@ -123,9 +123,12 @@ func (r *Reconciler) lookAgain(ctx context.Context, s *scope, verdict grantstate
 func (r *Reconciler) decided(s *scope, what grantstate.Action) (call, outcome, error) {
 	o := s.judged(s.inputs.seen)
 	if what == grantstate.Refresh {
-		c := call{spend: o.Refresh(), given: s.inputs.given}
+		c := call{spend: o.Refresh(), given: o.Inputs.Sent(s.inputs.given)}
+		if !s.consent.problem.isTrouble() {
+			c.spend = c.spend.LentBy(c.given.Lender)
+		}
 		var problem outcome
-		c.client, problem = r.clientToRenew(s, c.spend, s.inputs.given.Application.ID)
+		c.client, problem = r.clientToRenew(s, c.spend, c.given)
 		return c, problem, nil
 	}
 	spend, given, err := o.SignIn(s.environment.Environment().Name, s.inputs.given, r.Random)

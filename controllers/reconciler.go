@@ -33,6 +33,9 @@ type Reconciler struct {
 	// Serves tells whether Client shows what is in a namespace: one may be left to others while the
 	// process runs. It may be nil, where all namespaces are served.
 	Serves func(namespace string) bool
+	// ClientNamespace is where the Secrets of ClusterSpacesClients are. It is empty where there are
+	// no such clients to look after.
+	ClientNamespace string
 	// Keys seal and open state documents.
 	Keys *statekey.Keys
 	// Environments are the clients of the known environments, and Gates stand before their hosts.
@@ -59,8 +62,13 @@ type Reconciler struct {
 	logins   logins
 	// rotations is what is known of the services' rotations.
 	rotations rotations
+	// namespaces watches the labels of namespaces, where a client asks for them; nil where Client
+	// shows them as they are.
+	namespaces *namespaceWatch
 	// enqueue has a credential looked at; nil before the loop runs.
 	enqueue atomic.Pointer[func(types.NamespacedName)]
+	// recount has a ClusterSpacesClient told of anew, in a while; nil before that loop runs.
+	recount atomic.Pointer[func(name string)]
 }
 
 // memory is what one process knows beyond the API server: answers not saved yet,

@@ -19,10 +19,15 @@ func (r *Reconciler) renew(ctx context.Context, s *scope) (outcome, error) {
 	if wait := r.othersClaim(ctx, s); wait.isTrouble() {
 		return wait, nil
 	}
+	if err := r.noteConsent(ctx, s); err != nil {
+		return outcome{}, err
+	}
 	verdict := s.decide(s.inputs.seen)
 	switch {
 	case s.judged(s.inputs.seen).RevokeRequest() != "":
 		return r.revokeOnRequest(ctx, s, verdict)
+	case s.consent.forbids(verdict):
+		return s.consent.problem, nil
 	case s.obstacle.isTrouble():
 		return s.obstacle, nil
 	case verdict.Action == grantstate.Nothing:
@@ -59,7 +64,7 @@ func (s *scope) retryLater() outcome {
 // old grants, whatever it is; a turn that has not come yet is waited for.
 func (r *Reconciler) revokeOnRequest(ctx context.Context, s *scope, verdict grantstate.Verdict) (outcome, error) {
 	request := s.judged(s.inputs.seen).RevokeRequest()
-	held := firstTrouble(s.obstacle, s.environmentProblem)
+	held := firstTrouble(s.consent.problem, s.obstacle, s.environmentProblem)
 	if verdict.Action == grantstate.SignIn && held.standing == settled {
 		var err error
 		if held, err = r.obtain(ctx, s, verdict); err != nil || held.standing == paced || held.standing == startOver {

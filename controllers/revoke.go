@@ -120,10 +120,14 @@ func (r *Reconciler) revokeOne(ctx context.Context, s *scope, entry grantstate.L
 
 // revokingApplication is what a revocation is sent as: the client ID alone, as the vendor says,
 // and its secret beside it where the service asked for that, and where it can be had: the Secret
-// that spec names still holds that client.
+// that spec names, or that of the client's lender, still holds that client.
 func (r *Reconciler) revokingApplication(ctx context.Context, s *scope, entry grantstate.Listed) spacesauth.Application {
 	app, ref := spacesauth.Application{ID: entry.ClientID}, s.credential.Spec.ClientSecretRef
-	if !entry.NeedsSecret || ref == nil {
+	if entry.NeedsSecret && entry.Lender != nil && r.ClientNamespace != "" {
+		app.Secret = r.lentForRevocation(ctx, entry)
+		return app
+	}
+	if !entry.NeedsSecret || entry.Lender != nil || ref == nil {
 		return app
 	}
 	reading, err := r.readInput(ctx, s.key.Namespace, ref.Name, remembered, map[string]string{})

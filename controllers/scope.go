@@ -82,6 +82,8 @@ type observation struct {
 	// obstacle is what would keep a new token from being published: a rival, somebody
 	// else's Secret, denied metadata, a template. While there is one nothing is spent.
 	obstacle outcome
+	// consent is what the ClusterSpacesClient says that spec names, if it names one.
+	consent consent
 	// inputs are what the Secrets that spec names hold.
 	inputs inputs
 }
@@ -146,9 +148,10 @@ func (s *scope) decide(now grantstate.Seen) grantstate.Verdict {
 	return grantstate.Decide(s.judged(now))
 }
 
-// judged is what decide looks at, with the inputs as they were seen.
+// judged is what decide looks at, with the inputs as they were seen and the secret of the client
+// whose turn it is.
 func (s *scope) judged(inputs grantstate.Seen) grantstate.Observation {
-	return grantstate.Observation{Credential: s.credential, Document: s.document, Inputs: inputs, Now: s.now}
+	return grantstate.Observation{Credential: s.credential, Document: s.document, Inputs: s.document.InTurn(inputs), Now: s.now}
 }
 
 // publishedName is the Secret that workloads mount.
@@ -186,7 +189,7 @@ func ownerReference(credential *v1alpha1.SpacesCredential) metav1.OwnerReference
 // inputsChanged tells that the inputs that spec names are not those that the living grant
 // was made with.
 func (s *scope) inputsChanged() bool {
-	return s.environmentProblem.isTrouble() || s.document.ChangedSince(s.inputs.seen)
+	return s.environmentProblem.isTrouble() || s.lenderChanged() || s.document.ChangedSince(s.inputs.seen)
 }
 
 // reference names a credential that may be gone. With its UID, kubectl describe shows what

@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"fmt"
+
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/gate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
@@ -53,6 +55,9 @@ func remedyOf(kind spacesauth.Kind, isSignIn bool, credential *v1alpha1.SpacesCr
 		return "Correct user name and password in the Secret that spec.password names. An account with single sign-on or a second factor " +
 			"cannot sign in by password: it needs a SpacesCredential of grantType AuthorizationCode."
 	case spacesauth.KindRejectedClient:
+		if ref := credential.Spec.ClientRef; ref != nil {
+			return fmt.Sprintf("Have whoever looks after the ClusterSpacesClient %q correct its ID and secret, or have the client allowed this grant type.", ref.Name)
+		}
 		return "Correct client ID and secret in the Secret that spec.clientSecretRef names, where a missing secret means a public client, or have the client allowed this grant type."
 	case spacesauth.KindRejectedRequest:
 		if !isSignIn { // which names no scopes
@@ -90,7 +95,7 @@ func reasonOf(kind spacesauth.Kind) string {
 }
 
 func anotherClient() outcome {
-	return waitingFor(v1alpha1.ReasonClientRejected, "The grant belongs to another client than the Secret that spec.clientSecretRef names holds now.")
+	return waitingFor(v1alpha1.ReasonClientRejected, "The grant belongs to another client than the one that spec names now.")
 }
 
 // throttled tells of the patience that the service asked for, and of whom.

@@ -154,6 +154,11 @@ func (w *world) everythingSaid() map[string]string {
 	for _, credential := range credentials.Items {
 		said["SpacesCredential "+credential.Name] = show(credential)
 	}
+	var shared v1alpha1.ClusterSpacesClientList
+	Expect(admin.List(w.ctx, &shared)).To(Succeed())
+	for _, one := range shared.Items {
+		said["ClusterSpacesClient "+one.Name] = show(one)
+	}
 	var inputs corev1.SecretList
 	Expect(admin.List(w.ctx, &inputs, client.InNamespace(w.namespace))).To(Succeed())
 	for _, secret := range inputs.Items {

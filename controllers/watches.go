@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -50,7 +51,14 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager,
 	if err := (strays{r}).setup(manager); err != nil {
 		return err
 	}
-	return ctrl.NewControllerManagedBy(manager).
+	loop := ctrl.NewControllerManagedBy(manager)
+	if r.ClientNamespace != "" {
+		if err := (clusterClients{r}).setup(ctx, manager); err != nil {
+			return err
+		}
+		loop = loop.Watches(&v1alpha1.ClusterSpacesClient{}, r.clientEvents(), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
+	}
+	return loop.
 		Named("spacescredential").
 		For(&v1alpha1.SpacesCredential{}, builder.WithPredicates(predicate.Or[client.Object](
 			predicate.GenerationChangedPredicate{}, requestChanged))).
@@ -146,7 +154,7 @@ func (known recollection) knows(secret client.Object) bool {
 }
 
 // concerned lists the credentials that have to look at a changed Secret: its owner,
-// which may be gone, and all that name it.
+// which may be gone, all that name it, and all users of a client that it holds.
 func (r *Reconciler) concerned(ctx context.Context, secret client.Object) []reconcile.Request {
 	var names []string
 	if name := ownerIn(secret); name != "" {
@@ -166,6 +174,14 @@ func (r *Reconciler) concerned(ctx context.Context, secret client.Object) []reco
 	var keys []types.NamespacedName
 	for _, name := range slices.Compact(names) {
 		keys = append(keys, types.NamespacedName{Namespace: secret.GetNamespace(), Name: name})
+	}
+	lenders, err := r.lendersOf(ctx, secret)
+	for _, lender := range lenders {
+		users, failed := r.usersOf(ctx, lender)
+		keys, err = append(keys, users...), errors.Join(err, failed)
+	}
+	if err != nil {
+		log.FromContext(ctx).Error(err, "The users of a changed client look at it when something else wakes them")
 	}
 	return requestsFor(keys)
 }

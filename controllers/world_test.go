@@ -64,6 +64,8 @@ type world struct {
 	operators int
 	// former is the operator that brought a story to where it begins, if one did.
 	former *operator
+	// clientNamespace is where the Secrets of ClusterSpacesClients are; empty in a world without.
+	clientNamespace string
 	// others are further environments, by name.
 	others map[string]*world
 	// passed is when the last pass of each credential was begun.
@@ -177,16 +179,18 @@ func (w *world) operator() *operator {
 	DeferCleanup(service.CloseIdleConnections)
 	o := &operator{faults: &faults{}, world: w, woken: map[string]bool{}, timers: &processClock{FakeClock: w.clock}}
 	o.Reconciler = &Reconciler{
-		Client:       o.faults.informer(indexed(onlooker)),
-		Live:         o.faults.client(admin),
-		Keys:         w.keys,
-		Environments: NewEnvironments(map[string]*spacesauth.Client{"staging": service}),
-		Gates:        gate.New(o.timers, 10, environment),
-		Clock:        o.timers,
-		Random:       rand.Reader,
-		Holder:       fmt.Sprintf("operator-%d", w.operators),
-		Events:       w.events,
-		Metrics:      metrics.New(prometheus.WrapRegistererWith(prometheus.Labels{"operator": fmt.Sprint(w.operators)}, w.metrics)),
+		Client: o.faults.informer(indexed(onlooker)),
+		Live:   o.faults.client(admin),
+		Keys:   w.keys,
+
+		ClientNamespace: w.clientNamespace,
+		Environments:    NewEnvironments(map[string]*spacesauth.Client{"staging": service}),
+		Gates:           gate.New(o.timers, 10, environment),
+		Clock:           o.timers,
+		Random:          rand.Reader,
+		Holder:          fmt.Sprintf("operator-%d", w.operators),
+		Events:          w.events,
+		Metrics:         metrics.New(prometheus.WrapRegistererWith(prometheus.Labels{"operator": fmt.Sprint(w.operators)}, w.metrics)),
 	}
 	o.Gates.OnTurn(func(key types.NamespacedName) { o.woken[key.Name] = true })
 	for name, other := range w.others {

@@ -40,7 +40,12 @@ func (c *ClusterSpacesClient) AllowsUse(credential *SpacesCredential) bool {
 			return false
 		}
 	}
-	return credential.EffectiveEnvironment() == c.EffectiveEnvironment() && slices.Contains(c.EffectiveGrantTypes(), credential.Spec.GrantType)
+	return credential.EffectiveEnvironment() == c.EffectiveEnvironment() && c.AllowsGrantType(credential.Spec.GrantType)
+}
+
+// AllowsGrantType tells whether the client may be used with a grant type.
+func (c *ClusterSpacesClient) AllowsGrantType(t GrantType) bool {
+	return slices.Contains(c.EffectiveGrantTypes(), t)
 }
 
 // NamesNamespace tells whether a namespace is allowed by its name.
