@@ -86,6 +86,8 @@ type settings struct {
 	gracefulShutdownTimeout time.Duration
 	stateKeyFlag            string
 	newStateKey             bool
+	clusterClients          bool
+	clientNamespace         string
 	kubeconfig              string
 	zap                     zap.Options
 }
@@ -114,6 +116,8 @@ func parse(arguments []string, out io.Writer) (*settings, error) {
 	flags.DurationVar(&s.gracefulShutdownTimeout, "graceful-shutdown-timeout", 25*time.Second, "time to finish and save calls when stopping")
 	flags.StringVar(&s.stateKeyFlag, "state-key-secret", "", "`namespace/name` of the Secret with the keys that seal state documents; empty means "+v1alpha1.StateKeySecretName+" beside the lease")
 	flags.BoolVar(&s.newStateKey, "new-state-key", false, "make a key where there is none, though states are sealed with one that is gone; their grants are given up")
+	flags.BoolVar(&s.clusterClients, "cluster-clients", true, "look after ClusterSpacesClients; false where not all namespaces are looked after")
+	flags.StringVar(&s.clientNamespace, "client-namespace", "", "`namespace` with the Secrets that ClusterSpacesClients name; empty means the operator's own, or default outside a cluster")
 	showVersion := flags.Bool("version", false, "print the version and stop")
 	config.RegisterFlags(flags)
 	s.zap.BindFlags(flags)
@@ -144,6 +148,9 @@ func parse(arguments []string, out io.Writer) (*settings, error) {
 		return nil, err
 	}
 	if _, err := s.stateKeySecret(); err != nil {
+		return nil, err
+	}
+	if err := s.checkClusterClients(flags); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -234,6 +241,10 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 	if err != nil {
 		return nil, err
 	}
+	clientNamespace, err := s.findClientNamespace(ctx, live, ctrl.Log.WithName("cluster-clients"))
+	if err != nil {
+		return nil, err
+	}
 	keys, err := s.loadKeys(ctx, live, served.Served())
 	if err != nil {
 		return nil, err
@@ -246,7 +257,7 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		live: live, clock: s.clock, log: ctrl.Log.WithName("lease"), holder: holder,
 		key: client.ObjectKey{Namespace: s.leaseNamespace(), Name: s.leaderElectionID}, watches: s.watches(),
 	}
-	options := s.managerOptions(scheme, served)
+	options := s.managerOptions(scheme, served, clientNamespace != "")
 	if s.leaderElect {
 		if options.LeaderElectionResourceLockInterface, err = held.lock(kubernetes); err != nil {
 			return nil, err
@@ -262,6 +273,7 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		Live:               live,
 		IsShard:            !s.watchLabelSelector.Empty(),
 		Serves:             served.Serves,
+		ClientNamespace:    clientNamespace,
 		Keys:               keys,
 		Environments:       known,
 		Gates:              gate.New(s.clock, s.concurrency, known.Known()...),
@@ -283,7 +295,7 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		manager.Add(served),
 		manager.Add(environments),
 		reconciler.SetupWithManager(ctx, manager, s.concurrency),
-		metrics.Registry.Register(operatormetrics.NewObjects(manager.GetCache(), ctrl.Log.WithName("metrics"))),
+		metrics.Registry.Register(operatormetrics.NewObjects(manager.GetCache(), clientNamespace != "", ctrl.Log.WithName("metrics"))),
 		metrics.Registry.Register(operatormetrics.NewQueues(reconciler.Gates)),
 		metrics.Registry.Register(operatormetrics.NewBuild(version)),
 		metrics.Registry.Register(served.unreadable),
@@ -294,7 +306,7 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 	return &operator{manager: manager, reconciler: reconciler, lease: held, isElected: s.leaderElect}, err
 }
 
-func (s *settings) managerOptions(scheme *runtime.Scheme, served *namespaces) ctrl.Options {
+func (s *settings) managerOptions(scheme *runtime.Scheme, served *namespaces, hasClients bool) ctrl.Options {
 	secrets := &metav1.PartialObjectMetadata{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	options := ctrl.Options{
@@ -310,6 +322,12 @@ func (s *settings) managerOptions(scheme *runtime.Scheme, served *namespaces) ct
 				&v1alpha1.SpacesCredential{}: {Label: s.watchLabelSelector, Transform: controllers.StripCredential},
 			},
 		},
+	}
+	if hasClients {
+		namespaces := &metav1.PartialObjectMetadata{}
+		namespaces.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+		options.Cache.ByObject[namespaces] = cache.ByObject{Transform: controllers.StripNamespace}
+		options.Cache.ByObject[&v1alpha1.ClusterSpacesClient{}] = cache.ByObject{Transform: controllers.StripClusterClient}
 	}
 	if !s.watched.areAll() {
 		options.NewCache = served.newCache
@@ -333,6 +351,11 @@ func (s *settings) leaseNamespace() string {
 	if s.leaderElectionNamespace != "" {
 		return s.leaderElectionNamespace
 	}
+	return ownNamespace()
+}
+
+// ownNamespace is the Pod's own, else default.
+func ownNamespace() string {
 	if own, err := os.ReadFile(namespaceFile); err == nil && len(own) > 0 {
 		return strings.TrimSpace(string(own))
 	}

@@ -279,7 +279,7 @@ func TestNoFlagSwitchesProfilesOn(t *testing.T) {
 	g := NewWithT(t)
 	s, err := parse(nil, io.Discard)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(s.managerOptions(nil, &namespaces{}).PprofBindAddress).To(BeEmpty())
+	g.Expect(s.managerOptions(nil, &namespaces{}, true).PprofBindAddress).To(BeEmpty())
 
 	var help strings.Builder
 	_, err = parse([]string{"--help"}, &help)

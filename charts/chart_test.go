@@ -95,6 +95,8 @@ type values = map[string]any
 var sets = map[string]values{
 	"nothing chosen":          {},
 	"two namespaces":          {"watch": values{"namespaces": []string{"team-a", "team-b"}}, "metrics": values{"secure": false}},
+	"clients elsewhere":       {"clusterClients": values{"namespace": "spaces-clients"}},
+	"no clients to share":     {"clusterClients": values{"enabled": false}},
 	"namespaces with a label": {"watch": values{"namespaceSelector": "spaces=yes"}},
 	"a shard":                 {"watch": values{"labelSelector": v1alpha1.LabelShard + " in (1, 2)"}, "flowControl": values{"enabled": true}},
 	"environments and authorities": {

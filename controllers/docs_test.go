@@ -74,7 +74,7 @@ func TestTheThreatModelListsEveryRight(t *testing.T) {
 		cells := strings.Split(strings.Trim(row, "| "), " | ")
 		listed[strings.Join(cells[:4], " | ")] = true
 	}
-	for _, name := range []string{"manager", "state_key", "leader_election", "metrics_auth"} {
+	for _, name := range []string{"manager", "state_key", "leader_election", "cluster_client", "metrics_auth"} {
 		file, err := os.ReadFile(filepath.Join("..", "config", "rbac", name+"_role.yaml"))
 		if err != nil {
 			t.Fatal(err)

@@ -81,7 +81,7 @@ var _ = Describe("The metrics", func() {
 		o := w.operator()
 		w.metrics = prometheus.NewRegistry()
 		o.Metrics = metrics.New(w.metrics)
-		w.metrics.MustRegister(metrics.NewObjects(o.Client, logr.Discard()), metrics.NewQueues(o.Gates), metrics.NewBuild("v1.2.3"))
+		w.metrics.MustRegister(metrics.NewObjects(o.Client, false, logr.Discard()), metrics.NewQueues(o.Gates), metrics.NewBuild("v1.2.3"))
 		o.Gates.OnWaited(o.Metrics.Waited)
 		service, err := spacesauth.New(o.Environments.Named("staging").Environment(), spacesauth.WithClock(w.clock),
 			spacesauth.WithSkew(func(skew time.Duration) { o.Metrics.Skewed("staging", skew) }))

@@ -29,18 +29,26 @@ var (
 	pendingMetric = prometheus.NewDesc("spaces_credential_pending_revocations",
 		"Grants of a SpacesCredential that wait to be revoked.",
 		[]string{"namespace", "name"}, nil)
+	clientReadyMetric = prometheus.NewDesc("spaces_cluster_client_ready",
+		"1 while the condition Ready of a ClusterSpacesClient is True, else 0; reason is the condition's, empty before the first look.",
+		[]string{"client", "reason"}, nil)
+	clientUsersMetric = prometheus.NewDesc("spaces_cluster_client_users",
+		"SpacesCredentials that name a ClusterSpacesClient and may use it; absent where several operators share the SpacesCredentials by label.",
+		[]string{"client"}, nil)
 )
 
 // objects tell the state of every SpacesCredential. They are read from the
 // cache at each scrape, so that no series outlives its object or its reason.
 type objects struct {
 	cache client.Reader
-	log   logr.Logger
+	// hasClients tells that ClusterSpacesClients are looked after.
+	hasClients bool
+	log        logr.Logger
 }
 
 // NewObjects makes the metrics of the objects that the cache holds.
-func NewObjects(cache client.Reader, log logr.Logger) prometheus.Collector {
-	return &objects{cache: cache, log: log}
+func NewObjects(cache client.Reader, hasClients bool, log logr.Logger) prometheus.Collector {
+	return &objects{cache: cache, hasClients: hasClients, log: log}
 }
 
 // Describe implements prometheus.Collector.
@@ -48,6 +56,8 @@ func (m *objects) Describe(into chan<- *prometheus.Desc) {
 	into <- readyMetric
 	into <- expiryMetric
 	into <- pendingMetric
+	into <- clientReadyMetric
+	into <- clientUsersMetric
 }
 
 // Collect implements prometheus.Collector. Without a cache to look into it says
@@ -66,6 +76,31 @@ func (m *objects) Collect(into chan<- prometheus.Metric) {
 	}
 	for i := range all.Items {
 		told(&all.Items[i], into)
+	}
+	if m.hasClients {
+		m.collectClients(ctx, into)
+	}
+}
+
+// collectClients tells of the clients that namespaces share.
+func (m *objects) collectClients(ctx context.Context, into chan<- prometheus.Metric) {
+	var all v1alpha1.ClusterSpacesClientList
+	if err := m.cache.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
+		m.log.Error(err, "Listing the ClusterSpacesClients for the metrics failed")
+		return
+	}
+	for _, shared := range all.Items {
+		ready, reason := 0.0, ""
+		if c := meta.FindStatusCondition(shared.Status.Conditions, v1alpha1.ConditionReady); c != nil {
+			reason = c.Reason
+			if c.Status == metav1.ConditionTrue {
+				ready = 1
+			}
+		}
+		into <- prometheus.MustNewConstMetric(clientReadyMetric, prometheus.GaugeValue, ready, shared.Name, reason)
+		if users := shared.Status.Users; users != nil {
+			into <- prometheus.MustNewConstMetric(clientUsersMetric, prometheus.GaugeValue, float64(*users), shared.Name)
+		}
 	}
 }
 
