@@ -57,7 +57,9 @@ func TestAClientIsLentWithTheRightsOfTheChart(t *testing.T) {
 	}
 	becomes(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonClientForbidden)
 	create(t, shared)
-	t.Cleanup(func() { g.Expect(client.IgnoreNotFound(plane.kubernetes.Delete(context.Background(), shared))).To(Succeed()) })
+	t.Cleanup(func() {
+		g.Expect(client.IgnoreNotFound(plane.kubernetes.Delete(context.Background(), shared))).To(Succeed())
+	})
 
 	// The label comes last but one, and the Secret last.
 	labelled := &corev1.Namespace{}

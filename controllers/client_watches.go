@@ -38,15 +38,8 @@ const countPause = 5 * time.Second
 func (c clusterClients) setup(ctx context.Context, manager ctrl.Manager) error {
 	indexer := manager.GetFieldIndexer()
 	err := errors.Join(
-		indexer.IndexField(ctx, &v1alpha1.SpacesCredential{}, clientIndex, func(object client.Object) []string {
-			if name := namedClient(object.(*v1alpha1.SpacesCredential)); name != "" {
-				return []string{name}
-			}
-			return nil
-		}),
-		indexer.IndexField(ctx, &v1alpha1.ClusterSpacesClient{}, clientSecretIndex, func(object client.Object) []string {
-			return []string{object.(*v1alpha1.ClusterSpacesClient).Spec.SecretRef.Name}
-		}),
+		indexer.IndexField(ctx, &v1alpha1.SpacesCredential{}, clientIndex, indexedClient),
+		indexer.IndexField(ctx, &v1alpha1.ClusterSpacesClient{}, clientSecretIndex, indexedSecret),
 	)
 	if err != nil {
 		return err
@@ -76,6 +69,19 @@ func (c clusterClients) setup(ctx context.Context, manager ctrl.Manager) error {
 			UsePriorityQueue:        ptr.To(false),
 		}).
 		Complete(c)
+}
+
+// indexedClient is by which client a credential is found.
+func indexedClient(object client.Object) []string {
+	if name := namedClient(object.(*v1alpha1.SpacesCredential)); name != "" {
+		return []string{name}
+	}
+	return nil
+}
+
+// indexedSecret is by which Secret a client is found.
+func indexedSecret(object client.Object) []string {
+	return []string{object.(*v1alpha1.ClusterSpacesClient).Spec.SecretRef.Name}
 }
 
 func requestsForClients(names []string) []reconcile.Request {

@@ -187,7 +187,6 @@ var _ = Describe("a client that the platform team lends", func() {
 		type answer struct {
 			conditions string
 			wake       time.Duration
-			requests   []request
 		}
 		var first *answer
 		for _, name := range []string{"unknown", "denied", "elsewhere", "nowhere", "scopes", "seed-of-others"} {

@@ -9,6 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
+	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 )
 
 // crashStory is a story that is told once for every request and every call it makes,
@@ -249,6 +251,37 @@ var crashStories = map[string]crashStory{
 			w.delete(w.secret("bot-grant"))
 		},
 		end: oneGrant, lost: anotherGrant,
+	},
+	"sign-in with a lent client": {
+		begin: func(w *world) { w.apply(loginInput(), byPassword("bot", borrowing(w.lend()))) },
+		end:   oneGrant, lost: anotherGrant,
+	},
+	"renewal with a lent client": {
+		begin: func(w *world) { due(w, byPassword("bot", borrowing(w.lend())), loginInput()) },
+		end:   oneGrant, lost: anotherGrant,
+	},
+	"withdrawal of a lent client": {
+		begin: func(w *world) {
+			shared := w.lend(func(c *v1alpha1.ClusterSpacesClient) { c.Spec.RevokeOnRemoval = true })
+			ready(w, byPassword("bot", borrowing(shared)), loginInput())
+			w.lends(shared, refusing)
+		},
+		end: func(w *world) {
+			w.operator().settle("bot", grantstate.Withdrawal+time.Minute) // a story of two operators ends before
+			w.expectForbidden("bot")
+			Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+			Expect(w.calls(fakespaces.OperationPassword)).To(Equal(1))
+		},
+	},
+	"deletion without the lent client": {
+		begin: func(w *world) {
+			w.spaces.SetAuthenticatedRevocation(true)
+			shared := w.lend()
+			ready(w, byPassword("bot", borrowing(shared)), loginInput())
+			w.delete(shared)
+			w.delete(w.credential("bot"))
+		},
+		end: nothingPublished,
 	},
 	"deletion": {
 		begin: func(w *world) {

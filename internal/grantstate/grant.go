@@ -47,7 +47,7 @@ type Grant struct {
 func (g *Grant) clone() *Grant {
 	g = clone(g)
 	if g == nil {
-		return g
+		return nil
 	}
 	g.Lender = clone(g.Lender)
 	if g.Token == nil {

@@ -12,7 +12,7 @@ import (
 // them.
 func TestARefusalCountsFromWhenItWasFirstSeen(t *testing.T) {
 	d := Document{credentialUID: "uid"}
-	at := func(after time.Duration) time.Time { return noon.Add(after) }
+	at := noon.Add
 	if d.IsWithdrawn(noon) {
 		t.Error("nobody refused")
 	}

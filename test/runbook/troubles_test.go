@@ -38,6 +38,22 @@ var troubles = map[string]func(*world){
 		w.credential()
 		w.becomes(v1alpha1.ReasonInputInvalid)
 	},
+	v1alpha1.ReasonClientForbidden: func(w *world) {
+		held := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "corporate-client"},
+			StringData: map[string]string{"client_id": clientID, "client_secret": clientCode}}
+		w.create(held)
+		shared := &v1alpha1.ClusterSpacesClient{ObjectMeta: metav1.ObjectMeta{Name: "corporate"}, Spec: v1alpha1.ClusterSpacesClientSpec{
+			Environment: w.namespace, SecretRef: v1alpha1.ClusterClientSecretReference{Name: held.Name},
+			AllowedGrantTypes: []v1alpha1.GrantType{v1alpha1.GrantTypePassword},
+		}}
+		w.create(shared)
+		w.variables = append(w.variables, "SPACES_CLIENT="+shared.Name, "SPACES_NAMESPACE="+w.namespace)
+		w.credential(func(c *v1alpha1.SpacesCredential) {
+			c.Spec.ClientSecretRef = nil
+			c.Spec.ClientRef = &v1alpha1.ClientReference{Kind: v1alpha1.ClientKindCluster, Name: shared.Name}
+		})
+		w.becomes(v1alpha1.ReasonClientForbidden)
+	},
 	v1alpha1.ReasonUnknownEnvironment: func(w *world) {
 		w.credential(func(c *v1alpha1.SpacesCredential) { c.Spec.Environment = "nowhere" })
 		w.becomes(v1alpha1.ReasonUnknownEnvironment)
