@@ -78,10 +78,11 @@ func (w *world) scraped() (series map[string]float64, kinds map[string]string) {
 var _ = Describe("The metrics", func() {
 	It("the metrics tell of objects and calls what docs/metrics.md says, and no more", func() {
 		w := newWorld()
+		shared := w.lend()
 		o := w.operator()
 		w.metrics = prometheus.NewRegistry()
 		o.Metrics = metrics.New(w.metrics)
-		w.metrics.MustRegister(metrics.NewObjects(o.Client, false, logr.Discard()), metrics.NewQueues(o.Gates), metrics.NewBuild("v1.2.3"))
+		w.metrics.MustRegister(metrics.NewObjects(o.Client, true, logr.Discard()), metrics.NewQueues(o.Gates), metrics.NewBuild("v1.2.3"))
 		o.Gates.OnWaited(o.Metrics.Waited)
 		service, err := spacesauth.New(o.Environments.Named("staging").Environment(), spacesauth.WithClock(w.clock),
 			spacesauth.WithSkew(func(skew time.Duration) { o.Metrics.Skewed("staging", skew) }))
@@ -94,7 +95,12 @@ var _ = Describe("The metrics", func() {
 		}), byPassword("unseen"))
 		o.reconcile("bot")
 		series, _ := w.scraped()
+		Expect(series).To(HaveKeyWithValue("spaces_cluster_client_ready{client="+shared.Name+",reason=}", 0.0))
+		o.tell(shared)
+		series, _ = w.scraped()
 		Expect(series).To(And(
+			HaveKeyWithValue("spaces_cluster_client_ready{client="+shared.Name+",reason=Issued}", 1.0),
+			HaveKeyWithValue("spaces_cluster_client_users{client="+shared.Name+"}", 0.0),
 			HaveKeyWithValue("spaces_credential_ready{name=bot,reason=WaitingForInput}", 0.0),
 			HaveKeyWithValue("spaces_credential_ready{name=unseen,reason=}", 0.0),
 			Not(HaveKey("spaces_credential_token_expiry_timestamp_seconds{name=bot}"))))

@@ -4,11 +4,15 @@ package v1alpha1_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 )
@@ -83,6 +87,38 @@ func TestClusterSpacesClientRules(t *testing.T) {
 		"a refresh token's scopes could not be held":           {clusterClient, []edit{set("spec.allowedScopes", list("email")), set("spec.allowedGrantTypes", list("RefreshToken"))}, "spec.allowedScopes: Forbidden: a refresh token keeps the scopes it was issued with"},
 		"a removal may revoke":                                 {clusterClient, []edit{set("spec.revokeOnRemoval", true)}, ""},
 	})
+}
+
+// The samples beside the others are for two teams, and are accepted word for word.
+func TestTheSamplesOfAClusterSpacesClientAreAccepted(t *testing.T) {
+	g := NewWithT(t)
+	files, err := filepath.Glob(filepath.Join("..", "..", "config", "samples", "cluster-client", "*.yaml"))
+	g.Expect(err).NotTo(HaveOccurred())
+	kinds := map[string]*unstructured.Unstructured{}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		g.Expect(err).NotTo(HaveOccurred())
+		obj := &unstructured.Unstructured{}
+		g.Expect(yaml.Unmarshal(source, &obj.Object)).To(Succeed())
+		if obj.GetKind() == "Kustomization" {
+			continue
+		}
+		if obj.GetKind() != v1alpha1.ClusterClientKind {
+			obj.SetNamespace("default")
+		}
+		g.Expect(cluster.Create(t.Context(), obj, client.DryRunAll)).To(Succeed(), file)
+		kinds[obj.GetKind()] = obj
+	}
+	g.Expect(kinds).To(HaveLen(3))
+	shared, credential := &v1alpha1.ClusterSpacesClient{}, &v1alpha1.SpacesCredential{}
+	for kind, into := range map[string]any{v1alpha1.ClusterClientKind: shared, v1alpha1.Kind: credential} {
+		raw, err := kinds[kind].MarshalJSON()
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(yaml.UnmarshalStrict(raw, into)).To(Succeed(), "the Go types know every field")
+	}
+	g.Expect(shared.AllowsUse(credential)).To(BeTrue(), "the one may use the other")
+	g.Expect(credential.Spec.ClientRef.Name).To(Equal(shared.Name))
+	g.Expect(kinds["Secret"].GetName()).To(Equal(shared.Spec.SecretRef.Name))
 }
 
 func TestAClientIsNamedOnce(t *testing.T) {

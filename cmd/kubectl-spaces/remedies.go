@@ -64,6 +64,9 @@ func serviceRemedy(reason string, credential *v1alpha1.SpacesCredential) string 
 	case v1alpha1.ReasonGrantRevoked:
 		return strings.Join([]string{signInAnew(credential), "or kubectl spaces renew " + name}, ", ")
 	case v1alpha1.ReasonClientRejected:
+		if ref := credential.Spec.ClientRef; ref != nil {
+			return fmt.Sprintf("ask whoever looks after the %s %q to correct its Secret, or have the client admitted by the service", ref.Kind, ref.Name)
+		}
 		return "correct the Secret that spec.clientSecretRef names, or have the client admitted by the service"
 	case v1alpha1.ReasonRequestRejected:
 		return "correct spec.scopes, or have the client admitted for them"
