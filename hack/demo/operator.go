@@ -36,6 +36,7 @@ func (d *demonstration) startOperator(ctx context.Context) error {
 		"--environments-file="+environments,
 		"--kubeconfig="+d.kubeconfig,
 		"--leader-elect=false",
+		"--client-namespace="+platform,
 		"--metrics-bind-address=0",
 		"--health-probe-bind-address="+probe[0],
 	), d.program.Path(operatorLog))

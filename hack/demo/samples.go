@@ -112,6 +112,7 @@ func (s *samples) vary() {
 			last.Spec.Renewal = &v1alpha1.Renewal{RenewBeforeSeconds: new(int32(5))}
 			s.copyOf(sample, onRequest).Spec.Renewal = last.Spec.Renewal.DeepCopy()
 			s.copyOf(sample, comesBack)
+			borrow(s.copyOf(sample, borrower))
 			login := s.secrets[sample.Spec.Password.SecretRef.Name].DeepCopy()
 			login.Name = mistyped + "-login"
 			login.StringData["username"] = mistyped + "@example.com" // a user of its own
@@ -146,7 +147,7 @@ func (s *samples) introduce(to *testbed.Service) error {
 			return fmt.Errorf("the sample %s is for another environment than %s", credential.Name, environment)
 		}
 		if spec.ClientSecretRef == nil {
-			continue // a guest needs no introduction
+			continue // neither a guest nor a client that is known from others needs an introduction
 		}
 		app := spec.ClientSecretRef
 		clientID, err := s.value(app.Name, cmp.Or(app.ClientIDKey, "client_id"))
@@ -209,6 +210,9 @@ func (s *samples) apply(ctx context.Context, cluster client.Client) error {
 	if err := strict.Create(ctx, home); err != nil {
 		return err
 	}
+	if err := s.lend(ctx, strict); err != nil {
+		return err
+	}
 	for _, object := range s.objects() {
 		object.SetNamespace(namespace)
 		if err := strict.Create(ctx, object); err != nil {
@@ -247,6 +251,9 @@ func (s *samples) delete(ctx context.Context, cluster client.Client) error {
 			return fmt.Errorf("%d of the samples are not gone: %w", len(left.Items), ctx.Err())
 		case <-time.After(100 * time.Millisecond):
 		}
+	}
+	if err := cluster.DeleteAllOf(ctx, &v1alpha1.ClusterSpacesClient{}); err != nil {
+		return err
 	}
 	// Those of the samples, and the code of the sign-in.
 	return cluster.DeleteAllOf(ctx, &corev1.Secret{}, inNamespace)
