@@ -42,8 +42,10 @@ func TestABuildThatCannotWorkSaysWhy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
 			script := exec.CommandContext(t.Context(), "./envtest.sh")
-			script.Env = append(c.variables, "PATH="+strings.Join(c.path, ":"), "HOME="+folder, "XDG_DATA_HOME="+folder,
-				"GOTOOLCHAIN=local", "GOCACHE="+filepath.Join(folder, "cache"), "GOMODCACHE="+filepath.Join(folder, "modules"))
+			script.Env = append([]string{
+				"PATH=" + strings.Join(c.path, ":"), "HOME=" + folder, "XDG_DATA_HOME=" + folder,
+				"GOTOOLCHAIN=local", "GOCACHE=" + filepath.Join(folder, "cache"), "GOMODCACHE=" + filepath.Join(folder, "modules"),
+			}, c.variables...)
 			output, err := script.CombinedOutput()
 			if err == nil || !strings.Contains(string(output), c.says) || strings.Count(string(output), "\n") > 2 {
 				t.Errorf("%v: it says\n%s", err, output)
