@@ -74,7 +74,7 @@ func (k *Keys) Load(ctx context.Context, mayMake func(context.Context) error) er
 			return nil
 		}
 		if !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("making the Secret %s for the key that seals state documents: %w", k.Name, secretio.Quiet(err))
+			return fmt.Errorf("making the Secret %s for the key that seals state documents: %w; where a policy or a quota is in the way exempt it, or make it by hand (docs/backup.md)", k.Name, secretio.Quiet(err))
 		}
 	}
 	return fmt.Errorf("the Secret %s of the keys that seal state documents comes and goes", k.Name)
