@@ -1,10 +1,12 @@
 package controllers
 
 import (
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -251,6 +253,92 @@ var _ = Describe("Rule 2: a code", func() {
 		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonReauthorizationRequired)
 		Expect(w.spaces.TokenWorks(w.token("bot"))).To(BeTrue(), "the old grant is not renewed")
 		Expect(exchanges()).To(Equal(1))
+	})
+
+	It("a code goes with the redirect URI that it was given for, if spec lists that", func() {
+		const another = "http://localhost:3001"
+		with := func(uri string) *corev1.Secret {
+			input := w.codeInputFor(uri)
+			input.StringData[v1alpha1.KeyRedirectURI] = uri
+			return input
+		}
+		w.apply(with(another))
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonInputInvalid)
+		ready := meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionReady)
+		Expect(ready.Message).To(And(ContainSubstring("redirectURIs"), ContainSubstring(`Secret "bot-code"`), Not(ContainSubstring(another))))
+		Expect(exchanges()).To(BeZero())
+		credential := w.credential("bot")
+		credential.Spec.AuthorizationCode.RedirectURIs = []string{"http://localhost:3002", another}
+		Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		o.reconcile("bot")
+		w.expectReady("bot")
+		Expect(exchanges()).To(Equal(1))
+		w.delete(w.secret("bot-code"))
+		w.apply(with(redirectURI)) // the first choice may be named as well
+		o.reconcile("bot")
+		w.expectReady("bot")
+		Expect(exchanges()).To(Equal(2))
+		w.expectNothingLost()
+	})
+
+	Describe("of whom one user is expected", func() {
+		expecting := func(user string) *corev1.Secret {
+			input := w.codeInput()
+			input.StringData[v1alpha1.KeyExpectedUser] = user
+			return input
+		}
+		neverRevoking := func() {
+			GinkgoHelper()
+			credential := w.credential("bot")
+			credential.Spec.Revocation = &v1alpha1.Revocation{Policy: v1alpha1.RevocationNever}
+			Expect(admin.Update(w.ctx, credential)).To(Succeed())
+		}
+
+		It("is exchanged, whatever the case of the name", func() {
+			w.apply(expecting(strings.ToUpper(username)))
+			o.reconcile("bot")
+			w.expectReady("bot")
+			Expect(w.spaces.Ledger().GrantsRevoked).To(BeZero())
+		})
+
+		It("the grant of another is revoked, never published and told, also where nothing is to be revoked", func() {
+			neverRevoking()
+			w.apply(expecting("ann@example.test"))
+			o.settle("bot", time.Minute)
+			w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGrantRejected)
+			ready := meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionReady)
+			Expect(ready.Message).To(And(ContainSubstring("Not the expected user signed in"), ContainSubstring("kubectl spaces login bot"),
+				Not(ContainSubstring("ann@")), Not(ContainSubstring(username))))
+			Expect(w.secret("bot")).To(BeNil())
+			ledger := w.spaces.Ledger()
+			Expect([]int{ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{0, 1}))
+			o.settle("bot", time.Hour)
+			w.operator().settle("bot", time.Hour)
+			Expect(exchanges()).To(Equal(1), "the code is never sent again")
+			replaceCode()
+			o.reconcile("bot")
+			w.expectReady("bot")
+			w.expectNothingLost()
+		})
+
+		It("the grant of another does not take the place of a living one", func() {
+			w.apply(w.codeInput())
+			o.reconcile("bot")
+			w.expectReady("bot")
+			w.delete(w.secret("bot-code"))
+			w.apply(expecting("ann@example.test"))
+			o.settle("bot", 3*lifetime)
+			w.expectReady("bot")
+			w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGrantRejected)
+			w.delete(w.secret("bot-code"))
+			o.settle("bot", lifetime)
+			w.expectReady("bot")
+			w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
+			ledger := w.spaces.Ledger()
+			Expect([]int{ledger.GrantsLive, ledger.GrantsRevoked}).To(Equal([]int{1, 1}))
+			w.expectNothingLost()
+		})
 	})
 
 	It("a code with a line break in it is bad input, and is not sent", func() {

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -175,7 +176,8 @@ func (r *Reconciler) readGrantInput(ctx context.Context, credential *v1alpha1.Sp
 		}
 		in.given.Code.Code = reading.bounded(ref.CodeKey, maxSent)
 		in.given.Code.CodeVerifier = reading.bounded(ref.CodeVerifierKey, maxSent)
-		in.given.Code.RedirectURI = spec.AuthorizationCode.RedirectURI
+		in.given.Code.RedirectURI = reading.redirectURI(spec.AuthorizationCode)
+		in.given.ExpectedUser = reading.beside(v1alpha1.KeyExpectedUser, ref).Reveal()
 		in.grantProblem = authorizationPending(credential, reading.problem)
 	case spec.Anonymous != nil:
 		guest := spacesauth.Guest(*spec.Anonymous)
@@ -233,6 +235,27 @@ func (i *inputReading) optional(key string) spacesauth.Secret {
 		return spacesauth.Secret{}
 	}
 	return i.value(key)
+}
+
+// beside is optional for a key of ours, which spec may have taken for something else.
+func (i *inputReading) beside(key string, ref v1alpha1.AuthorizationCodeSecretReference) spacesauth.Secret {
+	if key == ref.CodeKey || key == ref.CodeVerifierKey {
+		return spacesauth.Secret{}
+	}
+	return i.optional(key)
+}
+
+// redirectURI is the one that the code was given for. The service wants the very same at the
+// exchange, and only spec says which they may be.
+func (i *inputReading) redirectURI(spec *v1alpha1.AuthorizationCodeGrant) string {
+	used := i.beside(v1alpha1.KeyRedirectURI, spec.SecretRef).Reveal()
+	switch {
+	case used == "":
+		return spec.RedirectURI
+	case !slices.Contains(spec.AllRedirectURIs(), used) && !i.problem.isTrouble():
+		i.problem = otherRedirectURI(i.name)
+	}
+	return used
 }
 
 func withoutNewline(value string) string {

@@ -101,6 +101,11 @@ func keyUnprintable(name, key string) outcome {
 	return blockedBy(v1alpha1.ReasonInputInvalid, "Key %q of Secret %q holds control characters or binary data. Store it again as plain text; it may have been encoded twice.", key, name)
 }
 
+func otherRedirectURI(name string) outcome {
+	return blockedBy(v1alpha1.ReasonInputInvalid, "Key %q of Secret %q holds an address that is neither spec.authorizationCode.redirectURI nor one of redirectURIs, so the code is not sent. Add it to redirectURIs, or sign in again.",
+		v1alpha1.KeyRedirectURI, name)
+}
+
 func noInputType(name string) outcome {
 	return blockedBy(v1alpha1.ReasonInputInvalid, "Secret %q has a type that is no input. Use type Opaque or kubernetes.io/basic-auth.", name)
 }

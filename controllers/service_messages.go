@@ -33,6 +33,10 @@ func loginHeld() outcome {
 
 // refused tells of a refusal that stands.
 func refused(r *grantstate.Refusal, credential *v1alpha1.SpacesCredential) outcome {
+	if r.OtherUser {
+		return blockedBy(v1alpha1.ReasonGrantRejected,
+			"Not the expected user signed in, or the service did not say who did. The grant is revoked, and nothing of it is published. %s", signInAgain(credential))
+	}
 	what := "refresh"
 	switch {
 	case r.SignIn && credential.Spec.RefreshToken != nil:

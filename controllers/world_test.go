@@ -538,7 +538,10 @@ func byCode(name string, change ...func(*v1alpha1.SpacesCredential)) *v1alpha1.S
 }
 
 // codeInput is what a person's sign-in by browser leaves.
-func (w *world) codeInput() *corev1.Secret {
+func (w *world) codeInput() *corev1.Secret { return w.codeInputFor(redirectURI) }
+
+// codeInputFor is what a sign-in leaves that came back to a redirect URI.
+func (w *world) codeInputFor(redirectURI string) *corev1.Secret {
 	sum := sha256.Sum256([]byte(codeVerifier))
 	challenge := base64.RawURLEncoding.EncodeToString(sum[:])
 	return &corev1.Secret{

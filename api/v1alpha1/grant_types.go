@@ -148,6 +148,18 @@ type AuthorizationCodeGrant struct {
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule=`self.matches('^(https://|http://(localhost|127[.]0[.]0[.]1|[\\[]::1[\\]])([:/?]|$))[!-~]*$') && !self.contains('#')`,message="a redirect URI begins with https://, or with http:// and a loopback host (localhost, 127.0.0.1 or [::1]), and has no spaces and no fragment"
 	RedirectURI string `json:"redirectURI"`
+
+	// redirectURIs are more of them, each registered for the client as well. Where
+	// another program listens at redirectURI, kubectl spaces login takes the next
+	// of these, and hands it to the operator with the code.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=2048
+	// +kubebuilder:validation:items:XValidation:rule=`self.matches('^(https://|http://(localhost|127[.]0[.]0[.]1|[\\[]::1[\\]])([:/?]|$))[!-~]*$') && !self.contains('#')`,message="a redirect URI begins with https://, or with http:// and a loopback host (localhost, 127.0.0.1 or [::1]), and has no spaces and no fragment"
+	RedirectURIs []string `json:"redirectURIs,omitempty"`
 }
 
 // AuthorizationCodeSecretReference names a Secret with a code and its verifier.

@@ -65,6 +65,17 @@ func (c *SpacesCredential) EffectiveScopes() []string {
 	return nil
 }
 
+// AllRedirectURIs are those that a code may have been given for, the first choice first.
+func (g *AuthorizationCodeGrant) AllRedirectURIs() []string {
+	all := []string{g.RedirectURI}
+	for _, another := range g.RedirectURIs {
+		if !slices.Contains(all, another) {
+			all = append(all, another)
+		}
+	}
+	return all
+}
+
 // EffectiveRenewal is when to renew; empty means DefaultRenewBeforePercent.
 func (c *SpacesCredential) EffectiveRenewal() Renewal {
 	var renewal Renewal

@@ -110,6 +110,17 @@ const (
 // the author of a SpacesCredential must not be able to choose what it overwrites.
 const SecretTypeAuthorizationCode = GroupName + "/authorization-code"
 
+// Keys that a Secret with a code may have beside those that spec names.
+const (
+	// KeyRedirectURI holds the redirect URI that the code was given for, one of those
+	// in spec. Without it that is spec.authorizationCode.redirectURI.
+	KeyRedirectURI = "redirect_uri"
+
+	// KeyExpectedUser holds the user name or the user ID of whoever was to sign in. A
+	// grant of anybody else is revoked and not published.
+	KeyExpectedUser = "expected_user"
+)
+
 // Field managers and the leader's lease.
 const (
 	// FieldManager owns what the operator writes, except status.

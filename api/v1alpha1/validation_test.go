@@ -119,11 +119,16 @@ func TestBrowserAndGuest(t *testing.T) {
 		"a check that does not exist is refused":               {withPassword, []edit{set("spec.verification", list("Horoscope"))}, `spec.verification[0]: Unsupported value: "Horoscope": supported values: "TokenInfo", "UserProfile"`},
 		"a check is listed once":                               {withPassword, []edit{set("spec.verification", list("TokenInfo", "TokenInfo"))}, `spec.verification[1]: Duplicate value: "TokenInfo"`},
 	}
+	cases["more redirect URIs may be given"] = creation{withCode, []edit{set("spec.authorizationCode.redirectURIs", list("http://localhost:3001", "https://bot.example.com/callback"))}, ""}
+	cases["a redirect URI is listed once"] = creation{withCode, []edit{set("spec.authorizationCode.redirectURIs", list("http://localhost:1", "http://localhost:1"))}, `spec.authorizationCode.redirectURIs[1]: Duplicate value`}
+	cases["a list of redirect URIs is not empty"] = creation{withCode, []edit{set("spec.authorizationCode.redirectURIs", list())}, "spec.authorizationCode.redirectURIs"}
+	cases["more redirect URIs are eight at most"] = creation{withCode, []edit{set("spec.authorizationCode.redirectURIs", list("https://a/1", "https://a/2", "https://a/3", "https://a/4", "https://a/5", "https://a/6", "https://a/7", "https://a/8", "https://a/9"))}, "Too many"}
 	for _, uri := range []string{"http://localhost:3000", "http://localhost:3000/", "http://localhost", "http://127.0.0.1:8000/callback", "http://[::1]:8000/x?y=z", "https://bot.example.com/callback"} {
 		cases["a redirect URI may be "+uri] = creation{withCode, []edit{set("spec.authorizationCode.redirectURI", uri)}, ""}
 	}
 	for _, uri := range []string{"http://example.com/", "http://localhost.example.com/", "http://localhost:3000/#top", "http://localhost:3000/a b", "javascript:alert(1)", "localhost:3000", "urn:ietf:wg:oauth:2.0:oob", "http://127.0.0.1.example.com/"} {
 		cases["a redirect URI cannot be "+uri] = creation{withCode, []edit{set("spec.authorizationCode.redirectURI", uri)}, badRedirectURI}
+		cases["nor can another one be "+uri] = creation{withCode, []edit{set("spec.authorizationCode.redirectURIs", list("http://localhost:1", uri))}, badRedirectURI}
 	}
 	judgeCreation(t, cases)
 }

@@ -179,7 +179,9 @@ func (s *samples) introduce(to *testbed.Service) error {
 			}
 			s.secrets[seed.Name].StringData[cmp.Or(seed.Key, "refresh_token")] = to.IssueGrant(clientID, seedUser)
 		case v1alpha1.GrantTypeAuthorizationCode:
-			to.AddRedirectURI(clientID, spec.AuthorizationCode.RedirectURI)
+			for _, uri := range spec.AuthorizationCode.AllRedirectURIs() {
+				to.AddRedirectURI(clientID, uri)
+			}
 			to.AddUser(person, personPassword)
 		case v1alpha1.GrantTypeAnonymous:
 		default:

@@ -118,6 +118,7 @@ func (o Observation) SignIn(environment string, given Given, random io.Reader) (
 	case !given.Code.Code.Empty():
 		s.first = s.firstUse(s.used.Code, o.Now)
 		s.first.Code, s.first.CodeVerifier, s.first.RedirectURI = kept{given.Code.Code}, kept{given.Code.CodeVerifier}, given.Code.RedirectURI
+		s.first.ExpectedUser = given.ExpectedUser
 	case !given.Seed.Empty():
 		s.first, s.like = s.firstUse(s.used.Seed, o.Now), o.Inputs.refresh
 		s.first.Seed, s.grant.RefreshToken = kept{given.Seed}, kept{given.Seed}

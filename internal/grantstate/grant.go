@@ -1,6 +1,7 @@
 package grantstate
 
 import (
+	"strings"
 	"time"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
@@ -105,9 +106,10 @@ type FirstUse struct {
 	// Seed is a refresh token, and so worth revoking whatever becomes of its first use.
 	Seed kept `json:"seed"`
 	Code kept `json:"code"`
-	// CodeVerifier and RedirectURI belong to the code.
+	// CodeVerifier, RedirectURI and ExpectedUser belong to the code.
 	CodeVerifier kept   `json:"codeVerifier"`
 	RedirectURI  string `json:"redirectURI,omitempty"`
+	ExpectedUser string `json:"expectedUser,omitempty"`
 	// Hash is that of the seed or code among the used inputs, Client that of the client.
 	Hash   string `json:"hash"`
 	Client string `json:"client"`
@@ -123,6 +125,11 @@ type FirstUse struct {
 // grant is what there is to revoke of a first use.
 func (f FirstUse) grant() *Grant {
 	return &Grant{ID: f.GrantID, Environment: f.Environment, AccountsURL: f.AccountsURL, ClientID: f.ClientID, Lender: clone(f.Lender), RefreshToken: f.Seed}
+}
+
+// isOfAnother tells that somebody else signed in than was expected, or that nobody knows who did.
+func (f *FirstUse) isOfAnother(who Identity) bool {
+	return f != nil && f.ExpectedUser != "" && !strings.EqualFold(f.ExpectedUser, who.Username) && f.ExpectedUser != who.UserID
 }
 
 // isStill tells whether the inputs hold no other seed or code than this one.

@@ -31,6 +31,8 @@ type Given struct {
 	Seed     spacesauth.Secret
 	Code     spacesauth.AuthorizationCodeGrant
 	Guest    *spacesauth.Guest
+	// ExpectedUser is the user name or ID of whoever was to sign in for the code; empty is anybody.
+	ExpectedUser string
 
 	// NoClient and NoGrant tell that the application, or what makes the grant, is missing.
 	NoClient, NoGrant bool
@@ -96,6 +98,9 @@ type Refusal struct {
 	SignIn bool `json:"signIn,omitempty"`
 	// GrantID is the grant that the refused seed or code would have made.
 	GrantID string `json:"grantID,omitempty"`
+	// OtherUser tells that not the service refused, but that it gave the grant of another user
+	// than the expected one.
+	OtherUser bool `json:"otherUser,omitempty"`
 }
 
 // judged tells a refusal of the very thing that was sent. A refused client or request
@@ -153,6 +158,7 @@ func (d Document) goOn(given Given) Given {
 	given.NoGrant = false
 	given.Seed = open.Seed.Secret
 	given.Code = spacesauth.AuthorizationCodeGrant{Code: open.Code.Secret, CodeVerifier: open.CodeVerifier.Secret, RedirectURI: open.RedirectURI}
+	given.ExpectedUser = open.ExpectedUser
 	return given
 }
 

@@ -28,6 +28,10 @@ type Answer struct {
 	refusal *Refusal
 }
 
+// isUnwanted tells that the grant is that of another user than the expected one. It is revoked,
+// whatever the policy says: it is not the credential's, and nobody else knows of it.
+func (a Answer) isUnwanted() bool { return a.grant != nil && a.refusal != nil && a.refusal.OtherUser }
+
 // Answer turns the outcome of a call into what is to be recorded. d is the document with
 // the claim of the call.
 func (d Document) Answer(s Spend, credential *v1alpha1.SpacesCredential, got spacesauth.Answer, failed error, now time.Time) Answer {
@@ -50,6 +54,11 @@ func (d Document) Answer(s Spend, credential *v1alpha1.SpacesCredential, got spa
 		next.Token = token(s, credential, got)
 		if who := spacesauth.IdentityOf(got.IDToken); who != (spacesauth.Identity{}) {
 			next.Identity = Identity(who)
+		}
+		if s.first.isOfAnother(next.Identity) {
+			a.refusal = &Refusal{
+				Hash: s.hash, Kind: spacesauth.KindRejectedGrant, Detail: "another user signed in", SignIn: true, GrantID: s.grant.ID, OtherUser: true,
+			}
 		}
 	}
 	a.grant = &next
@@ -93,7 +102,7 @@ func (a Answer) String() string { return "answer of the service for " + string(a
 // Unkept is what there is to revoke of an answer that no document can keep, or nil: the
 // service gave nothing that could be revoked, or the policy spares it.
 func (a Answer) Unkept(now time.Time) *Listed {
-	if a.grant == nil || a.grant.RefreshToken.Empty() || a.terms.Never() {
+	if a.grant == nil || a.grant.RefreshToken.Empty() || a.terms.Never() && !a.isUnwanted() {
 		return nil
 	}
 	return a.terms.dueNow(a.grant, now)
@@ -175,6 +184,12 @@ func (d *Document) place(a Answer, current bool, now time.Time) {
 	case listed != nil: // whatever the claim says: this grant was given up meanwhile
 		listed.RefreshToken = brought.RefreshToken
 		listed.NotBefore, listed.TokenExpirationTime = now, now
+	case a.isUnwanted():
+		d.listAlways(brought, now)
+		d.inputs.refuse(*a.refusal)
+		if d.firstUse != nil && d.firstUse.GrantID == brought.ID {
+			d.firstUse = nil
+		}
 	case current, d.waitsFor(brought.ID):
 		d.supersede(now)
 		d.grant, d.revoked, d.isBehind = brought, false, false
