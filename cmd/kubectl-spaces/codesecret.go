@@ -32,6 +32,8 @@ type codeSecret struct {
 	codeKey, verifierKey string
 	// labels are those that spec wants on it.
 	labels map[string]string
+	// expectedUser and redirectURI go with the code, where they are not empty.
+	expectedUser, redirectURI string
 	// found is what stood there before the browser was opened, or nil.
 	found *corev1.Secret
 	// sent is the code that this login handed over, or tried to.
@@ -40,14 +42,19 @@ type codeSecret struct {
 
 // codeSecretOf looks at the Secret that a credential names for its code, and makes
 // sure that this person and this command may write it.
-func (c *cluster) codeSecretOf(ctx context.Context, credential *v1alpha1.SpacesCredential) (*codeSecret, error) {
+func (c *cluster) codeSecretOf(ctx context.Context, credential *v1alpha1.SpacesCredential, expectedUser string) (*codeSecret, error) {
 	ref := credential.Spec.AuthorizationCode.SecretRef
 	s := &codeSecret{
-		cluster: c, name: ref.Name, labels: credential.StateLabels(),
+		cluster: c, name: ref.Name, labels: credential.StateLabels(), expectedUser: expectedUser,
 		codeKey: orDefault(ref.CodeKey, defaultCodeKey), verifierKey: orDefault(ref.CodeVerifierKey, defaultVerifierKey),
 	}
 	if s.codeKey == s.verifierKey {
 		return nil, fmt.Errorf("code and verifier cannot both stand under the key %q: correct spec.authorizationCode.secretRef", s.codeKey)
+	}
+	for _, key := range []string{v1alpha1.KeyExpectedUser, v1alpha1.KeyRedirectURI} {
+		if key == s.codeKey || key == s.verifierKey {
+			return nil, fmt.Errorf("the key %q is for something else than code and verifier: correct spec.authorizationCode.secretRef", key)
+		}
 	}
 	if err := c.mayWriteSecret(ctx, s.name); err != nil {
 		return nil, err
@@ -147,6 +154,12 @@ func (s *codeSecret) put(ctx context.Context, to client.Writer, code, verifier s
 		secret = s.found.DeepCopy()
 	}
 	secret.Data = map[string][]byte{s.codeKey: []byte(code), s.verifierKey: []byte(verifier)}
+	if s.expectedUser != "" {
+		secret.Data[v1alpha1.KeyExpectedUser] = []byte(s.expectedUser)
+	}
+	if s.redirectURI != "" {
+		secret.Data[v1alpha1.KeyRedirectURI] = []byte(s.redirectURI)
+	}
 	labels := map[string]string{}
 	maps.Copy(labels, secret.Labels)
 	for _, key := range labelsOfLogin(secret) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 
@@ -33,6 +34,8 @@ type tool struct {
 	// openBrowser shows an address in a browser: in that of the command, if one is
 	// given. It may return at once or when the browser ends.
 	openBrowser func(command, address string) error
+	// listenOn listens at an address of this machine.
+	listenOn func(network, address string) (net.Listener, error)
 	// http calls the Spaces API. It must not follow redirects.
 	http *http.Client
 	// terminal tells whether a person sits at standard input.

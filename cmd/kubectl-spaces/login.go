@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,11 +27,12 @@ const (
 
 // login is what a login was asked for.
 type login struct {
-	name      string
-	clientID  string
-	browser   string
-	noBrowser bool
-	timeout   time.Duration
+	name         string
+	clientID     string
+	browser      string
+	expectedUser string
+	noBrowser    bool
+	timeout      time.Duration
 }
 
 func (t *tool) loginCommand() *cobra.Command {
@@ -42,13 +42,17 @@ func (t *tool) loginCommand() *cobra.Command {
 		Short: "Sign in by browser for a SpacesCredential of grant type AuthorizationCode",
 		Long: `Sign in by browser for a SpacesCredential of grant type AuthorizationCode. The browser
 opens the service's own pages and comes back to spec.authorizationCode.redirectURI,
-where this command listens. The code goes into the Secret that the object names; the
+where this command listens, or to the next of redirectURIs where another program does.
+The code goes into the Secret that the object names; the
 operator exchanges it, and the Secret is removed. Neither the client secret nor a
 refresh token is ever on this machine.`,
 		Example: `  kubectl spaces login meeting-bot
 
   # On a machine without a browser, or for a redirect URI with https
-  kubectl spaces login meeting-bot --no-browser`,
+  kubectl spaces login meeting-bot --no-browser
+
+  # Whoever else signs in by mistake is refused
+  kubectl spaces login meeting-bot --expected-user bot@example.com`,
 		Args:              oneName,
 		ValidArgsFunction: t.names(v1alpha1.GrantTypeAuthorizationCode),
 		RunE: func(command *cobra.Command, arguments []string) error {
@@ -58,6 +62,7 @@ refresh token is ever on this machine.`,
 	}
 	command.Flags().StringVar(&l.clientID, "client-id", "", "client to sign in for, instead of status.clientID")
 	command.Flags().StringVar(&l.browser, "browser", "", "command that opens an address, instead of $BROWSER and the system's browser")
+	command.Flags().StringVar(&l.expectedUser, "expected-user", "", "user name or user ID of whoever signs in; the operator revokes the grant of anybody else")
 	command.Flags().BoolVar(&l.noBrowser, "no-browser", false, "print the address, and read the one that the browser ends at from standard input")
 	command.Flags().DurationVar(&l.timeout, "timeout", browserWait, "how long to wait for the sign-in; the operator then has "+exchangeWait.String())
 	return command
@@ -80,7 +85,10 @@ func (t *tool) login(ctx context.Context, l *login) error {
 	if err != nil {
 		return err
 	}
-	secret, err := cluster.codeSecretOf(ctx, credential)
+	if !l.noBrowser && len(attempt.heard()) == 0 {
+		return fmt.Errorf("nobody can listen at %s on this machine: sign in with --no-browser", attempt.redirect)
+	}
+	secret, err := cluster.codeSecretOf(ctx, credential, l.expectedUser)
 	if err != nil {
 		return err
 	}
@@ -94,6 +102,9 @@ func (t *tool) login(ctx context.Context, l *login) error {
 	before, err := cluster.unchanged(ctx, credential)
 	if err != nil {
 		return err
+	}
+	if attempt.redirect != attempt.redirects[0] {
+		secret.redirectURI = attempt.request.RedirectURL
 	}
 	defer t.cleanUp(ctx, secret)
 	if err := handOver(ctx, secret, code, attempt.verifier); err != nil {
@@ -117,10 +128,6 @@ func (l *login) canBegin(credential *v1alpha1.SpacesCredential) error {
 		return fmt.Errorf("status.authorizationEndpoint of %s is empty: %s", l.name, conditionsSay(credential))
 	case l.clientID == "" && credential.Status.ClientID == "":
 		return fmt.Errorf("status.clientID of %s is empty: give the client's ID with --client-id", l.name)
-	}
-	redirect, err := url.Parse(credential.Spec.AuthorizationCode.RedirectURI)
-	if err == nil && !l.noBrowser && (redirect.Scheme != "http" || !isLoopback(redirect.Hostname())) {
-		return fmt.Errorf("nobody can listen at %s on this machine: sign in with --no-browser", redirect)
 	}
 	return nil
 }
@@ -156,25 +163,31 @@ func (l *login) noSignIn() error {
 	return fmt.Errorf("nobody signed in within %s", l.timeout)
 }
 
-// byBrowser listens, opens a browser and takes what it brings.
+// byBrowser listens, opens a browser and takes what it brings. The address is printed in any
+// case: a browser that was started may show nothing, and does not say so.
 func (t *tool) byBrowser(ctx context.Context, l *login, attempt *signIn, over <-chan time.Time) (answer, error) {
-	listening, err := listen(attempt)
+	listening, err := t.listen(attempt)
 	if err != nil {
 		return answer{}, err
 	}
 	defer listening.close()
-	fmt.Fprintf(t.ErrOut, "Waiting for the sign-in in the browser to come back to %s (at most %s) ...\n", attempt.redirect, l.timeout)
+	fmt.Fprintf(t.ErrOut, "Sign in with the browser that opens, or open this address in one on this machine:\n\n  %s\n\n", attempt.address)
+	fmt.Fprintf(t.ErrOut, "Waiting for the sign-in to come back to %s (at most %s) ...\n", attempt.redirect, l.timeout)
 	opened := make(chan error, 1)
-	go func() { opened <- t.openBrowser(l.browser, attempt.address) }()
+	go func() { opened <- t.openBrowser(l.browser, listening.start()) }()
+	strangers := listening.strangers
 	for {
 		select {
 		case given := <-listening.answers:
 			return given, nil
 		case err := <-opened:
 			if err != nil {
-				fmt.Fprintf(t.ErrOut, "No browser could be opened. Open this address in one on this machine:\n\n  %s\n\n", attempt.address)
+				fmt.Fprintln(t.ErrOut, "No browser could be opened: open the address above.")
 			}
 			opened = nil
+		case <-strangers:
+			fmt.Fprintln(t.ErrOut, "A browser brought what belongs to another sign-in. It was not used; the wait goes on.")
+			strangers = nil // it is told once
 		case <-over:
 			return answer{}, l.noSignIn()
 		case <-ctx.Done():
@@ -183,29 +196,28 @@ func (t *tool) byBrowser(ctx context.Context, l *login, attempt *signIn, over <-
 	}
 }
 
-// byPasting prints the address and reads the one at which the browser ends.
+// byPasting prints the address and reads the one at which the browser ends, as often as it
+// takes.
 func (t *tool) byPasting(ctx context.Context, l *login, attempt *signIn, over <-chan time.Time) (answer, error) {
 	fmt.Fprintf(t.ErrOut, "Open this address in a browser and sign in (at most %s):\n\n  %s\n\n", l.timeout, attempt.address)
 	fmt.Fprintf(t.ErrOut, "The browser then goes to %s, which may show an error. Paste the address it ends at here:\n", attempt.redirect)
-	type reading struct {
-		line string
-		err  error
-	}
-	typed := make(chan reading, 1)
-	go func() {
-		line, err := readLine(ctx, t.In)
-		typed <- reading{line, err}
-	}()
-	select {
-	case read := <-typed:
-		if read.err != nil {
-			return answer{}, read.err
+	typed := lines(ctx, t.In)
+	for {
+		select {
+		case line, open := <-typed:
+			if !open {
+				return answer{}, errors.New("no address of this sign-in was pasted")
+			}
+			given, err := attempt.pasted(line)
+			if err == nil {
+				return given, nil
+			}
+			fmt.Fprintf(t.ErrOut, "%s. Paste again:\n", upperFirst(plain(err.Error())))
+		case <-over:
+			return answer{}, l.noSignIn()
+		case <-ctx.Done():
+			return answer{}, ctx.Err()
 		}
-		return attempt.pasted(read.line)
-	case <-over:
-		return answer{}, l.noSignIn()
-	case <-ctx.Done():
-		return answer{}, ctx.Err()
 	}
 }
 

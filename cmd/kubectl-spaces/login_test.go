@@ -58,30 +58,43 @@ type visit struct {
 	header http.Header
 }
 
+// follow opens the address that a browser was given, and tells where it is sent.
+func follow(address string) (*url.URL, error) {
+	client := &http.Client{CheckRedirect: refuseRedirect}
+	answer, err := client.Get(address)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	return answer.Location()
+}
+
 // signsIn makes the browser of a session end at the redirect URI with these values.
 func signsIn(t *testing.T, s *session, bring func(asked url.Values) url.Values) <-chan visit {
 	t.Helper()
 	visits := make(chan visit, 1)
 	s.tool.openBrowser = func(_, address string) error {
-		begin, err := url.Parse(address)
+		begin, err := follow(address)
 		if err != nil {
 			return err
 		}
 		asked := begin.Query()
-		request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, asked.Get("redirect_uri")+"?"+bring(asked).Encode(), nil)
-		if err != nil {
-			return err
-		}
-		answer, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return err
-		}
-		defer answer.Body.Close()
-		text, err := io.ReadAll(answer.Body)
-		visits <- visit{asked, answer.StatusCode, string(text), answer.Header}
+		seen, err := comeBack(asked, bring(asked))
+		visits <- seen
 		return err
 	}
 	return visits
+}
+
+// comeBack is a browser that brings values to the redirect URI.
+func comeBack(asked, values url.Values) (visit, error) {
+	answer, err := http.Get(asked.Get("redirect_uri") + "?" + values.Encode())
+	if err != nil {
+		return visit{}, err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	return visit{asked, answer.StatusCode, string(text), answer.Header}, err
 }
 
 func withTheCode(asked url.Values) url.Values {
@@ -185,7 +198,8 @@ func TestLoginHandsACodeToTheOperator(t *testing.T) {
 
 			g.Expect(s.out.String()).To(Equal("meeting-bot is signed in as bot@example.test.\n" +
 				"Its token expires in 52m (2026-11-23T12:52:00Z), and the operator renews it before.\n"))
-			g.Expect(s.err.String()).To(Equal("Waiting for the sign-in in the browser to come back to " + redirect + " (at most 5m0s) ...\n" +
+			g.Expect(s.err.String()).To(Equal("Sign in with the browser that opens, or open this address in one on this machine:\n\n  https://accounts.example.test/oauth2/authorize?" +
+				seen.asked.Encode() + "\n\nWaiting for the sign-in to come back to " + redirect + " (at most 5m0s) ...\n" +
 				"Signed in. Waiting for the operator to exchange the code (at most 2m0s) ...\n"))
 			expectNoSecretIn(t, s, verifier)
 			expectNothingLeft(t, object)
@@ -227,8 +241,6 @@ func TestALoginThatFailsSaysWhyAndLeavesNothing(t *testing.T) {
 		"because the person said no":   {"login-denied", with("error", "access_denied", "error_description", "<b>no\x1b[31m"), "the sign-in was denied", "The sign-in was denied"},
 		"because the service says why": {"login-error", with("error", "invalid_scope", "error_description", "no\nway"), "the service refused the sign-in: invalid_scope", "The sign-in failed"},
 		"because of an unknown error":  {"login-odd", with("error", "evil\x1b[31m"), "the service refused the sign-in with an error of its own", "The sign-in failed"},
-		"because of a foreign state":   {"login-state", with("state", "another", "code", theCode), "the answer does not belong to this sign-in: its state is wrong", "This is not the sign-in that was begun"},
-		"because there is no state":    {"login-stateless", func(url.Values) url.Values { return url.Values{"code": {theCode}} }, "its state is wrong", "This is not the sign-in that was begun"},
 		"because there is no code":     {"login-codeless", with(), "the service sent no code that can be used", "The sign-in failed"},
 		"because the code is no text":  {"login-strange", with("code", "a\nb"), "the service sent no code that can be used", "The sign-in failed"},
 		"because the code is too long": {"login-long", with("code", strings.Repeat("a", longestCode+1)), "the service sent no code that can be used", "The sign-in failed"},
@@ -239,8 +251,8 @@ func TestALoginThatFailsSaysWhyAndLeavesNothing(t *testing.T) {
 			visits := signsIn(t, s, c.bring)
 			g.Expect(s.run(t.Context(), object.Namespace, "login", object.Name)).To(Equal(exitFailed))
 			lines := strings.Split(strings.TrimSpace(s.err.String()), "\n")
-			g.Expect(lines).To(HaveLen(2))
-			g.Expect(lines[1]).To(And(HavePrefix("error: "), HaveSuffix(c.says)))
+			g.Expect(lines).To(HaveLen(6))
+			g.Expect(lines[5]).To(And(HavePrefix("error: "), HaveSuffix(c.says)))
 			seen := <-visits
 			g.Expect(seen.page).To(And(ContainSubstring("<h1>"+c.title+"</h1>"), ContainSubstring("You can close this window."), Not(ContainSubstring("<b>"))))
 			expectNoSecretIn(t, s, "")
@@ -495,7 +507,7 @@ func TestOtherRequestsAreNoAnswer(t *testing.T) {
 func TestALoginWithoutABrowserPrintsTheAddress(t *testing.T) {
 	g, s := NewWithT(t), newSession()
 	object := create(t, credential(t, withCode, newNamespace(t, "login-printed"), pending("http://localhost:"+freePort(t))))
-	s.tool.openBrowser = func(_, _ string) error { return io.ErrUnexpectedEOF }
+	s.tool.openBrowser = func(_, _ string) error { return nil } // such as BROWSER=true
 	said := &watchedOutput{seen: make(chan string, 1)}
 	s.tool.ErrOut = said
 	ended := make(chan int, 1)
@@ -527,21 +539,23 @@ func (w *watchedOutput) Write(text []byte) (int, error) {
 
 func TestASignInElsewhereIsPasted(t *testing.T) {
 	const redirect = "https://example.test/callback"
+	whole := func(state string) string { return redirect + "?code=" + theCode + "&state=" + state }
 	for sentence, c := range map[string]struct {
 		namespace string
 		paste     func(state string) string
 		code      int
 		says      string
 	}{
-		"as the browser shows it": {"paste", func(state string) string { return redirect + "?code=" + theCode + "&state=" + state }, exitDone, "meeting-bot is signed in"},
+		"as the browser shows it": {"paste", whole, exitDone, "meeting-bot is signed in"},
 		"with the usual port": {"paste-port", func(state string) string {
 			return "https://EXAMPLE.test:443/callback?code=" + theCode + "&state=" + state
 		}, exitDone, "meeting-bot is signed in"},
-		"and not the code alone":          {"paste-code", func(string) string { return theCode }, exitFailed, "that is no address that begins with " + redirect},
-		"and not the address before it":   {"paste-early", func(string) string { return redirect }, exitFailed, "that address holds no answer of the service"},
-		"and not that of another sign-in": {"paste-state", func(string) string { return redirect + "?code=" + theCode + "&state=x" }, exitFailed, "its state is wrong"},
-		"and not a denial":                {"paste-denied", func(state string) string { return redirect + "?error=access_denied&state=" + state }, exitFailed, "the sign-in was denied"},
-		"and not nothing":                 {"paste-nothing", func(string) string { return "" }, exitFailed, "that is no address"},
+		"after the code alone":     {"paste-code", func(state string) string { return theCode + "\n" + whole(state) }, exitDone, "That is no address that begins with " + redirect + ": paste the whole address from the browser. Paste again:\n"},
+		"after the address before": {"paste-early", func(state string) string { return redirect + "\n" + whole(state) }, exitDone, "That address holds no answer of the service: paste it whole, after the sign-in. Paste again:\n"},
+		"after another sign-in's":  {"paste-state", func(state string) string { return redirect + "?code=" + theCode + "&state=x\n" + whole(state) }, exitDone, "That address belongs to another sign-in: use the one that was printed here. Paste again:\n"},
+		"and an empty line is one": {"paste-empty", func(state string) string { return "\n\n" + whole(state) }, exitDone, "Paste again:\n"},
+		"and a denial ends it":     {"paste-denied", func(state string) string { return redirect + "?error=access_denied&state=" + state }, exitFailed, "error: the sign-in was denied\n"},
+		"and nothing is nothing":   {"paste-nothing", func(string) string { return "" }, exitFailed, "error: no address of this sign-in was pasted\n"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			g, s := NewWithT(t), newSession()

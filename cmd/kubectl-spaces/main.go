@@ -10,6 +10,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -40,6 +41,7 @@ func main() {
 		clock:       clock.RealClock{},
 		random:      rand.Reader,
 		openBrowser: openBrowser,
+		listenOn:    net.Listen,
 		http:        &http.Client{CheckRedirect: refuseRedirect},
 		terminal:    func() bool { return isTerminal(os.Stdin) },
 		version:     version,

@@ -20,7 +20,9 @@ var (
 	pageFailed = page{http.StatusBadRequest, "The sign-in failed",
 		"The service did not sign you in; the terminal says more. You can close this window."}
 	pageWrongState = page{http.StatusBadRequest, "This is not the sign-in that was begun",
-		"The answer belongs to another sign-in, so it was not used. Run the command again and use the window that it opens. You can close this window."}
+		"The answer belongs to another sign-in, so it was not used. The one that was begun last still waits, in a window of its own or at the address that the terminal shows. You can close this window."}
+	pageOpenedTwice = page{http.StatusGone, "This address was opened before",
+		"It is good for one time, and somebody else on this machine may have used it. The sign-in has ended; run the command again. You can close this window."}
 	pageNothing = page{http.StatusBadRequest, "There is nothing to see here",
 		"This address waits for a sign-in that kubectl spaces login began. You can close this window."}
 )

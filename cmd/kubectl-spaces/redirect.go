@@ -25,10 +25,13 @@ var knownErrors = []string{
 
 // signIn is one browser sign-in: RFC 6749 section 4.1 with PKCE (RFC 7636).
 type signIn struct {
-	redirect        *url.URL
 	state, verifier string
-	// address is where the browser begins.
-	address string
+	request         oauth2.Config
+	// redirects are where the browser may come back to, best first.
+	redirects []*url.URL
+	// redirect is the one of them that was chosen, and address is where the browser begins.
+	redirect *url.URL
+	address  string
 }
 
 // newSignIn draws state and verifier and composes the address of the sign-in.
@@ -37,22 +40,35 @@ func (t *tool) newSignIn(credential *v1alpha1.SpacesCredential, clientID string)
 	if err != nil {
 		return nil, fmt.Errorf("status.authorizationEndpoint cannot be used: %w", err)
 	}
-	redirect, err := url.Parse(credential.Spec.AuthorizationCode.RedirectURI)
-	if err != nil || redirect.Host == "" {
-		return nil, errors.New("spec.authorizationCode.redirectURI is no address")
-	}
 	endpoint.Fragment = ""
-	state, err := t.newState()
-	if err != nil {
+	s := &signIn{verifier: oauth2.GenerateVerifier(), request: oauth2.Config{
+		ClientID: clientID, Endpoint: oauth2.Endpoint{AuthURL: endpoint.String()}, Scopes: credential.EffectiveScopes(),
+	}}
+	for _, text := range credential.Spec.AuthorizationCode.AllRedirectURIs() {
+		redirect, err := url.Parse(text)
+		if err != nil || redirect.Host == "" {
+			return nil, errors.New("a redirect URI in spec.authorizationCode is no address")
+		}
+		s.redirects = append(s.redirects, redirect)
+	}
+	if s.state, err = t.newState(); err != nil {
 		return nil, err
 	}
-	s := &signIn{redirect: redirect, state: state, verifier: oauth2.GenerateVerifier()}
-	request := &oauth2.Config{
-		ClientID: clientID, Endpoint: oauth2.Endpoint{AuthURL: endpoint.String()},
-		RedirectURL: credential.Spec.AuthorizationCode.RedirectURI, Scopes: credential.EffectiveScopes(),
-	}
-	s.address = request.AuthCodeURL(s.state, oauth2.AccessTypeOffline, oauth2.S256ChallengeOption(s.verifier))
+	s.comeBackTo(s.redirects[0])
 	return s, nil
+}
+
+// comeBackTo chooses one of the redirect URIs, and composes the address with it.
+func (s *signIn) comeBackTo(redirect *url.URL) {
+	s.redirect, s.request.RedirectURL = redirect, redirect.String()
+	s.address = s.request.AuthCodeURL(s.state, oauth2.AccessTypeOffline, oauth2.S256ChallengeOption(s.verifier))
+}
+
+// heard are the redirect URIs at which this machine can listen.
+func (s *signIn) heard() []*url.URL {
+	return slices.DeleteFunc(slices.Clone(s.redirects), func(redirect *url.URL) bool {
+		return redirect.Scheme != "http" || !isLoopback(redirect.Hostname())
+	})
 }
 
 // answer is what a browser brings back: a code, or what is wrong, for the terminal and
@@ -69,12 +85,16 @@ func isAnswer(query url.Values) bool {
 	return query.Has("code") || query.Has("error") || query.Has("state")
 }
 
-// judge reads an answer. Before the state is known to be ours nothing of it counts.
+// isOurs tells that an answer belongs to this sign-in. Before that is known nothing of it
+// counts: any page of the web can send a browser here.
+func (s *signIn) isOurs(query url.Values) bool {
+	return subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(s.state)) == 1
+}
+
+// judge reads an answer that is ours.
 func (s *signIn) judge(query url.Values) answer {
 	code := query.Get("code")
 	switch {
-	case subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(s.state)) != 1:
-		return answer{page: pageWrongState, problem: errors.New("the answer does not belong to this sign-in: its state is wrong")}
 	case query.Get("error") == "access_denied":
 		return answer{page: pageDenied, problem: errors.New("the sign-in was denied")}
 	case slices.Contains(knownErrors, query.Get("error")):
@@ -90,14 +110,18 @@ func (s *signIn) judge(query url.Values) answer {
 // unprintable tells of what cannot stand in a code (RFC 6749 appendix A.11).
 func unprintable(r rune) bool { return r < 0x20 || r > 0x7e }
 
-// pasted reads an answer from the address that a person copied out of a browser.
+// pasted reads an answer from the address that a person copied out of a browser. Its error
+// is about the paste, which can be made again.
 func (s *signIn) pasted(text string) (answer, error) {
 	address, err := url.Parse(text)
 	if err != nil || !samePlace(address, s.redirect) {
 		return answer{}, fmt.Errorf("that is no address that begins with %s: paste the whole address from the browser", s.redirect)
 	}
-	if !isAnswer(address.Query()) {
+	switch {
+	case !isAnswer(address.Query()):
 		return answer{}, errors.New("that address holds no answer of the service: paste it whole, after the sign-in")
+	case !s.isOurs(address.Query()):
+		return answer{}, errors.New("that address belongs to another sign-in: use the one that was printed here")
 	}
 	return s.judge(address.Query()), nil
 }

@@ -182,6 +182,25 @@ func readLine(ctx context.Context, in io.Reader) (string, error) {
 	}
 }
 
+// lines reads line by line, until the input or ctx ends. The channel is closed at the end of
+// the input.
+func lines(ctx context.Context, in io.Reader) <-chan string {
+	read := make(chan string)
+	go func() {
+		defer close(read)
+		scanner := bufio.NewScanner(in)
+		scanner.Buffer(nil, longestLine)
+		for scanner.Scan() {
+			select {
+			case read <- strings.TrimSpace(scanner.Text()):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return read
+}
+
 // ask annotates a credential and waits for the echo. It returns the credential that
 // carries the echo, or nil where nobody waits.
 func (t *tool) ask(ctx context.Context, cluster *cluster, credential *v1alpha1.SpacesCredential, r *request) (*v1alpha1.SpacesCredential, error) {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -243,6 +244,7 @@ func newSession() *session {
 		clock:       s.clock,
 		random:      strings.NewReader(strings.Repeat("chance by design", 16)),
 		openBrowser: func(_, _ string) error { return io.ErrUnexpectedEOF },
+		listenOn:    net.Listen,
 		http:        &http.Client{CheckRedirect: refuseRedirect},
 		terminal:    func() bool { return false },
 		version:     "v0.0.0-test",

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
@@ -31,6 +32,14 @@ func plain(text string) string {
 func orNone(text string) string {
 	if text = plain(text); text == "" {
 		return none
+	}
+	return text
+}
+
+// upperFirst begins a sentence.
+func upperFirst(text string) string {
+	for i, first := range text {
+		return string(unicode.ToUpper(first)) + text[i+utf8.RuneLen(first):]
 	}
 	return text
 }

@@ -59,7 +59,7 @@ func TestLogin(t *testing.T) {
 		"a code for a sign-in that somebody else began is not used": {
 			name: "forged", forged: "begun-by-somebody-else", button: "allow",
 			status: http.StatusBadRequest, title: "This is not the sign-in that was begun",
-			exit: 1, says: "error: the answer does not belong to this sign-in: its state is wrong\n",
+			exit: 1, says: "A browser brought what belongs to another sign-in. It was not used; the wait goes on.\nerror: interrupted\n",
 		},
 	} {
 		t.Run(sentence, func(t *testing.T) {
@@ -67,7 +67,6 @@ func TestLogin(t *testing.T) {
 			s.apply()
 			login, address := s.startLogin()
 			query := address.Query()
-			secrets := []string{query.Get("state")}
 			if want.forged != "" {
 				query.Set("state", want.forged)
 				address.RawQuery = query.Encode()
@@ -79,6 +78,10 @@ func TestLogin(t *testing.T) {
 			s.Expect(title).To(Equal(want.title))
 			s.Expect(status).To(Equal(want.status))
 
+			if want.forged != "" {
+				s.Eventually(func() string { return string(login.Err.Contents()) }).WithContext(s.ctx).WithTimeout(patience).Should(ContainSubstring("the wait goes on"))
+				login.Terminate()
+			}
 			s.Eventually(login).WithContext(s.ctx).WithTimeout(patience).Should(gexec.Exit(want.exit))
 			out, problem := string(login.Out.Contents()), string(login.Err.Contents())
 			if want.exit == 0 {
@@ -87,11 +90,11 @@ func TestLogin(t *testing.T) {
 				s.expectToken()
 			} else {
 				s.Expect(out).To(BeEmpty())
-				s.Expect(problem).To(MatchRegexp(`\AWaiting for .+\n%s\z`, want.says))
+				s.Expect(problem).To(MatchRegexp(`\ASign in with .+\n\n  .+\n\nWaiting for .+\n%s\z`, want.says))
 				s.expect(v1alpha1.ReasonAuthorizationPending, "client")
 				s.Expect(s.spaces.Ledger().GrantsIssued).To(Equal(grants))
 			}
-			for _, secret := range append(secrets, s.spaces.Secrets()...) {
+			for _, secret := range s.spaces.Secrets() {
 				s.Expect(out + problem + html + s.log(t)).NotTo(ContainSubstring(secret))
 			}
 		})

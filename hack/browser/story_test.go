@@ -78,7 +78,8 @@ func (s *story) apply() {
 	}).WithContext(s.ctx).WithTimeout(patience).Should(BeTrue())
 }
 
-// startLogin starts the plugin, and tells the address for which it opens a browser.
+// startLogin starts the plugin, and tells the address that it sends the browser to. What the
+// browser is given leads there once.
 func (s *story) startLogin() (*gexec.Session, *url.URL) {
 	addresses := make(chan string, 1)
 	hand := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { addresses <- r.FormValue("address") }))
@@ -92,9 +93,13 @@ func (s *story) startLogin() (*gexec.Session, *url.URL) {
 	s.t.Cleanup(func() { s.Eventually(login.Terminate(), patience).Should(gexec.Exit()) })
 	select {
 	case address := <-addresses:
-		parsed, err := url.Parse(address)
+		once := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		sent, err := once.Get(address)
 		s.Expect(err).NotTo(HaveOccurred())
-		return login, parsed
+		s.Expect(sent.Body.Close()).To(Succeed())
+		begin, err := sent.Location()
+		s.Expect(err).NotTo(HaveOccurred())
+		return login, begin
 	case <-login.Exited:
 		s.t.Fatalf("it ended before it opened a browser: %s", login.Err.Contents())
 	case <-s.ctx.Done():
