@@ -52,7 +52,7 @@ func lookAtDeletion(_ context.Context, e *examination) *verdict {
 	if e.credential.DeletionTimestamp == nil {
 		return isFine("It exists and is not being deleted.")
 	}
-	return holdsUp("It is being deleted. "+conditionOf(e.credential, v1alpha1.ConditionReady).Message, remedy(v1alpha1.ReasonDeleting, e.credential))
+	return holdsUp("It is being deleted. "+conditionOf(e.credential, v1alpha1.ConditionReady).Message, e.cluster.remedy(v1alpha1.ReasonDeleting, e.credential))
 }
 
 // acceptsGrant is what is so when the operator got past the service.
@@ -73,11 +73,11 @@ func lookAtSuspension(_ context.Context, e *examination) *verdict {
 	if !e.credential.Spec.Suspend {
 		return isFine("It is not suspended.")
 	}
-	return holdsUp("It is suspended: nothing is renewed or published.", remedy(v1alpha1.ReasonSuspended, e.credential))
+	return holdsUp("It is suspended: nothing is renewed or published.", e.cluster.remedy(v1alpha1.ReasonSuspended, e.credential))
 }
 
 func lookAtGeneration(ctx context.Context, e *examination) *verdict {
-	const running = "see whether the operator runs and looks after this namespace (kubectl -n spaces-credential-operator-system get pods)"
+	running := "see whether the operator runs and looks after this namespace: " + e.cluster.paste("get pods", "spaces-credential-operator-system")
 	status := &e.credential.Status
 	switch {
 	case len(status.Conditions) == 0 || status.ObservedGeneration == 0:
@@ -117,10 +117,10 @@ func lookForRivals(ctx context.Context, e *examination) *verdict {
 		return e.cannotRead(err)
 	}
 	if secret.Immutable != nil && *secret.Immutable {
-		return holdsUp(fmt.Sprintf("Secret %q is immutable.", name), remedy(v1alpha1.ReasonSecretImmutable, e.credential))
+		return holdsUp(fmt.Sprintf("Secret %q is immutable.", name), e.cluster.remedy(v1alpha1.ReasonSecretImmutable, e.credential))
 	}
 	if whose := someoneElses(secret, e.credential); whose != "" {
-		return holdsUp(fmt.Sprintf("Secret %q %s.", name, whose), remedy(v1alpha1.ReasonSecretConflict, e.credential))
+		return holdsUp(fmt.Sprintf("Secret %q %s.", name, whose), e.cluster.remedy(v1alpha1.ReasonSecretConflict, e.credential))
 	}
 	return isFine("Nobody else publishes into Secret %q.", name)
 }
@@ -174,11 +174,11 @@ func lookAtInputs(ctx context.Context, e *examination) *verdict {
 		secret, err := e.secret(ctx, in.name)
 		switch {
 		case apierrors.IsNotFound(err):
-			return holdsUp(fmt.Sprintf("Secret %q does not exist.", in.name), remedy(v1alpha1.ReasonWaitingForInput, e.credential))
+			return holdsUp(fmt.Sprintf("Secret %q does not exist.", in.name), e.cluster.remedy(v1alpha1.ReasonWaitingForInput, e.credential))
 		case err != nil:
 			return e.cannotRead(err)
 		}
-		if v := in.judge(secret, e.credential); v != nil {
+		if v := in.judge(secret, e); v != nil {
 			return v
 		}
 	}
@@ -208,17 +208,17 @@ func (e *examination) clientIsPublic(ctx context.Context) bool {
 var inputTypes = []corev1.SecretType{"", corev1.SecretTypeOpaque, corev1.SecretTypeBasicAuth, v1alpha1.SecretTypeAuthorizationCode}
 
 // judge says what is wrong with an input, naming only what spec names.
-func (in input) judge(secret *corev1.Secret, credential *v1alpha1.SpacesCredential) *verdict {
+func (in input) judge(secret *corev1.Secret, e *examination) *verdict {
 	if !slices.Contains(inputTypes, secret.Type) {
-		return holdsUp(fmt.Sprintf("Secret %q has a type that is not for inputs.", in.name), remedy(v1alpha1.ReasonInputInvalid, credential))
+		return holdsUp(fmt.Sprintf("Secret %q has a type that is not for inputs.", in.name), e.cluster.remedy(v1alpha1.ReasonInputInvalid, e.credential))
 	}
 	for _, key := range in.keys {
 		value, there := secret.Data[key]
 		switch {
 		case !there:
-			return holdsUp(fmt.Sprintf("Secret %q has no key %q.", in.name, key), remedy(v1alpha1.ReasonWaitingForInput, credential))
+			return holdsUp(fmt.Sprintf("Secret %q has no key %q.", in.name, key), e.cluster.remedy(v1alpha1.ReasonWaitingForInput, e.credential))
 		case isEmpty(value):
-			return holdsUp(fmt.Sprintf("The key %q of Secret %q is empty.", key, in.name), remedy(v1alpha1.ReasonInputInvalid, credential))
+			return holdsUp(fmt.Sprintf("The key %q of Secret %q is empty.", key, in.name), e.cluster.remedy(v1alpha1.ReasonInputInvalid, e.credential))
 		}
 	}
 	return nil
@@ -241,7 +241,7 @@ func lookForSignIn(_ context.Context, e *examination) *verdict {
 	case e.held > 0:
 		return nil
 	}
-	return holdsUp("Nobody has signed in yet.", remedy(v1alpha1.ReasonAuthorizationPending, e.credential))
+	return holdsUp("Nobody has signed in yet.", e.cluster.remedy(v1alpha1.ReasonAuthorizationPending, e.credential))
 }
 
 func lookAtVerification(_ context.Context, e *examination) *verdict {
@@ -270,7 +270,7 @@ func lookAtPublished(ctx context.Context, e *examination) *verdict {
 	case token == nil || token.ExpirationTime == nil:
 		return holdsUp("No token has been published.", again)
 	case !e.now.Before(token.ExpirationTime.Time):
-		return holdsUp(fmt.Sprintf("The token expired %s.", relative(token.ExpirationTime, e.now)), remedy(v1alpha1.ReasonExpired, e.credential))
+		return holdsUp(fmt.Sprintf("The token expired %s.", relative(token.ExpirationTime, e.now)), e.cluster.remedy(v1alpha1.ReasonExpired, e.credential))
 	}
 	secret, err := e.secret(ctx, name)
 	switch {
@@ -279,7 +279,7 @@ func lookAtPublished(ctx context.Context, e *examination) *verdict {
 	case err != nil:
 		return e.cannotRead(err)
 	case !ownedBy(secret, e.credential):
-		return holdsUp(fmt.Sprintf("Secret %q was not published for this SpacesCredential.", name), remedy(v1alpha1.ReasonSecretConflict, e.credential))
+		return holdsUp(fmt.Sprintf("Secret %q was not published for this SpacesCredential.", name), e.cluster.remedy(v1alpha1.ReasonSecretConflict, e.credential))
 	case secret.Annotations[v1alpha1.AnnotationFingerprint] != token.Fingerprint:
 		return holdsUp(fmt.Sprintf("Secret %q holds another token than status tells of.", name), again)
 	}

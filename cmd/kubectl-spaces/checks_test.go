@@ -92,14 +92,14 @@ func TestChecksThatNeedNoSecret(t *testing.T) {
 			func(c *v1alpha1.SpacesCredential) { c.Spec.Suspend = true }, "holds it up: It is suspended: nothing is renewed or published."},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			e := examine(nil, credential(t, c.source, "default", c.edit), noon)
+			e := examine(&cluster{}, credential(t, c.source, "default", c.edit), noon)
 			v := c.look(e)
 			NewWithT(t).Expect(string(v.outcome) + ": " + v.text).To(Equal(c.want))
 		})
 	}
 	for sentence, look := range map[string]check{"of a sign-in": {look: lookForSignIn}, "of new tokens": {look: lookAtVerification}, "of the environment": {look: lookAtEnvironment}} {
 		t.Run("and nothing "+sentence+" where the operator stopped before", func(t *testing.T) {
-			e := examine(nil, credential(t, withCode, "default", func(c *v1alpha1.SpacesCredential) {
+			e := examine(&cluster{}, credential(t, withCode, "default", func(c *v1alpha1.SpacesCredential) {
 				c.Spec.Verification = []v1alpha1.Verification{v1alpha1.VerificationTokenInfo}
 			}), noon)
 			e.held = 1

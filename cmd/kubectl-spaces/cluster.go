@@ -28,6 +28,8 @@ type cluster struct {
 	client.WithWatch
 	namespace string
 	clock     clock.Clock
+	// reached are the flags by which a command that is pasted reaches the same one.
+	reached string
 }
 
 // cluster connects with the person's own rights. Nothing is sent yet.
@@ -51,7 +53,7 @@ func (t *tool) cluster() (*cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the API server cannot be used: %w", err)
 	}
-	return &cluster{WithWatch: connected, namespace: namespace, clock: t.clock}, nil
+	return &cluster{WithWatch: connected, namespace: namespace, clock: t.clock, reached: t.reached()}, nil
 }
 
 // knownKinds are the kinds this plugin asks for. They are known by heart, so nothing
@@ -67,7 +69,7 @@ func knownKinds() meta.RESTMapper {
 
 // in is the same API server with another namespace.
 func (c *cluster) in(namespace string) *cluster {
-	return &cluster{WithWatch: c.WithWatch, namespace: namespace, clock: c.clock}
+	return &cluster{WithWatch: c.WithWatch, namespace: namespace, clock: c.clock, reached: c.reached}
 }
 
 // credential reads one SpacesCredential.

@@ -177,7 +177,7 @@ func (e *examination) judge(ctx context.Context, c check) *verdict {
 		return notLookedAt("It is being deleted.")
 	}
 	if e.reason != "" && slices.Contains(c.reasons, e.reason) {
-		return holdsUp(e.message+e.nextAttempt(), remedy(e.reason, e.credential))
+		return holdsUp(e.message+e.nextAttempt(), e.cluster.remedy(e.reason, e.credential))
 	}
 	if c.look != nil {
 		if v := c.look(ctx, e); v != nil {

@@ -154,7 +154,7 @@ func TestARefusedPasswordMayBeAnAccountThatHasNone(t *testing.T) {
 	for source, want := range map[string]bool{withPassword: true, withRefreshToken: false, withCode: false, asGuest: false} {
 		object := credential(t, source, "default")
 		for _, reason := range v1alpha1.Reasons() {
-			if got := strings.Contains(remedy(reason, object), says); got != (want && reason == v1alpha1.ReasonGrantRejected) {
+			if got := strings.Contains((&cluster{}).remedy(reason, object), says); got != (want && reason == v1alpha1.ReasonGrantRejected) {
 				t.Errorf("%s of %s: says so: %v", reason, object.Spec.GrantType, got)
 			}
 		}
@@ -191,7 +191,7 @@ func TestEveryReasonHasACheckAndARemedy(t *testing.T) {
 				continue
 			}
 			g.Expect(where).To(HaveKeyWithValue(reason, 1), reason)
-			g.Expect(remedy(reason, object)).NotTo(BeEmpty(), reason)
+			g.Expect((&cluster{}).remedy(reason, object)).NotTo(BeEmpty(), reason)
 		}
 	}
 }

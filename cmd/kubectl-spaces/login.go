@@ -78,7 +78,7 @@ func (t *tool) login(ctx context.Context, l *login) error {
 	if err != nil {
 		return err
 	}
-	if err := l.canBegin(credential); err != nil {
+	if err := l.canBegin(cluster, credential); err != nil {
 		return err
 	}
 	attempt, err := t.newSignIn(credential, orDefault(l.clientID, credential.Status.ClientID))
@@ -114,7 +114,7 @@ func (t *tool) login(ctx context.Context, l *login) error {
 }
 
 // canBegin says what keeps a login from making sense.
-func (l *login) canBegin(credential *v1alpha1.SpacesCredential) error {
+func (l *login) canBegin(c *cluster, credential *v1alpha1.SpacesCredential) error {
 	switch {
 	case !credential.Spec.GrantType.IsKnown():
 		return fmt.Errorf("this version does not know %s: %s", grantTypeOf(credential), installNewer)
@@ -123,7 +123,7 @@ func (l *login) canBegin(credential *v1alpha1.SpacesCredential) error {
 	case credential.DeletionTimestamp != nil:
 		return fmt.Errorf("%s is being deleted", l.name)
 	case credential.Spec.Suspend:
-		return fmt.Errorf("%s is suspended, so the operator would leave the sign-in alone: kubectl spaces resume %s first", l.name, l.name)
+		return fmt.Errorf("%s is suspended, so the operator would leave the sign-in alone: %s first", l.name, c.pasteSpaces("resume", credential))
 	case credential.Status.AuthorizationEndpoint == "":
 		return fmt.Errorf("status.authorizationEndpoint of %s is empty: %s", l.name, conditionsSay(credential))
 	case l.clientID == "" && credential.Status.ClientID == "":

@@ -359,7 +359,7 @@ func TestALoginThatCannotBeginOpensNoBrowser(t *testing.T) {
 		says              string
 	}{
 		"for another grant type":     {"begin-type", withPassword, published, nil, "meeting-bot has grant type Password: nobody signs in by browser for it"},
-		"while it is suspended":      {"begin-suspended", withCode, func(c *v1alpha1.SpacesCredential) { c.Spec.Suspend = true }, nil, "kubectl spaces resume meeting-bot first"},
+		"while it is suspended":      {"begin-suspended", withCode, func(c *v1alpha1.SpacesCredential) { c.Spec.Suspend = true }, nil, "`kubectl spaces resume meeting-bot -n begin-suspended` first"},
 		"before the operator looked": {"begin-never", withCode, func(*v1alpha1.SpacesCredential) {}, nil, "the operator has not looked at it yet, is it running?"},
 		"in an unknown environment": {"begin-environment", withCode, waitingFor(v1alpha1.ReasonUnknownEnvironment, "The operator does not know it.", true), nil,
 			"status.authorizationEndpoint of meeting-bot is empty: UnknownEnvironment: The operator does not know it."},

@@ -90,6 +90,6 @@ func TestWhatANewerCRDAllowsIsTakenForNothingKnown(t *testing.T) {
 func TestHowToSignInIsNotGuessed(t *testing.T) {
 	object := credential(t, ofANewerCRD, "default")
 	for _, reason := range []string{v1alpha1.ReasonAuthorizationPending, v1alpha1.ReasonReauthorizationRequired, v1alpha1.ReasonGrantRejected, v1alpha1.ReasonGrantRevoked} {
-		NewWithT(t).Expect(remedy(reason, object)).To(HavePrefix("do what the message says; this version does not know grant type DeviceCode"), reason)
+		NewWithT(t).Expect((&cluster{}).remedy(reason, object)).To(HavePrefix("do what the message says; this version does not know grant type DeviceCode"), reason)
 	}
 }

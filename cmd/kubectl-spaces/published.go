@@ -15,7 +15,7 @@ import (
 // is not this very credential's is refused: the author of an object must not be able
 // to have another Secret shown or sent somewhere.
 func (c *cluster) publishedSecret(ctx context.Context, credential *v1alpha1.SpacesCredential) (*corev1.Secret, error) {
-	name, why := credential.EffectiveSecretName(), "kubectl spaces explain "+credential.Name+" says why"
+	name, why := credential.EffectiveSecretName(), c.pasteSpaces("explain", credential)+" says why"
 	secret, err := c.secret(ctx, name)
 	switch {
 	case apierrors.IsNotFound(err):

@@ -214,9 +214,9 @@ func (t *tool) ask(ctx context.Context, cluster *cluster, credential *v1alpha1.S
 	}
 	switch {
 	case credential.Spec.Suspend && r.wait:
-		return nil, fmt.Errorf("%s is suspended: the %s is asked for and waits until kubectl spaces resume %s", r.name, r.what, r.name)
+		return nil, fmt.Errorf("%s is suspended: the %s is asked for and waits until %s", r.name, r.what, cluster.pasteSpaces("resume", credential))
 	case credential.Spec.Suspend:
-		fmt.Fprintf(t.Out, "The %s of %s is asked for. It is suspended: the request waits until kubectl spaces resume %s.\n", r.what, r.name, r.name)
+		fmt.Fprintf(t.Out, "The %s of %s is asked for. It is suspended: the request waits until %s.\n", r.what, r.name, cluster.pasteSpaces("resume", credential))
 		return nil, nil
 	case !r.wait:
 		fmt.Fprintf(t.Out, "The %s of %s is asked for.\n", r.what, r.name)

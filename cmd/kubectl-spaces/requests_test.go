@@ -78,8 +78,8 @@ func TestARequestThatIsNotWaitedForIsMadeAllTheSame(t *testing.T) {
 		says      string
 	}{
 		"by wish":                     {"ask-only", published, []string{"--wait=false"}, exitDone, "The renewal of meeting-bot is asked for.\n"},
-		"because it is suspended":     {"ask-suspended", suspended, nil, exitFailed, "meeting-bot is suspended: the renewal is asked for and waits until kubectl spaces resume meeting-bot\n"},
-		"suspended, and not to wait ": {"ask-suspended-only", suspended, []string{"--wait=false"}, exitDone, "the request waits until kubectl spaces resume meeting-bot.\n"},
+		"because it is suspended":     {"ask-suspended", suspended, nil, exitFailed, "meeting-bot is suspended: the renewal is asked for and waits until `kubectl spaces resume meeting-bot -n ask-suspended`\n"},
+		"suspended, and not to wait ": {"ask-suspended-only", suspended, []string{"--wait=false"}, exitDone, "the request waits until `kubectl spaces resume meeting-bot -n ask-suspended-only`.\n"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			g, s := NewWithT(t), newSession()
@@ -154,7 +154,7 @@ func TestSuspendAndResume(t *testing.T) {
 		says    string
 	}{
 		{"suspend", true, "meeting-bot is suspended: nothing is renewed or published, and requests wait.\n" +
-			"Its token expires in 52m (2026-11-23T12:52:00Z).\nTo go on: kubectl spaces resume meeting-bot\n"},
+			"Its token expires in 52m (2026-11-23T12:52:00Z).\nTo go on: `kubectl spaces resume meeting-bot -n suspend`\n"},
 		{"suspend", true, "meeting-bot was already suspended: "},
 		{"resume", false, "meeting-bot is resumed: the operator renews and publishes, and acts on requests that waited.\n"},
 		{"resume", false, "meeting-bot was already resumed: "},

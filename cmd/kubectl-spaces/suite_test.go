@@ -76,6 +76,10 @@ func withControlPlane(m *testing.M) (code int, err error) {
 	if kubeconfig, err = testbed.WriteKubeconfig(folder, plane.Config); err != nil {
 		return 1, err
 	}
+	// By flag it would stand in every remedy.
+	if err := os.Setenv("KUBECONFIG", kubeconfig); err != nil {
+		return 1, err
+	}
 	if admin, err = testbed.NewClient(plane.Config); err != nil {
 		return 1, err
 	}
@@ -254,7 +258,7 @@ func newSession() *session {
 
 // run executes a command line in a namespace and returns the exit code.
 func (s *session) run(ctx context.Context, namespace string, arguments ...string) int {
-	return run(ctx, append(arguments, "--kubeconfig="+kubeconfig, "--namespace="+namespace), s.tool)
+	return run(ctx, append(arguments, "--namespace="+namespace), s.tool)
 }
 
 // expectGolden compares what was printed with a file under testdata.

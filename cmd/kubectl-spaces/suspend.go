@@ -58,6 +58,6 @@ func (t *tool) suspend(ctx context.Context, name string, wanted bool) error {
 	if token := credential.Status.Token; token != nil && token.ExpirationTime != nil {
 		fmt.Fprintf(t.Out, "Its token expires %s.\n", relative(token.ExpirationTime, t.clock.Now()))
 	}
-	fmt.Fprintf(t.Out, "To go on: kubectl spaces resume %s\n", name)
+	fmt.Fprintf(t.Out, "To go on: %s\n", cluster.pasteSpaces("resume", credential))
 	return nil
 }

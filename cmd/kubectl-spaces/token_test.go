@@ -88,7 +88,7 @@ func TestATokenThatCannotBeUsedIsNotPrinted(t *testing.T) {
 			publish(t, object, c.edit)
 			g.Expect(s.run(t.Context(), object.Namespace, "token", object.Name, "--show")).To(Equal(exitFailed))
 			g.Expect(s.out.String()).To(BeEmpty())
-			g.Expect(s.err.String()).To(And(ContainSubstring(c.says), HaveSuffix("kubectl spaces explain meeting-bot says why\n")))
+			g.Expect(s.err.String()).To(And(ContainSubstring(c.says), HaveSuffix("`kubectl spaces explain meeting-bot -n "+c.namespace+"` says why\n")))
 		})
 	}
 }
