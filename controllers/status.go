@@ -206,7 +206,7 @@ func (v view) grantValid() metav1.Condition {
 		}
 	}
 	if v.revocation.isTrouble() && status == metav1.ConditionTrue {
-		message += " An older grant is not revoked yet. " + v.revocation.message
+		message += " " + v1alpha1.OlderGrantUnrevoked + " " + v.revocation.message
 	}
 	return condition(v1alpha1.ConditionGrantValid, status, reason, message)
 }

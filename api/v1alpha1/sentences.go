@@ -4,3 +4,7 @@ package v1alpha1
 // end an access token when it renews the grant. A file that a workload mounts lags, see
 // docs/reliability.md.
 const EndsOldTokens = "With each renewal the service ends the access token of before"
+
+// OlderGrantUnrevoked is what GrantValid says of grants that were replaced and wait to be revoked;
+// what follows it says why.
+const OlderGrantUnrevoked = "An older grant is not revoked yet."

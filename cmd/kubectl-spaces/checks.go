@@ -52,7 +52,11 @@ func lookAtDeletion(_ context.Context, e *examination) *verdict {
 	if e.credential.DeletionTimestamp == nil {
 		return isFine("It exists and is not being deleted.")
 	}
-	return holdsUp("It is being deleted. "+conditionOf(e.credential, v1alpha1.ConditionReady).Message, e.cluster.remedy(v1alpha1.ReasonDeleting, e.credential))
+	ready := conditionOf(e.credential, v1alpha1.ConditionReady)
+	if ready.Reason != v1alpha1.ReasonDeleting { // what it says is from before
+		ready.Message = "The operator has not looked at that yet."
+	}
+	return holdsUp("It is being deleted. "+ready.Message, e.cluster.remedy(v1alpha1.ReasonDeleting, e.credential))
 }
 
 // acceptsGrant is what is so when the operator got past the service.
@@ -292,6 +296,7 @@ func lookAtRevocations(_ context.Context, e *examination) *verdict {
 	if n == 0 {
 		return isFine("No grant waits to be revoked.")
 	}
-	return isFine("%s to be revoked. %s", strings.Replace(counted(n, "replaced grant")+" wait", "grant wait", "grant waits", 1),
-		conditionOf(e.credential, v1alpha1.ConditionGrantValid).Message)
+	// What the operator says of the grant that took their place is no news here.
+	_, why, _ := strings.Cut(conditionOf(e.credential, v1alpha1.ConditionGrantValid).Message, v1alpha1.OlderGrantUnrevoked)
+	return isFine("%s to be revoked.%s", strings.Replace(counted(n, "replaced grant")+" wait", "grant wait", "grant waits", 1), why)
 }

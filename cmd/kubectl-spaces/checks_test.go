@@ -87,7 +87,15 @@ func TestChecksThatNeedNoSecret(t *testing.T) {
 		"an expired token":                    {func(e *examination) *verdict { return lookAtPublished(t.Context(), e) }, withCode, expired, "holds it up: The token expired 60s ago (2026-11-23T11:59:00Z)."},
 		"nothing published":                   {func(e *examination) *verdict { return lookAtPublished(t.Context(), e) }, withCode, func(*v1alpha1.SpacesCredential) {}, "holds it up: No token has been published."},
 		"several replaced grants": {func(e *examination) *verdict { return lookAtRevocations(t.Context(), e) }, withCode,
-			func(c *v1alpha1.SpacesCredential) { published(c); c.Status.PendingRevocations = 2 }, "ok: 2 replaced grants wait to be revoked. The service renewed the grant."},
+			func(c *v1alpha1.SpacesCredential) { published(c); c.Status.PendingRevocations = 2 }, "ok: 2 replaced grants wait to be revoked."},
+		"a replaced grant that cannot be revoked": {func(e *examination) *verdict { return lookAtRevocations(t.Context(), e) }, withCode,
+			func(c *v1alpha1.SpacesCredential) {
+				published(c)
+				c.Status.PendingRevocations = 1
+				c.Status.Conditions[3].Message += " " + v1alpha1.OlderGrantUnrevoked + " The service does not answer."
+			}, "ok: 1 replaced grant waits to be revoked. The service does not answer."},
+		"a deletion that was not looked at": {func(e *examination) *verdict { return lookAtDeletion(t.Context(), e) }, withCode,
+			func(c *v1alpha1.SpacesCredential) { published(c); c.DeletionTimestamp = atp(0) }, "holds it up: It is being deleted. The operator has not looked at that yet."},
 		"suspension of a newer spec": {func(e *examination) *verdict { return lookAtSuspension(t.Context(), e) }, withCode,
 			func(c *v1alpha1.SpacesCredential) { c.Spec.Suspend = true }, "holds it up: It is suspended: nothing is renewed or published."},
 	} {

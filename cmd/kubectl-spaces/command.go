@@ -7,12 +7,15 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/utils/clock"
+
+	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 )
 
 // Exit codes.
@@ -40,7 +43,9 @@ type tool struct {
 	http *http.Client
 	// terminal tells whether a person sits at standard input.
 	terminal func() bool
-	version  string
+	// width is how many characters a line of standard output has; 0 is no end, as in a pipe.
+	width   func() int
+	version string
 }
 
 // usageError is a command line that cannot be meant.
@@ -131,13 +136,25 @@ func knownCommand(command *cobra.Command, arguments []string) error {
 	return usageErrorf("there is no command %q%s", arguments[0], hint)
 }
 
-// oneName wants the name of one SpacesCredential.
+// oneName wants the name of one SpacesCredential, which may stand behind its kind, as kubectl
+// prints it.
 func oneName(_ *cobra.Command, arguments []string) error {
 	if len(arguments) != 1 {
 		return usageErrorf("give the name of one SpacesCredential, not %d arguments", len(arguments))
 	}
+	kind, name, isPair := strings.Cut(arguments[0], "/")
+	if !isPair {
+		return nil
+	}
+	if !slices.Contains(kinds, strings.ToLower(kind)) || name == "" {
+		return usageErrorf("%q names no SpacesCredential: give its name alone, or behind %s/", arguments[0], kinds[0])
+	}
+	arguments[0] = name
 	return nil
 }
+
+// kinds are what kubectl calls the kind.
+var kinds = []string{"spcred", "spacescredential", "spacescredentials", "spacescredential." + v1alpha1.GroupName, "spacescredentials." + v1alpha1.GroupName}
 
 // noArguments wants flags only.
 func noArguments(_ *cobra.Command, arguments []string) error {

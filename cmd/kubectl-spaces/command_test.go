@@ -40,7 +40,7 @@ func TestExitCodes(t *testing.T) {
 		"no such command":            {[]string{"lst"}, exitUsage, "error: there is no command \"lst\", did you mean list?\nSee 'kubectl spaces --help'.\n"},
 		"no such flag":               {[]string{"renew", "meeting-bot", "--bogus"}, exitUsage, "error: unknown flag: --bogus\nSee 'kubectl spaces renew --help'.\n"},
 		"a flag with a wrong value":  {[]string{"renew", "meeting-bot", "--timeout=soon"}, exitUsage, "See 'kubectl spaces renew --help'.\n"},
-		"a form that is none":        {[]string{"list", "-o", "table"}, exitUsage, "must be one of wide, json, yaml\nSee 'kubectl spaces list --help'.\n"},
+		"a form that is none":        {[]string{"list", "-o", "table"}, exitUsage, "must be one of wide, name, json, yaml\nSee 'kubectl spaces list --help'.\n"},
 		"a selector that is none":    {[]string{"list", "-l", "a=(b"}, exitUsage, "error: --selector: "},
 		"a name too few":             {[]string{"explain"}, exitUsage, "error: give the name of one SpacesCredential, not 0 arguments\nSee 'kubectl spaces explain --help'.\n"},
 		"a name too many":            {[]string{"explain", "a", "b"}, exitUsage, "error: give the name of one SpacesCredential, not 2 arguments\n"},
@@ -91,7 +91,7 @@ func TestNamesAreCompleted(t *testing.T) {
 		"none for somebody without":      {[]string{"renew", "--as=nobody", ""}, nil},
 		"none after the first":           {[]string{"renew", "lobby", ""}, nil},
 		"none where no name is asked":    {[]string{"list", ""}, nil},
-		"forms of output where they are": {[]string{"list", "-o", ""}, []string{"wide", "json", "yaml"}},
+		"forms of output where they are": {[]string{"list", "-o", ""}, []string{"wide", "name", "json", "yaml"}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			g, s := NewWithT(t), newSession()

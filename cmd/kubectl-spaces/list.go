@@ -3,25 +3,29 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 )
 
-// problemWidth is how much of a problem a table shows; status shows all of it.
-const problemWidth = 60
+// leastProblem is how much of a problem a terminal shows at least; other columns go for it.
+const leastProblem = 20
+
+// spared are the columns that go first on a narrow terminal.
+var spared = []string{"REVOKING", "GRANT", "RENEWS", "REASON"}
 
 // listing is what list was asked for.
 type listing struct {
 	all      bool
 	selector string
+	watch    bool
 	form     *form
 }
 
@@ -34,6 +38,9 @@ func (t *tool) listCommand() *cobra.Command {
 		Example: `  # Those of this namespace
   kubectl spaces list
 
+  # The same, and each that changes from then on
+  kubectl spaces list -w
+
   # Those of all namespaces, with environment, failures and Secret
   kubectl spaces list -A -o wide`,
 		Args:              noArguments,
@@ -44,7 +51,8 @@ func (t *tool) listCommand() *cobra.Command {
 	}
 	command.Flags().BoolVarP(&l.all, "all-namespaces", "A", false, "list those of all namespaces")
 	command.Flags().StringVarP(&l.selector, "selector", "l", "", "list those with these labels, such as team=a,tier!=test")
-	l.form = addForm(command, formWide, formJSON, formYAML)
+	command.Flags().BoolVarP(&l.watch, "watch", "w", false, "go on with each that changes")
+	l.form = addForm(command, formWide, formName, formJSON, formYAML)
 	return command
 }
 
@@ -52,6 +60,9 @@ func (t *tool) list(ctx context.Context, l *listing) error {
 	selector, err := labels.Parse(l.selector)
 	if err != nil {
 		return usageErrorf("--selector: %v", err)
+	}
+	if l.watch && l.form.structured() {
+		return usageErrorf("--watch prints lines: leave -o away, or give -o wide or -o name")
 	}
 	cluster, err := t.cluster()
 	if err != nil {
@@ -74,28 +85,94 @@ func (t *tool) list(ctx context.Context, l *listing) error {
 	}
 	if len(found.Items) == 0 {
 		t.listedNone(l, cluster.namespace)
+	}
+	if len(found.Items) == 0 && !l.watch {
 		return nil
 	}
-	return t.table(l, t.broughtUpToDate(ctx, cluster, found.Items...))
+	table := l.table(t.width())
+	t.print(table, l, t.broughtUpToDate(ctx, cluster, found.Items...))
+	if !l.watch {
+		return nil
+	}
+	err = t.follow(ctx, cluster, l, table, found.ResourceVersion, selector)
+	if ctx.Err() != nil {
+		return nil // who has seen enough presses Ctrl-C
+	}
+	return err
 }
 
-// listedNone says on standard error that there is nothing, as kubectl get does.
+// print adds credentials to a table.
+func (t *tool) print(table *table, l *listing, credentials []v1alpha1.SpacesCredential) {
+	now := t.clock.Now()
+	rows := make([][]string, len(credentials))
+	for i := range credentials {
+		rows[i] = l.row(&credentials[i], now)
+		if l.form.value == formName {
+			fmt.Fprintf(t.Out, "spacescredential.%s/%s\n", v1alpha1.GroupName, credentials[i].Name)
+		}
+	}
+	if l.form.value != formName {
+		table.print(t.Out, rows)
+	}
+}
+
+// follow adds each credential that changes, until a person has seen enough. The API server ends
+// a watch from time to time; the next one begins where that ended.
+func (t *tool) follow(ctx context.Context, c *cluster, l *listing, table *table, version string, selector labels.Selector) error {
+	for {
+		watching, err := c.Watch(ctx, &v1alpha1.SpacesCredentialList{}, client.InNamespace(c.namespace), client.MatchingLabelsSelector{Selector: selector},
+			&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: version, AllowWatchBookmarks: true}})
+		if err != nil {
+			return c.aboutCredential(err, "watch", "")
+		}
+		version, err = t.followOne(ctx, c, l, table, watching, version)
+		watching.Stop()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// followOne goes on until one watch ends, and says where that was.
+func (t *tool) followOne(ctx context.Context, c *cluster, l *listing, table *table, watching watch.Interface, version string) (string, error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return version, ctx.Err()
+		case event, isOpen := <-watching.ResultChan():
+			changed, isCredential := event.Object.(*v1alpha1.SpacesCredential)
+			switch {
+			case !isOpen:
+				return version, nil
+			case !isCredential:
+				return version, fmt.Errorf("the API server ended the watch, so some changes may be missing: %w", apierrors.FromObject(event.Object))
+			}
+			version = changed.ResourceVersion
+			if event.Type == watch.Added || event.Type == watch.Modified {
+				t.print(table, l, t.broughtUpToDate(ctx, c, *changed))
+			}
+		}
+	}
+}
+
+// listedNone says on standard error that there is nothing, as kubectl get does, and of what.
 func (t *tool) listedNone(l *listing, namespace string) {
-	where := fmt.Sprintf("in namespace %q", namespace)
+	what, where := "", fmt.Sprintf("in namespace %q; -A lists those of all", namespace)
+	if l.selector != "" {
+		what = fmt.Sprintf(" with labels %q", l.selector)
+	}
 	if l.all {
 		where = "in any namespace"
 	}
-	fmt.Fprintln(t.ErrOut, "There is no such SpacesCredential", where+".")
+	fmt.Fprintf(t.ErrOut, "There is no SpacesCredential%s %s.\n", what, where)
 }
 
-func (t *tool) table(l *listing, credentials []v1alpha1.SpacesCredential) error {
-	rows := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
-	now := t.clock.Now()
-	fmt.Fprintln(rows, strings.Join(l.head(), "\t"))
-	for i := range credentials {
-		fmt.Fprintln(rows, strings.Join(l.row(&credentials[i], now), "\t"))
+// table begins one for lines of a width. With -o wide and in a pipe nothing is left out.
+func (l *listing) table(width int) *table {
+	if l.form.value == formWide {
+		width = 0
 	}
-	return rows.Flush()
+	return &table{head: l.head(), most: width, spared: spared, leastLast: leastProblem}
 }
 
 func (l *listing) head() []string {
@@ -125,8 +202,6 @@ func (l *listing) row(credential *v1alpha1.SpacesCredential, now time.Time) []st
 		timeLeft(token.ExpirationTime, now), timeLeft(token.RenewalTime, now), fmt.Sprint(status.PendingRevocations))
 	if l.form.value == formWide {
 		row = append(row, credential.EffectiveEnvironment(), fmt.Sprint(status.FailedAttempts), credential.EffectiveSecretName())
-	} else {
-		wrong = shortened(wrong, problemWidth)
 	}
 	return append(row, orNone(wrong))
 }

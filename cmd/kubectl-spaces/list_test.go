@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -52,6 +56,70 @@ func TestListTellsHowCredentialsFare(t *testing.T) {
 	}
 }
 
+func TestListFitsATerminal(t *testing.T) {
+	namespace := newNamespace(t, "list-narrow")
+	several(t, namespace)
+	for _, width := range []int{80, 120, 40} {
+		t.Run(fmt.Sprint(width), func(t *testing.T) {
+			g, s := NewWithT(t), newSession()
+			s.tool.width = func() int { return width }
+			g.Expect(s.run(t.Context(), namespace, "list")).To(Equal(exitDone), s.err.String())
+			for line := range strings.Lines(s.out.String()) {
+				g.Expect(utf8.RuneCountInString(strings.TrimSuffix(line, "\n"))).To(BeNumerically("<=", width), line)
+			}
+			expectGolden(t, fmt.Sprintf("list_at_%d", width), s.out.String())
+		})
+	}
+}
+
+func TestListPrintsNames(t *testing.T) {
+	namespace := newNamespace(t, "list-names")
+	several(t, namespace)
+	g, s := NewWithT(t), newSession()
+	g.Expect(s.run(t.Context(), namespace, "list", "-o", "name")).To(Equal(exitDone), s.err.String())
+	names := strings.Fields(s.out.String())
+	g.Expect(names).To(HaveExactElements("spacescredential.auth.spaces-operator.io/failing", "spacescredential.auth.spaces-operator.io/meeting-bot",
+		"spacescredential.auth.spaces-operator.io/newcomer", "spacescredential.auth.spaces-operator.io/waiting"))
+	for _, name := range append(names, "spcred/failing") {
+		g.Expect(newSession().run(t.Context(), namespace, "status", name)).To(Equal(exitDone), name)
+	}
+	for _, name := range []string{"secret/failing", "spcred/", "/failing", "a/b/c"} {
+		s := newSession()
+		g.Expect(s.run(t.Context(), namespace, "status", name)).To(Equal(exitUsage), name)
+		g.Expect(s.err.String()).To(HavePrefix(fmt.Sprintf("error: %q names no SpacesCredential: give its name alone, or behind spcred/\n", name)))
+	}
+}
+
+func TestListGoesOnWithWhatChanges(t *testing.T) {
+	g, s := NewWithT(t), newSession()
+	namespace := newNamespace(t, "list-watch")
+	first := create(t, credential(t, withPassword, namespace, published))
+	rows := make(chan string, 16)
+	s.tool.Out = lineWriter(rows)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() { ended <- s.run(ctx, namespace, "list", "-w") }()
+	g.Eventually(rows).WithTimeout(patience).Should(Receive(HavePrefix("NAME  ")))
+	g.Eventually(rows).WithTimeout(patience).Should(Receive(HavePrefix("meeting-bot  True   Renewed")))
+	create(t, credential(t, withRefreshToken, namespace, named("newcomer"), func(c *v1alpha1.SpacesCredential) { c.Spec.SecretName = "" }))
+	g.Eventually(rows).WithTimeout(patience).Should(Receive(HavePrefix("newcomer     -      -  ")))
+	first.Status.Conditions[0].Reason = v1alpha1.ReasonIssued
+	g.Expect(admin.Status().Update(t.Context(), first)).To(Succeed())
+	g.Eventually(rows).WithTimeout(patience).Should(Receive(HavePrefix("meeting-bot  True   Issued ")))
+	cancel()
+	g.Eventually(ended).WithTimeout(patience).Should(Receive(Equal(exitDone)))
+}
+
+// lineWriter hands on each line.
+type lineWriter chan string
+
+func (w lineWriter) Write(text []byte) (int, error) {
+	for line := range strings.Lines(string(text)) {
+		w <- line
+	}
+	return len(text), nil
+}
+
 func TestListPrintsObjects(t *testing.T) {
 	namespace := newNamespace(t, "list-objects")
 	several(t, namespace)
@@ -79,7 +147,7 @@ func TestListSaysThatThereIsNothing(t *testing.T) {
 	g, s := NewWithT(t), newSession()
 	g.Expect(s.run(t.Context(), "default", "list")).To(Equal(exitDone))
 	g.Expect(s.out.String()).To(BeEmpty())
-	g.Expect(s.err.String()).To(Equal("There is no such SpacesCredential in namespace \"default\".\n"))
+	g.Expect(s.err.String()).To(Equal("There is no SpacesCredential in namespace \"default\"; -A lists those of all.\n"))
 }
 
 func TestStatusTellsAllOfOne(t *testing.T) {

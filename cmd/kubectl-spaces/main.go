@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/klog/v2"
@@ -44,10 +45,20 @@ func main() {
 		listenOn:    net.Listen,
 		http:        &http.Client{CheckRedirect: refuseRedirect},
 		terminal:    func() bool { return isTerminal(os.Stdin) },
+		width:       func() int { return widthOf(os.Stdout) },
 		version:     version,
 	})
 	stop()
 	os.Exit(code)
+}
+
+// widthOf is how many characters a line of a terminal has, 0 of anything else.
+func widthOf(file *os.File) int {
+	width, _, err := term.GetSize(int(file.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }
 
 // isTerminal tells whether somebody can be asked. The null device is a character device

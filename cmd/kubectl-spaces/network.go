@@ -40,7 +40,7 @@ func (n *network) client(base *http.Client) (*http.Client, error) {
 // hint says what may help against an error on the way.
 func (n *network) hint(err error) string {
 	if unknown := (x509.UnknownAuthorityError{}); errors.As(err, &unknown) && n.caFile == "" {
-		return "; --ca-file names a file with its authority"
+		return "; the environment may have a caFile, which only the operator's machine has: --ca-file names a copy of it here"
 	}
 	return ""
 }

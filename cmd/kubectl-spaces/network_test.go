@@ -49,7 +49,7 @@ func TestWhoamiGoesTheWayThatFlagsName(t *testing.T) {
 		tunnelled      int32
 	}{
 		"an authority of the flag":        {"network-ca", server.URL, []string{"--ca-file", authority}, exitDone, "bot@example.test", 0},
-		"an authority that is unknown":    {"network-unknown", server.URL, nil, exitFailed, "; --ca-file names a file with its authority\n", 0},
+		"an authority that is unknown":    {"network-unknown", server.URL, nil, exitFailed, "--ca-file names a copy of it here\n", 0},
 		"an authority, and a proxy":       {"network-proxy", behindProxy, []string{"--ca-file", authority, "--proxy-url", withUser}, exitDone, "bot@example.test", 1},
 		"a proxy, and no way to this one": {"network-loopback", server.URL, []string{"--ca-file", authority, "--proxy-url", withUser}, exitDone, "bot@example.test", 0},
 		"a file that is not there":        {"network-gone", server.URL, []string{"--ca-file", "/nonexistent/ca.pem"}, exitFailed, "/nonexistent/ca.pem", 0},

@@ -17,6 +17,7 @@ import (
 const (
 	formText = ""
 	formWide = "wide"
+	formName = "name"
 	formJSON = "json"
 	formYAML = "yaml"
 )

@@ -26,6 +26,8 @@ type request struct {
 	// what is asked for, as a noun.
 	what    string
 	handled func(*v1alpha1.SpacesCredentialStatus) string
+	// before is the fingerprint of the token that is to be replaced.
+	before  string
 	wait    bool
 	timeout time.Duration
 }
@@ -72,8 +74,8 @@ func (t *tool) renew(ctx context.Context, r *request) error {
 		return err
 	}
 	now := t.clock.Now()
-	if conditionOf(acted, v1alpha1.ConditionReady).Status != metav1.ConditionTrue || acted.Status.Token == nil {
-		return fmt.Errorf("the operator acted, but %s has no usable token: %s", r.name, conditionsSay(acted))
+	if !r.hasNewToken(acted) {
+		return fmt.Errorf("the operator acted, but %s has no new token: %s", r.name, conditionsSay(acted))
 	}
 	fmt.Fprintf(t.Out, "%s has the new token %s; it expires %s.\n", r.name,
 		plain(acted.Status.Token.Fingerprint), relative(acted.Status.Token.ExpirationTime, now))
@@ -131,22 +133,36 @@ func (t *tool) revoke(ctx context.Context, r *request, yes bool) error {
 	if err != nil || acted == nil {
 		return err
 	}
-	t.tellRevoked(acted)
-	return nil
+	return t.tellRevoked(acted, r)
 }
 
 // tellRevoked says what became of the grants, and what is needed to go on.
-func (t *tool) tellRevoked(acted *v1alpha1.SpacesCredential) {
+func (t *tool) tellRevoked(acted *v1alpha1.SpacesCredential, r *request) error {
 	outcome := "The grants of " + acted.Name + " are revoked."
 	if n := acted.Status.PendingRevocations; n > 0 {
 		outcome = fmt.Sprintf("The operator has given up the grants of %s and is revoking %s at the service.", acted.Name, counted(n, "grant"))
 	}
 	fmt.Fprintln(t.Out, outcome)
-	if conditionOf(acted, v1alpha1.ConditionReady).Status == metav1.ConditionTrue {
+	switch {
+	case r.hasNewToken(acted):
 		fmt.Fprintln(t.Out, "It has a new token.")
-		return
+	case r.isOver(acted):
+		fmt.Fprintf(t.Out, "It has no token now. %s\n", conditionsSay(acted))
+	default:
+		return fmt.Errorf("it has no new token after %s: %s", r.timeout, conditionsSay(acted))
 	}
-	fmt.Fprintf(t.Out, "It has no token now. %s\n", conditionsSay(acted))
+	return nil
+}
+
+// hasNewToken tells that another token is published than there was.
+func (r *request) hasNewToken(acted *v1alpha1.SpacesCredential) bool {
+	token := acted.Status.Token
+	return conditionOf(acted, v1alpha1.ConditionReady).Status == metav1.ConditionTrue && token != nil && token.Fingerprint != r.before
+}
+
+// isOver tells that nothing is to be waited for: a person has to act first.
+func (r *request) isOver(acted *v1alpha1.SpacesCredential) bool {
+	return conditionOf(acted, v1alpha1.ConditionStalled).Status == metav1.ConditionTrue
 }
 
 // confirm asks a question whose answer is no unless a person says yes.
@@ -223,12 +239,21 @@ func (t *tool) ask(ctx context.Context, cluster *cluster, credential *v1alpha1.S
 		return nil, nil
 	}
 	fmt.Fprintf(t.ErrOut, "Waiting for the operator to act on the %s of %s (at most %s) ...\n", r.what, r.name, r.timeout)
+	if credential.Status.Token != nil {
+		r.before = credential.Status.Token.Fingerprint
+	}
+	hasActed := false
 	acted, err := cluster.await(ctx, r.name, r.timeout, func(seen *v1alpha1.SpacesCredential) (bool, error) {
 		if seen.UID != credential.UID || seen.DeletionTimestamp != nil {
 			return false, fmt.Errorf("%s was deleted meanwhile", r.name)
 		}
-		return r.handled(&seen.Status) == value, nil
+		// The token may have to pass a check, or wait for its turn, after the request was handled.
+		hasActed = r.handled(&seen.Status) == value
+		return hasActed && (r.hasNewToken(seen) || r.isOver(seen)), nil
 	})
+	if errors.Is(err, errOver) && hasActed {
+		return acted, nil
+	}
 	if errors.Is(err, errOver) {
 		return nil, fmt.Errorf("the operator has not acted on the %s within %s: %s", r.what, r.timeout, conditionsSay(acted))
 	}

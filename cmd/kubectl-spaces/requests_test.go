@@ -8,6 +8,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
@@ -31,6 +32,44 @@ func TestARenewalIsAskedForAndWaitedFor(t *testing.T) {
 	g.Expect(s.run(t.Context(), c.Namespace, "renew", c.Name)).To(Equal(exitDone), s.err.String())
 	g.Expect(s.err.String()).To(Equal("Waiting for the operator to act on the renewal of meeting-bot (at most 1m0s) ...\n"))
 	g.Expect(s.out.String()).To(Equal("meeting-bot has the new token aaaa11112222; it expires in 60m (2026-11-23T13:00:00Z).\n"))
+}
+
+// A new token may have to pass a check, or to wait for its turn, after the request was handled.
+func TestARenewalIsWaitedForUntilTheTokenIsPublished(t *testing.T) {
+	g, s := NewWithT(t), newSession()
+	c := create(t, credential(t, withPassword, newNamespace(t, "renew-check"), published, func(c *v1alpha1.SpacesCredential) {
+		c.Spec.Verification = []v1alpha1.Verification{v1alpha1.VerificationUserProfile}
+	}))
+	playOperator(t, &v1alpha1.SpacesCredentialList{}, annotated(v1alpha1.AnnotationRenewRequestedAt), c, func(acted *v1alpha1.SpacesCredential) {
+		acted.Status.LastHandledRenewRequest = asked
+		acted.Status.Conditions[0].Status, acted.Status.Conditions[0].Reason = metav1.ConditionFalse, v1alpha1.ReasonThrottled
+	})
+	handled := func(seen client.Object) bool {
+		return seen.(*v1alpha1.SpacesCredential).Status.LastHandledRenewRequest == asked
+	}
+	playOperator(t, &v1alpha1.SpacesCredentialList{}, handled, c, func(acted *v1alpha1.SpacesCredential) {
+		acted.Status.Conditions[0].Status, acted.Status.Conditions[0].Reason = metav1.ConditionTrue, v1alpha1.ReasonRenewed
+		acted.Status.Token.Fingerprint = "aaaa11112222"
+	})
+	g.Expect(s.run(t.Context(), c.Namespace, "renew", c.Name)).To(Equal(exitDone), s.err.String())
+	g.Expect(s.out.String()).To(HavePrefix("meeting-bot has the new token aaaa11112222;"))
+}
+
+func TestARenewalThatBringsNoTokenIsAnError(t *testing.T) {
+	g, s := NewWithT(t), newSession()
+	c := create(t, credential(t, withPassword, newNamespace(t, "renew-none"), published))
+	playOperator(t, &v1alpha1.SpacesCredentialList{}, annotated(v1alpha1.AnnotationRenewRequestedAt), c, func(acted *v1alpha1.SpacesCredential) {
+		acted.Status.LastHandledRenewRequest = asked // and the token of before is still there
+	})
+	ended := make(chan int, 1)
+	go func() { ended <- s.run(t.Context(), c.Namespace, "renew", c.Name) }()
+	g.Eventually(func() string {
+		now := &v1alpha1.SpacesCredential{}
+		g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(c), now)).To(Succeed())
+		return now.Status.LastHandledRenewRequest
+	}).WithTimeout(patience).Should(Equal(asked))
+	passTime(t, s, ended, lookAgain)
+	g.Expect(s.err.String()).To(HaveSuffix("error: the operator acted, but meeting-bot has no new token: the conditions tell of no problem, is the operator running?\n"))
 }
 
 func TestARevocationIsAskedForAndWaitedFor(t *testing.T) {

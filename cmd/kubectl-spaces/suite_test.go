@@ -251,6 +251,7 @@ func newSession() *session {
 		listenOn:    net.Listen,
 		http:        &http.Client{CheckRedirect: refuseRedirect},
 		terminal:    func() bool { return false },
+		width:       func() int { return 0 },
 		version:     "v0.0.0-test",
 	}
 	return s
