@@ -4,6 +4,7 @@ package v1alpha1_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -73,9 +74,13 @@ func TestTheAPIServerTakesWhatThePagesShow(t *testing.T) {
 				case parsed["kind"] == "SpacesCredential":
 				case isPart && len(parsed) == 1 && filepath.Base(page) != "gitops.md": // where it is Flux's
 					whole := object(t, withPassword).Object
-					for field, value := range parsed["spec"].(map[string]any) {
-						whole["spec"].(map[string]any)[field] = value
+					into, part := whole["spec"].(map[string]any), parsed["spec"].(map[string]any)
+					for field, instead := range map[string]string{"clientRef": "clientSecretRef", "grantType": "password"} {
+						if _, is := part[field]; is {
+							delete(into, instead)
+						}
 					}
+					maps.Copy(into, part)
 					parsed = whole
 				default:
 					continue
