@@ -222,8 +222,14 @@ var _ = Describe("The keys of states", func() {
 		o := w.operator()
 		o.reconcile("bot")
 		old := sealedWith("bot")
-		list, rotate := backupCommands()
+		byHand, list, rotate := backupCommands()
 		Expect(w.bash(list)).To(ContainSubstring(w.namespace + "/bot-grant " + old + "\n"))
+
+		w.bash("cd \"$(mktemp -d)\"\n" + strings.NewReplacer("spaces-credential-operator-system", w.namespace, v1alpha1.StateKeySecretName, "by-hand").Replace(byHand))
+		made := w.secret("by-hand")
+		Expect(made.Type).To(BeEquivalentTo(v1alpha1.SecretTypeStateKey))
+		Expect(made.Labels).To(HaveKeyWithValue("team", "a"))
+		Expect(seal.ParseKeyring(made.Data)).Error().NotTo(HaveOccurred())
 
 		w.bash(strings.NewReplacer(
 			"spaces-credential-operator-system", w.namespace, v1alpha1.StateKeySecretName, "keys", "sleep 90", ": sleep 90",
@@ -368,8 +374,8 @@ var _ = Describe("The audit", func() {
 	})
 })
 
-// backupCommands are the two blocks of commands in docs/backup.md.
-func backupCommands() (list, rotate string) {
+// backupCommands are the three blocks of commands in docs/backup.md.
+func backupCommands() (byHand, list, rotate string) {
 	GinkgoHelper()
 	page, err := os.ReadFile(filepath.Join("..", "docs", "backup.md"))
 	Expect(err).NotTo(HaveOccurred())
@@ -378,8 +384,8 @@ func backupCommands() (list, rotate string) {
 		block, _, _ := strings.Cut(part, "```")
 		blocks = append(blocks, block)
 	}
-	Expect(blocks).To(HaveLen(2))
-	return blocks[0], blocks[1]
+	Expect(blocks).To(HaveLen(3))
+	return blocks[0], blocks[1], blocks[2]
 }
 
 // bash runs commands as somebody who may do everything in the cluster.

@@ -92,7 +92,7 @@ func (m model) look(w world, p int, add func(name string, to world, broken ...st
 			return
 		}
 	}
-	if d.token-1 >= w.left.Renewals && !d.open || d.counter >= w.left.Claims {
+	if d.token > w.left.Renewals && !d.open || d.counter >= w.left.Claims {
 		return // enough
 	}
 	to := w
