@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 func TestWhatBelongsToAnotherSignInDoesNotEndThisOne(t *testing.T) {
@@ -49,7 +50,7 @@ func TestTheBrowserIsGivenAnAddressThatIsGoodOnce(t *testing.T) {
 	var given string
 	s.tool.openBrowser = func(_, address string) error {
 		given = address
-		first, err := follow(address)
+		first, err := testbed.SentTo(t.Context(), address)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(first.String()).To(HavePrefix("https://accounts.example.test/oauth2/authorize?"))
 		second, err := http.Get(address)

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 // theCode is what the service gives at the end of a sign-in.
@@ -58,23 +59,12 @@ type visit struct {
 	header http.Header
 }
 
-// follow opens the address that a browser was given, and tells where it is sent.
-func follow(address string) (*url.URL, error) {
-	client := &http.Client{CheckRedirect: refuseRedirect}
-	answer, err := client.Get(address)
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Body.Close()
-	return answer.Location()
-}
-
 // signsIn makes the browser of a session end at the redirect URI with these values.
 func signsIn(t *testing.T, s *session, bring func(asked url.Values) url.Values) <-chan visit {
 	t.Helper()
 	visits := make(chan visit, 1)
 	s.tool.openBrowser = func(_, address string) error {
-		begin, err := follow(address)
+		begin, err := testbed.SentTo(t.Context(), address)
 		if err != nil {
 			return err
 		}

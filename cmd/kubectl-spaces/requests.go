@@ -182,17 +182,12 @@ func (t *tool) confirm(ctx context.Context, question string) (bool, error) {
 // longestLine bounds what a person types or pastes.
 const longestLine = 16 << 10
 
-// readLine reads a line, or what there is of it at the end of the input. It gives up
-// when ctx ends; the reader then keeps what comes.
+// readLine reads the first of the lines. It gives up when ctx ends; the reader then keeps what
+// comes.
 func readLine(ctx context.Context, in io.Reader) (string, error) {
-	lines := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(io.LimitReader(in, longestLine)).ReadString('\n')
-		lines <- line
-	}()
 	select {
-	case line := <-lines:
-		return strings.TrimSpace(line), nil
+	case line := <-lines(ctx, in):
+		return line, nil
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}

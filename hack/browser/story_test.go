@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 // patience bounds one story, far above what it takes.
@@ -93,11 +94,7 @@ func (s *story) startLogin() (*gexec.Session, *url.URL) {
 	s.t.Cleanup(func() { s.Eventually(login.Terminate(), patience).Should(gexec.Exit()) })
 	select {
 	case address := <-addresses:
-		once := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-		sent, err := once.Get(address)
-		s.Expect(err).NotTo(HaveOccurred())
-		s.Expect(sent.Body.Close()).To(Succeed())
-		begin, err := sent.Location()
+		begin, err := testbed.SentTo(s.ctx, address)
 		s.Expect(err).NotTo(HaveOccurred())
 		return login, begin
 	case <-login.Exited:

@@ -90,13 +90,7 @@ func (m *objects) collectClients(ctx context.Context, into chan<- prometheus.Met
 		return
 	}
 	for _, shared := range all.Items {
-		ready, reason := 0.0, ""
-		if c := meta.FindStatusCondition(shared.Status.Conditions, v1alpha1.ConditionReady); c != nil {
-			reason = c.Reason
-			if c.Status == metav1.ConditionTrue {
-				ready = 1
-			}
-		}
+		ready, reason := readiness(shared.Status.Conditions)
 		into <- prometheus.MustNewConstMetric(clientReadyMetric, prometheus.GaugeValue, ready, shared.Name, reason)
 		if users := shared.Status.Users; users != nil {
 			into <- prometheus.MustNewConstMetric(clientUsersMetric, prometheus.GaugeValue, float64(*users), shared.Name)
@@ -104,18 +98,25 @@ func (m *objects) collectClients(ctx context.Context, into chan<- prometheus.Met
 	}
 }
 
+// readiness is 1 while the condition Ready is True, and its reason; 0 and nothing before the first look.
+func readiness(conditions []metav1.Condition) (ready float64, reason string) {
+	c := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady)
+	switch {
+	case c == nil:
+		return 0, ""
+	case c.Status == metav1.ConditionTrue:
+		return 1, c.Reason
+	}
+	return 0, c.Reason
+}
+
 // told tells of one credential.
 func told(credential *v1alpha1.SpacesCredential, into chan<- prometheus.Metric) {
 	gauge := func(of *prometheus.Desc, value float64, labels ...string) {
 		into <- prometheus.MustNewConstMetric(of, prometheus.GaugeValue, value, append([]string{credential.Namespace, credential.Name}, labels...)...)
 	}
-	status, ready, reason := credential.Status, 0.0, ""
-	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady); c != nil {
-		reason = c.Reason
-		if c.Status == metav1.ConditionTrue {
-			ready = 1
-		}
-	}
+	status := credential.Status
+	ready, reason := readiness(status.Conditions)
 	gauge(readyMetric, ready, reason)
 	if status.Token != nil && status.Token.ExpirationTime != nil {
 		gauge(expiryMetric, float64(status.Token.ExpirationTime.Unix()))

@@ -21,18 +21,15 @@ func (m model) processSteps(w world, p int, add func(name string, to world, brok
 			m.send(w, p, add)
 			break
 		}
-		add(name("asks for the write of its claim"), change(func(_ *world, is *process) { is.phase, is.since, is.savedAttempt = claiming, 0, false }))
+		add(name("asks for the write of its claim"), change(func(_ *world, is *process) { is.phase, is.since, is.isWritten = claiming, 0, false }))
 	case claiming:
-		m.write(w, p, add, "claim", claimed, func(d *document) {
-			d.counter++
-			d.open, d.holder, d.life, d.sent = true, int8(p), is.life, d.token
-		})
+		m.claim(w, p, add)
 	case claimed:
 		m.send(w, p, add)
 	case calling:
 		m.called(w, p, add)
 	case answered:
-		add(name("asks for the write of its answer"), change(func(_ *world, is *process) { is.phase, is.savedAttempt = saving, false }))
+		add(name("asks for the write of its answer"), change(func(_ *world, is *process) { is.phase = saving }))
 	case saving:
 		m.save(w, p, add)
 	case gone:
@@ -42,7 +39,7 @@ func (m model) processSteps(w world, p int, add func(name string, to world, brok
 		add(name("dies"), change(func(to *world, is *process) {
 			to.left.Crashes--
 			// An answer that only it had, or that comes for it, is lost with it.
-			hasAnswer := (is.phase == answered || is.phase == saving) && !is.savedAttempt
+			hasAnswer := is.phase == answered || is.phase == saving
 			to.mayBeLost = to.mayBeLost || m.service == Strict && (hasAnswer || w.calls[p].network == told || w.calls[p].network == asking)
 			if w.calls[p].network == asking {
 				to.orphan = orphan{isAsking: true, token: w.calls[p].token, age: is.since}
@@ -101,43 +98,37 @@ func (m model) look(w world, p int, add func(name string, to world, broken ...st
 	add(name("a renewal is due"), to)
 }
 
-// write has the API server write what a process asked for, if nobody wrote meanwhile; tells of it, or
-// loses the answer.
-func (m model) write(w world, p int, add func(name string, to world, broken ...string), what string, then phase, change func(*document)) {
+// claim has the API server write the claim that a process asked for, if nobody wrote meanwhile; tells
+// of it, or loses the answer.
+func (m model) claim(w world, p int, add func(name string, to world, broken ...string)) {
 	is := w.processes[p]
-	told := func(text string) string { return fmt.Sprintf("process %d: the write of its %s %s", p+1, what, text) }
-	if !is.savedAttempt {
-		to := w
-		if w.store.version != is.read.version {
-			to.processes[p].phase = idle
-			add(told("is refused, somebody wrote first"), to)
-			return
-		}
-		change(&to.store)
-		to.store.version++
-		to.processes[p].savedAttempt = true
+	told := func(text string) string { return fmt.Sprintf("process %d: the write of its claim %s", p+1, text) }
+	to := w
+	switch {
+	case !is.isWritten && w.store.version != is.read.version:
+		to.processes[p].phase = idle
+		add(told("is refused, somebody wrote first"), to)
+	case !is.isWritten:
+		d := &to.store
+		d.version++
+		d.counter++
+		d.open, d.holder, d.life, d.sent = true, int8(p), is.life, d.token
+		to.processes[p].isWritten = true
 		add(told("is made"), to)
-		to = w
-		to.processes[p].phase = idle // its deadline passed: nothing was sent
 		if is.since > callTicks {
+			to = w
+			to.processes[p].phase = idle // its deadline passed: nothing was sent
 			add(told("came to nothing"), to)
 		}
-		return
-	}
-	to := w
-	to.processes[p].phase, to.processes[p].read = then, w.store
-	if w.store.version != is.read.version+1 { // somebody wrote over it since: it knows its own version
-		to.processes[p].read.version = is.read.version + 1
-	}
-	to.processes[p].number = is.read.counter + 1
-	to.processes[p].read.token = is.read.token
-	to.processes[p].savedAttempt = false
-	add(told("is told"), to)
-	if w.left.Losses > 0 {
-		to = w
-		to.left.Losses--
-		to.processes[p].phase, to.processes[p].savedAttempt = idle, false
-		add(told("was made, and its answer is lost"), to)
+	default:
+		to.processes[p].phase, to.processes[p].number, to.processes[p].isWritten = claimed, is.read.counter+1, false
+		add(told("is told"), to)
+		if w.left.Losses > 0 {
+			to = w
+			to.left.Losses--
+			to.processes[p].phase, to.processes[p].isWritten = idle, false
+			add(told("was made, and its answer is lost"), to)
+		}
 	}
 }
 
@@ -206,7 +197,6 @@ func (m model) called(w world, p int, add func(name string, to world, broken ...
 		to := w
 		to.processes[p].phase, to.processes[p].answer = answered, c.answer
 		to.calls[p] = call{}
-		// Whoever was away for longer than the claim is respected comes back too late.
 		add(name("is answered"), to)
 		if w.left.Losses > 0 {
 			to = w

@@ -72,16 +72,16 @@ const (
 )
 
 type process struct {
-	phase        phase
-	life         int8
-	read         document
-	since        int8 // ticks since its claim began
-	watched      int8 // ticks for which it has watched
-	watching     int8 // the number of the claim that it watches
-	answer       int8 // the token that an answer brought
-	number       int8 // of its claim
-	isDraining   bool
-	savedAttempt bool // whether its write was made
+	phase      phase
+	life       int8
+	read       document
+	since      int8 // ticks since its claim began
+	watched    int8 // ticks for which it has watched
+	watching   int8 // the number of the claim that it watches
+	answer     int8 // the token that an answer brought
+	number     int8 // of its claim
+	isDraining bool
+	isWritten  bool // its claim, of which it was not told yet
 }
 
 type network int8
@@ -133,7 +133,6 @@ func start(limits Limits) world {
 	w := world{store: document{version: 1, token: 1}, live: 1, saved: 1, left: limits}
 	for p := range w.processes {
 		w.processes[p].life = 1
-		w.drained[p] = 0
 	}
 	return w
 }

@@ -264,20 +264,6 @@ func (w *world) context() string {
 	return path
 }
 
-// signInPage is where the page leads to which kubectl spaces login has the browser open.
-func signInPage(address string) string {
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Get(address)
-	if err != nil {
-		return address
-	}
-	defer func() { _ = response.Body.Close() }()
-	if leads := response.Header.Get("Location"); leads != "" {
-		return leads
-	}
-	return address
-}
-
 // browser serves a person who signs in wherever kubectl spaces login sends them.
 func (w *world) browser() {
 	w.Helper()
@@ -287,7 +273,12 @@ func (w *world) browser() {
 			w.Errorf("the browser was sent nowhere: %v", err)
 			return
 		}
-		back, err := w.spaces.Consent(signInPage(string(address)), user)
+		page, err := testbed.SentTo(w.ctx, string(address))
+		if err != nil {
+			w.Errorf("the browser was sent nowhere: %v", err)
+			return
+		}
+		back, err := w.spaces.Consent(page.String(), user)
 		if err != nil {
 			w.Errorf("the person could not sign in: %v", err)
 			return

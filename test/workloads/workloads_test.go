@@ -41,7 +41,7 @@ var languages = []struct {
 	{"go", "main.go", []string{"go", "run"}, "go"},
 	{"javascript", "workload.mjs", []string{"node"}, "node"},
 	{"python", "workload.py", []string{"python3"}, "python3"},
-	{"sh", "workload.sh", []string{"sh"}, "curl"},
+	{"sh program", "workload.sh", []string{"sh"}, "curl"},
 }
 
 func TestTheProgramsOfThePageFollowTheToken(t *testing.T) {
@@ -50,7 +50,7 @@ func TestTheProgramsOfThePageFollowTheToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := map[string]string{}
-	for _, block := range regexp.MustCompile("(?s)\n```([a-z]+)\n(.*?)\n```\n").FindAllStringSubmatch(string(page), -1) {
+	for _, block := range regexp.MustCompile("(?s)\n```([a-z]+(?: program)?)\n(.*?)\n```\n").FindAllStringSubmatch(string(page), -1) {
 		blocks[block[1]] += block[2]
 	}
 	for _, language := range languages {
