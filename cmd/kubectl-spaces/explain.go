@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,13 +45,7 @@ func (t *tool) explain(ctx context.Context, name string) error {
 		return err
 	}
 	fmt.Fprintf(t.Out, "SpacesCredential %s/%s\n\n", credential.Namespace, credential.Name)
-	lines := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
-	for i, v := range verdicts {
-		fmt.Fprintf(lines, "%2d\t%s\t%s\n", i+1, v.outcome, plain(v.text))
-	}
-	if err := lines.Flush(); err != nil {
-		return err
-	}
+	printVerdicts(t.Out, verdicts, t.width())
 	t.advise(e, verdicts)
 	t.tellUnknown(credential)
 	return nil
@@ -63,7 +56,7 @@ func (t *tool) advise(e *examination, verdicts []verdict) {
 	unknown := slices.ContainsFunc(verdicts, func(v verdict) bool { return v.outcome == unseen })
 	switch {
 	case e.held > 0:
-		fmt.Fprintf(t.Out, "\nWhat to do about %d: %s\n", e.held, plain(verdicts[e.held-1].todo))
+		fmt.Fprintf(t.Out, "\n%s\n", wrapped(fmt.Sprintf("What to do about %d: %s", e.held, plain(verdicts[e.held-1].todo)), t.width(), 0))
 	case unknown:
 		fmt.Fprint(t.Out, "\nNothing that could be looked at holds it up.\n")
 	default:

@@ -16,12 +16,15 @@ import (
 type network struct {
 	caFile   string
 	proxyURL string
+	// authorities are the certificates of the environment's caFile, as the cluster has them. A
+	// caFile of this machine takes their place.
+	authorities []byte
 }
 
 // addNetwork gives a command the flags of a network.
 func addNetwork(command *cobra.Command) *network {
 	n := &network{}
-	command.Flags().StringVar(&n.caFile, "ca-file", "", "file of PEM certificates to trust beside the system's, as caFile of the environment has it")
+	command.Flags().StringVar(&n.caFile, "ca-file", "", "file of PEM certificates to trust beside the system's, instead of the caFile that the environment has in the cluster")
 	command.Flags().StringVar(&n.proxyURL, "proxy-url", "", "proxy to the service, as proxyURL of the environment has it, instead of that of HTTPS_PROXY and NO_PROXY")
 	return n
 }
@@ -32,6 +35,11 @@ func (n *network) client(base *http.Client) (*http.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the service cannot be called so: %w", err)
 	}
+	if n.caFile == "" && n.authorities != nil {
+		if err := spacesauth.TrustToo(transport, n.authorities); err != nil {
+			return nil, fmt.Errorf("the caFile of the environment: %w", err)
+		}
+	}
 	client := *base
 	client.Transport = transport
 	return &client, nil
@@ -40,7 +48,7 @@ func (n *network) client(base *http.Client) (*http.Client, error) {
 // hint says what may help against an error on the way.
 func (n *network) hint(err error) string {
 	if unknown := (x509.UnknownAuthorityError{}); errors.As(err, &unknown) && n.caFile == "" {
-		return "; the environment may have a caFile, which only the operator's machine has: --ca-file names a copy of it here"
+		return "; the environment may have a caFile that you may not read in the cluster: --ca-file names a copy of it here"
 	}
 	return ""
 }

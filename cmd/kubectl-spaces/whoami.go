@@ -72,6 +72,9 @@ func (t *tool) whoami(ctx context.Context, name string, network *network, form *
 	if err != nil {
 		return err
 	}
+	if network.caFile == "" {
+		network.authorities = cluster.authoritiesOf(ctx, credential.EffectiveEnvironment())
+	}
 	found, err := t.profile(ctx, secret, network, t.isFresh(credential))
 	if err != nil {
 		return err

@@ -168,33 +168,33 @@ func NewTransport(environment Environment) (*http.Transport, error) {
 		HTTP2: &http.HTTP2Config{SendPingTimeout: signOfLife(environment), PingTimeout: signOfLife(environment)},
 	}
 	if environment.CAFile != "" {
-		roots, err := rootsWith(environment.CAFile)
+		certificates, err := os.ReadFile(environment.CAFile)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("caFile cannot be read: %w", err)
 		}
-		transport.TLSClientConfig.RootCAs = roots
+		if err := TrustToo(transport, certificates); err != nil {
+			return nil, fmt.Errorf("caFile %s %w", environment.CAFile, err)
+		}
 	}
 	return transport, nil
+}
+
+// TrustToo has a transport of [NewTransport] trust authorities beside the system's. It is an error
+// if there is no PEM certificate among them.
+func TrustToo(transport *http.Transport, certificates []byte) error {
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(certificates) {
+		return errors.New("holds no PEM certificate")
+	}
+	transport.TLSClientConfig.RootCAs = roots
+	return nil
 }
 
 // signOfLife is how long nothing may come over an HTTP/2 connection before it is asked for a
 // sign of life, and again how long that may take: together less than a call.
 func signOfLife(environment Environment) time.Duration {
 	return min(max(environment.Timeout()/3, time.Second), longestSilence)
-}
-
-// rootsWith returns the system's roots and those of file.
-func rootsWith(file string) (*x509.CertPool, error) {
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		roots = x509.NewCertPool()
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("caFile cannot be read: %w", err)
-	}
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("caFile %s holds no PEM certificate", file)
-	}
-	return roots, nil
 }
