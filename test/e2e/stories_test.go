@@ -100,7 +100,7 @@ func installs(t *testing.T, s *tale) {
 	g := NewWithT(t)
 	s.url, s.certificate = startService(t)
 	say("the service answers at %s", s.url)
-	createNamespace(t, operators)
+	createNamespace(t, operators, restricted)
 	values, err := json.Marshal(map[string]any{
 		"image":               map[string]any{"repository": operatorRepository, "tag": first, "pullPolicy": "Never"},
 		"replicaCount":        1,
@@ -129,7 +129,8 @@ func installs(t *testing.T, s *tale) {
 
 func rotates(t *testing.T, s *tale) {
 	g := NewWithT(t)
-	createNamespace(t, team)
+	createNamespace(t, team, restricted)
+	createNamespace(t, languages, privileged) // its Pods mount the interpreters of the node
 	createCredentials(t)
 	createWorkloads(t, s.url, s.certificate)
 	awaitRotations(t, rotations)
@@ -145,6 +146,11 @@ func rotates(t *testing.T, s *tale) {
 	s.figures.add("tokens live, are renewed after at most two thirds", "%s", lifetime)
 	s.figures.add("calls with mounted tokens over "+strconv.Itoa(rotations)+" rotations", "%d", total(all, calls))
 	s.figures.add("of them refused", "%d", total(all, refusals))
+	for i, key := range workloads {
+		if key.Namespace == languages {
+			s.figures.add("the program of docs/workloads.md in "+key.Name, "%d calls, %d refused, over %d new tokens", all[i].Calls, all[i].Refused, changes(all[i]))
+		}
+	}
 	s.figures.add(fmt.Sprintf("until the kubelet showed a token (it looks every %s)", looks), "p50 %.1f s, p99 %.1f s, longest %.1f s, of %d",
 		quantile(lags, 0.5).Seconds(), quantile(lags, 0.99).Seconds(), quantile(lags, 1).Seconds(), len(lags))
 	s.figures.add("changes that inotify told of", "%d of %d on the directory, %d on the file", total(all, byFolder), total(all, changes), total(all, byFile))
@@ -196,9 +202,10 @@ func isConfined(t *testing.T, s *tale) {
 	g := NewWithT(t)
 	before := reports(t)
 	g.Expect(allowed(t, services)).To(BeTrue())
-	s.set(t, "watch.namespaces={"+team+"}")
+	s.set(t, "watch.namespaces={"+team+","+languages+"}")
 	awaitRollout(t, 1)
 	g.Expect(allowed(t, team)).To(BeTrue())
+	g.Expect(allowed(t, languages)).To(BeTrue())
 	g.Expect(allowed(t, services)).To(BeFalse())
 	awaitRotations(t, 1)
 	expectNoMoreRefusals(t, before)
@@ -232,9 +239,11 @@ func isRemoved(t *testing.T, s *tale) {
 	g := NewWithT(t)
 	all := reports(t)
 	s.figures.add("calls in all, refused, failed", "%d, %d, %d", total(all, calls), total(all, refusals), total(all, failures))
-	for _, name := range credentials {
-		g.Expect(cluster.kubernetes.Delete(t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: team, Name: name}})).To(Succeed())
-		g.Expect(cluster.kubernetes.Delete(t.Context(), &v1alpha1.SpacesCredential{ObjectMeta: metav1.ObjectMeta{Namespace: team, Name: name}})).To(Succeed())
+	for _, key := range workloads {
+		g.Expect(cluster.kubernetes.Delete(t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}})).To(Succeed())
+	}
+	for _, key := range credentials {
+		g.Expect(cluster.kubernetes.Delete(t.Context(), &v1alpha1.SpacesCredential{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}})).To(Succeed())
 	}
 	ours := func() (names []string) {
 		var found v1alpha1.SpacesCredentialList

@@ -28,7 +28,7 @@ func watchPublications(ctx context.Context) *publications {
 	p := &publications{at: map[seen.Fingerprint]time.Time{}}
 	go func() {
 		for ctx.Err() == nil { // a watch ends after some minutes
-			events, err := cluster.kubernetes.Watch(ctx, &corev1.SecretList{}, client.InNamespace(team), client.MatchingLabels{v1alpha1.LabelSecret: v1alpha1.SecretPublished})
+			events, err := cluster.kubernetes.Watch(ctx, &corev1.SecretList{}, client.MatchingLabels{v1alpha1.LabelSecret: v1alpha1.SecretPublished})
 			if err != nil {
 				select {
 				case <-ctx.Done():
@@ -73,17 +73,17 @@ func (p *publications) lags(reports []seen.Report) (lags []time.Duration) {
 	return lags
 }
 
-// reports are what the workloads saw so far, in the order of credentials.
+// reports are what the workloads saw so far, in their order.
 func reports(t *testing.T) (all []seen.Report) {
 	t.Helper()
-	for _, name := range credentials {
+	for _, key := range workloads {
 		var report seen.Report
-		content, err := cluster.calls.CoreV1().Pods(team).ProxyGet("http", name, workloadPort, "/", nil).DoRaw(t.Context())
+		content, err := cluster.calls.CoreV1().Pods(key.Namespace).ProxyGet("http", key.Name, workloadPort, "/", nil).DoRaw(t.Context())
 		if err == nil {
 			err = json.Unmarshal(content, &report)
 		}
 		if err != nil {
-			t.Fatalf("asking the workload %s: %v", name, err)
+			t.Fatalf("asking the workload %s: %v", key, err)
 		}
 		all = append(all, report)
 	}
@@ -116,7 +116,7 @@ func problems(all []seen.Report) (said []string) {
 // awaitRotations waits until each workload has seen so many more tokens.
 func awaitRotations(t *testing.T, more int) {
 	t.Helper()
-	say("waiting for %d new tokens in each of %d workloads", more, len(credentials))
+	say("waiting for %d new tokens in each of %d workloads", more, len(workloads))
 	before, told := reports(t), 0
 	// A token is renewed when at most two thirds of it are over; the kubelet shows it later.
 	NewWithT(t).Eventually(func() int {

@@ -24,9 +24,10 @@ import (
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
 )
 
-// Namespaces: of the release, of the credentials with their workloads, of the service.
+// Namespaces: of the release, of the credentials with their workloads, of the programs in other
+// languages with theirs, of the service.
 const (
-	operators, team, services = "spaces-credential-operator-system", "team-a", "spaces"
+	operators, team, languages, services = "spaces-credential-operator-system", "team-a", "languages", "spaces"
 	// servicePod is the Pod of the service; servedPort and workloadPort are where the service and
 	// each workload listen.
 	servicePod, servedPort, workloadPort = "spaces", "8443", "8080"
@@ -38,11 +39,13 @@ const (
 	tokenLookPeriod = 100 * time.Millisecond
 )
 
-// credentials are what the stories are told of: two that sign in by a password, and one that goes
-// on from a seed.
-var credentials = []string{"bot-1", "bot-2", "bot-3"}
+// credentials are what the stories are told of: two that sign in by a password, one that goes on from
+// a seed, and that of the programs. Each has the name of its user.
+var credentials = []client.ObjectKey{{Namespace: team, Name: "bot-1"}, {Namespace: team, Name: "bot-2"}, {Namespace: team, Name: seeded}, polyglot}
 
 const seeded = "bot-3"
+
+var polyglot = client.ObjectKey{Namespace: languages, Name: "bot-4"}
 
 // authority is a new one: its certificate, and its key for the service alone.
 func authority(g *WithT) (certificate, key []byte) {
@@ -66,10 +69,13 @@ func create(t *testing.T, object client.Object) {
 	}
 }
 
-// createNamespace creates one that takes no Pod but a restricted one.
-func createNamespace(t *testing.T, name string) {
+// The policies of PodSecurity.
+const restricted, privileged = "restricted", "privileged"
+
+// createNamespace creates one that takes the Pods that a policy allows.
+func createNamespace(t *testing.T, name, policy string) {
 	t.Helper()
-	create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}})
+	create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"pod-security.kubernetes.io/enforce": policy}}})
 }
 
 // createSecret creates one of a person.
@@ -113,11 +119,14 @@ func answers(scheme corev1.URIScheme, port, path string) *corev1.Probe {
 func startService(t *testing.T) (url string, certificate []byte) {
 	t.Helper()
 	g := NewWithT(t)
-	createNamespace(t, services)
+	createNamespace(t, services, restricted)
 	certificate, key := authority(g)
 	createSecret(t, services, "authority", map[string]string{corev1.TLSCertKey: string(certificate), corev1.TLSPrivateKeyKey: string(key)})
-	pod := inpod(services, servicePod, append([]string{"service", "-token-lifetime=" + lifetime.String(), "-client=" + clientID + ":" + clientSecret,
-		"-password=" + password, "-authority=/mounted/authority"}, credentials...), secretVolume("authority", "authority"))
+	arguments := []string{"service", "-token-lifetime=" + lifetime.String(), "-client=" + clientID + ":" + clientSecret, "-password=" + password, "-authority=/mounted/authority"}
+	for _, credential := range credentials {
+		arguments = append(arguments, credential.Name)
+	}
+	pod := inpod(services, servicePod, arguments, secretVolume("authority", "authority"))
 	pod.Spec.Containers[0].ReadinessProbe = answers(corev1.URISchemeHTTPS, servedPort, fakespaces.ControlPath+"faults")
 	create(t, pod)
 	awaitReady(t, pod)
@@ -182,34 +191,22 @@ func seed(t *testing.T, user string) string {
 // createCredentials creates them with what they sign in by.
 func createCredentials(t *testing.T) {
 	t.Helper()
-	createSecret(t, team, "client", map[string]string{"client_id": clientID, "client_secret": clientSecret})
-	for _, name := range credentials {
-		made := &v1alpha1.SpacesCredential{ObjectMeta: metav1.ObjectMeta{Namespace: team, Name: name}, Spec: v1alpha1.SpacesCredentialSpec{
+	for _, namespace := range []string{team, languages} {
+		createSecret(t, namespace, "client", map[string]string{"client_id": clientID, "client_secret": clientSecret})
+	}
+	for _, key := range credentials {
+		made := &v1alpha1.SpacesCredential{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}, Spec: v1alpha1.SpacesCredentialSpec{
 			Environment: "e2e", ClientSecretRef: &v1alpha1.ClientSecretReference{Name: "client"},
 		}}
-		if name == seeded {
-			createSecret(t, team, name+"-seed", map[string]string{"refresh_token": seed(t, name)})
+		if key.Name == seeded {
+			createSecret(t, key.Namespace, key.Name+"-seed", map[string]string{"refresh_token": seed(t, key.Name)})
 			made.Spec.GrantType = v1alpha1.GrantTypeRefreshToken
-			made.Spec.RefreshToken = &v1alpha1.RefreshTokenGrant{SecretRef: v1alpha1.SecretKeyReference{Name: name + "-seed"}}
+			made.Spec.RefreshToken = &v1alpha1.RefreshTokenGrant{SecretRef: v1alpha1.SecretKeyReference{Name: key.Name + "-seed"}}
 		} else {
-			createSecret(t, team, name+"-login", map[string]string{"username": name, "password": password})
+			createSecret(t, key.Namespace, key.Name+"-login", map[string]string{"username": key.Name, "password": password})
 			made.Spec.GrantType = v1alpha1.GrantTypePassword
-			made.Spec.Password = &v1alpha1.PasswordGrant{SecretRef: v1alpha1.PasswordSecretReference{Name: name + "-login"}}
+			made.Spec.Password = &v1alpha1.PasswordGrant{SecretRef: v1alpha1.PasswordSecretReference{Name: key.Name + "-login"}}
 		}
 		create(t, made)
-	}
-}
-
-// createWorkloads creates a Pod for each credential, which mounts its Secret and calls the service.
-func createWorkloads(t *testing.T, url string, certificate []byte) {
-	t.Helper()
-	create(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: team, Name: "authority"}, Data: map[string]string{authorityFile: string(certificate)}})
-	for _, name := range credentials {
-		pod := inpod(team, name, []string{"workload", "-url=" + url, "-authority=/mounted/authority/" + authorityFile, "-token=/mounted/token/" + v1alpha1.KeyAccessToken},
-			secretVolume("token", name),
-			corev1.Volume{Name: "authority", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "authority"}}}})
-		pod.Spec.Containers[0].ReadinessProbe = answers(corev1.URISchemeHTTP, workloadPort, "/")
-		create(t, pod)
-		awaitReady(t, pod)
 	}
 }

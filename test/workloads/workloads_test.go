@@ -1,4 +1,3 @@
-// Package workloads runs the programs of docs/workloads.md as they stand there.
 package workloads
 
 import (
@@ -11,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -31,44 +29,24 @@ const (
 	patience = 2 * time.Minute
 )
 
-// languages are those of the page: how the block is marked, the file it goes into, what runs it,
-// and what else must be there.
-var languages = []struct {
-	mark, file string
-	run        []string
-	needs      string
-}{
-	{"go", "main.go", []string{"go", "run"}, "go"},
-	{"javascript", "workload.mjs", []string{"node"}, "node"},
-	{"python", "workload.py", []string{"python3"}, "python3"},
-	{"sh program", "workload.sh", []string{"sh"}, "curl"},
-}
-
 func TestTheProgramsOfThePageFollowTheToken(t *testing.T) {
-	page, err := os.ReadFile("../../docs/workloads.md")
+	programs, err := Page("../../docs/workloads.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := map[string]string{}
-	for _, block := range regexp.MustCompile("(?s)\n```([a-z]+(?: program)?)\n(.*?)\n```\n").FindAllStringSubmatch(string(page), -1) {
-		blocks[block[1]] += block[2]
-	}
-	for _, language := range languages {
-		t.Run(language.mark, func(t *testing.T) {
-			if blocks[language.mark] == "" {
-				t.Fatalf("the page has no program that is marked as %s", language.mark)
-			}
-			for _, name := range []string{language.run[0], language.needs} {
+	for _, program := range programs {
+		t.Run(program.Mark, func(t *testing.T) {
+			for _, name := range []string{program.Run[0], program.Needs} {
 				if _, err := exec.LookPath(name); err != nil {
 					t.Skipf("skipped: there is no %s here", name)
 				}
 			}
 			t.Parallel()
-			file := filepath.Join(t.TempDir(), language.file)
-			if err := os.WriteFile(file, []byte(blocks[language.mark]), 0o600); err != nil {
+			file := filepath.Join(t.TempDir(), program.File)
+			if err := os.WriteFile(file, []byte(program.Text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			follow(t, append(language.run, file))
+			follow(t, append(program.Run, file))
 		})
 	}
 }

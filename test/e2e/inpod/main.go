@@ -20,6 +20,8 @@ const (
 	headerTimeout = 5 * time.Second
 	// farewell bounds how long calls in flight may take to end.
 	farewell = time.Second
+	// profilePath is what workloads call: it says who a token is of.
+	profilePath = "/api/users/me"
 )
 
 func main() {
@@ -55,7 +57,18 @@ func run(ctx context.Context, arguments []string) error {
 		if err := flags.Parse(arguments[1:]); err != nil {
 			return err
 		}
-		return runWorkload(ctx, *url, *authority, *token)
+		if command := flags.Args(); len(command) > 0 {
+			program, err := startProgram(ctx, command)
+			if err != nil {
+				return err
+			}
+			return runWorkload(ctx, *token, program.profile)
+		}
+		reader, err := newReader(*url, *authority, *token)
+		if err != nil {
+			return err
+		}
+		return runWorkload(ctx, *token, reader.profile)
 	default:
 		return fmt.Errorf("%q is nothing that runs here", arguments[0])
 	}

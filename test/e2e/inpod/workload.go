@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -28,10 +25,12 @@ const (
 	callTimeout = 5 * time.Second
 )
 
-// workload is a program as users write them: it reads the mounted token for each call.
+// workload is a program as users write them: it calls with the mounted token again and again. Beside
+// it stands what it saw.
 type workload struct {
-	url, token string
-	client     *http.Client
+	token string
+	// profile asks the service who the token is of, and gives the status of the answer.
+	profile func(context.Context) (status int, err error)
 
 	mutex  sync.Mutex
 	report seen.Report
@@ -39,19 +38,8 @@ type workload struct {
 	byFile, byDirectory seen.Fingerprint
 }
 
-func runWorkload(ctx context.Context, url, authority, token string) error {
-	certificate, err := os.ReadFile(authority)
-	if err != nil {
-		return err
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(certificate) {
-		return fmt.Errorf("%s holds no certificate", authority)
-	}
-	w := &workload{url: url, token: token, client: &http.Client{
-		Timeout:   callTimeout,
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}},
-	}}
+func runWorkload(ctx context.Context, token string, profile func(context.Context) (int, error)) error {
+	w := &workload{token: token, profile: profile}
 	first, err := w.read()
 	if err != nil {
 		return err
@@ -156,21 +144,4 @@ func (w *workload) call(ctx context.Context) {
 		w.report.Failed++
 		w.report.Problem = fmt.Sprintf("%s: status %d", time.Now().Format(time.TimeOnly), status)
 	}
-}
-
-func (w *workload) profile(ctx context.Context) (status int, err error) {
-	content, err := os.ReadFile(w.token)
-	if err != nil {
-		return 0, err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+"/api/users/me", http.NoBody)
-	if err != nil {
-		return 0, err
-	}
-	request.Header.Set("Authorization", "Bearer "+string(bytes.TrimSpace(content)))
-	response, err := w.client.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	return response.StatusCode, response.Body.Close()
 }
