@@ -53,7 +53,7 @@ type deeds struct {
 func newDeeds(s *soak) *deeds { return &deeds{soak: s, counts: map[string]int{}} }
 
 // all are the deeds that chance picks from.
-func (d *deeds) all() []deed { return slices.Concat(d.outages(), d.interventions()) }
+func (d *deeds) all() []deed { return slices.Concat(d.outages(), d.interventions(), d.lending()) }
 
 // run does deeds until ctx ends.
 func (d *deeds) run(ctx context.Context) {

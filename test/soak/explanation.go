@@ -43,7 +43,7 @@ func explain(grant fakespaces.GrantRecord, never, touched bool, made []*spend, s
 	if never {
 		return explanation{reason: policyNever}
 	}
-	if grant.Origin == "seed" && !touched {
+	if grant.Origin == originSeed && !touched {
 		return explanation{reason: seedUnsent}
 	}
 	why := explanation{}

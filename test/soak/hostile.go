@@ -87,6 +87,7 @@ func (h *hostiles) run(ctx context.Context) {
 		{"copied a state", h.copyState}, {"kept a state", h.keep}, {"kept a state", h.keep}, {"put an old state back", h.rollBack}, {"damaged a state", h.damage},
 		{"called as a client that the service fails for", h.callStrangely}, {"called as a user who is told to wait", h.callThrottled},
 		{"asked for guests that the service fails for", h.callAsGuests}, {"asked for every renewal at once", h.askForAll}, {"deleted everything", h.deleteAll},
+		{"named a client that is not lent to it", h.borrow}, {"brought a seed of a client that is not lent to it", h.bringSeed},
 		{"deleted a state", h.deleteState}, {"squatted on a name", h.squat}, {"asked for heavy templates", h.templates},
 	}
 	for wait(ctx, hostilePause) {
@@ -112,6 +113,30 @@ func credentialOf(home, name string) *v1alpha1.SpacesCredential {
 		ClientSecretRef: &v1alpha1.ClientSecretReference{Name: "client"},
 		Password:        &v1alpha1.PasswordGrant{SecretRef: v1alpha1.PasswordSecretReference{Name: "login"}},
 	}}
+}
+
+// borrow names the client that is lent to others, or guesses at one.
+func (h *hostiles) borrow(ctx context.Context, home, name string) error {
+	credential := credentialOf(home, name)
+	credential.Spec.ClientSecretRef, credential.Spec.ClientRef = nil, &v1alpha1.ClientReference{Kind: v1alpha1.ClientKindCluster, Name: lentClient}
+	if h.chance.IntN(2) == 0 {
+		credential.Spec.ClientRef.Name += "-2"
+	}
+	return h.cluster.Create(ctx, credential)
+}
+
+// bringSeed has a refresh token of the client that is lent to others, and lacks its secret.
+func (h *hostiles) bringSeed(ctx context.Context, home, name string) error {
+	credential := credentialOf(home, name)
+	spec := &credential.Spec
+	spec.ClientSecretRef, spec.ClientRef = nil, &v1alpha1.ClientReference{Kind: v1alpha1.ClientKindCluster, Name: lentClient}
+	spec.GrantType, spec.Password = v1alpha1.GrantTypeRefreshToken, nil
+	spec.RefreshToken = &v1alpha1.RefreshTokenGrant{SecretRef: v1alpha1.SecretKeyReference{Name: "seed"}}
+	if err := h.cluster.Create(ctx, credential); err != nil {
+		return err
+	}
+	return h.cluster.put(ctx, &corev1.Secret{ObjectMeta: in(home, "seed"),
+		StringData: map[string]string{"refresh_token": h.service.IssueGrant(lentClientID, hostileUser+home+"@example.test")}})
 }
 
 func (h *hostiles) deleteCredential(ctx context.Context, home, name string) error {

@@ -67,6 +67,7 @@ func (s *soak) figures() ([]figure, error) {
 		{name: "grants left, lost with a process that the soak killed or froze", number: left[lostWithProcess]},
 		{name: "deeds of hostile tenants", number: s.hostiles.deeds()},
 		{name: "grants left, of hostile tenants", number: left[ofHostile]},
+		{name: "grants of hostile tenants with a client that is not lent to them", number: borrowers(ledger.Grants), wrong: true},
 		{name: "refresh tokens of hostile tenants sent again, by what they did to themselves", number: theirs},
 		{name: "most memory that an operator needed, in MiB", number: s.processes.memory},
 		{name: "of these, more than it may need", number: max(0, s.processes.memory-mostMemory), wrong: true},

@@ -64,6 +64,7 @@ type soak struct {
 	person     *person
 	checks     *checks
 	deeds      *deeds
+	lender     *lender
 	hostiles   *hostiles
 	findings   findings
 }
@@ -124,6 +125,10 @@ func (s *soak) begin(ctx context.Context) (err error) {
 	s.person = &person{cluster: s.cluster, service: s.service, population: s.population, last: map[string]time.Time{}, say: s.Say}
 	s.checks = newChecks(s)
 	s.deeds = newDeeds(s)
+	s.lender = &lender{cluster: s.cluster, service: s.service}
+	if err := s.lender.settle(ctx); err != nil {
+		return err
+	}
 	s.hostiles = newHostiles(s, s.hostile)
 	if err := s.hostiles.settle(ctx); err != nil {
 		return err

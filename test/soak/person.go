@@ -86,7 +86,7 @@ func asksForSignIn(credential *v1alpha1.SpacesCredential) bool {
 func signInAnew(ctx context.Context, cluster *cluster, service *service, r *resident, credential *v1alpha1.SpacesCredential) error {
 	if r.grant == v1alpha1.GrantTypeRefreshToken {
 		return cluster.change(ctx, r.secret(r.name+"-seed"), map[string]any{
-			"stringData": map[string]string{"refresh_token": service.IssueGrant(clientID, r.user)}})
+			"stringData": map[string]string{"refresh_token": service.IssueGrant(r.client(), r.user)}})
 	}
 	input, err := service.signIn(r.user, credential)
 	if err != nil {

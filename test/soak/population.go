@@ -91,7 +91,7 @@ func (p *population) settleRivals(ctx context.Context) error {
 
 // createHome creates a namespace with the client's Secret in it, or what is missing of it.
 func (p *population) createHome(ctx context.Context, name string) error {
-	err := p.cluster.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	err := p.cluster.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{honestLabel: "true"}}})
 	if client.IgnoreAlreadyExists(err) != nil {
 		return err
 	}
@@ -108,6 +108,7 @@ func (p *population) create(ctx context.Context, home string, index int) (*resid
 		v1alpha1.GrantTypePassword, v1alpha1.GrantTypeAnonymous,
 	}
 	born := &resident{index: index, namespace: home, name: fmt.Sprintf("bot-%03d", index), grant: kinds[index%len(kinds)], never: index%13 == 12}
+	born.borrows = index%3 == 1 && born.grant != v1alpha1.GrantTypeAnonymous
 	p.mutex.Lock()
 	p.next = max(p.next, index+1)
 	p.mutex.Unlock()
@@ -146,7 +147,7 @@ func (p *population) admit(ctx context.Context, born *resident) error {
 		}
 	case v1alpha1.GrantTypeRefreshToken:
 		input = born.secret(born.name + "-seed")
-		input.StringData = map[string]string{"refresh_token": p.service.IssueGrant(clientID, born.user)}
+		input.StringData = map[string]string{"refresh_token": p.service.IssueGrant(born.client(), born.user)}
 		spec.RefreshToken = &v1alpha1.RefreshTokenGrant{SecretRef: v1alpha1.SecretKeyReference{Name: input.Name}}
 	case v1alpha1.GrantTypeAuthorizationCode:
 		spec.AuthorizationCode = &v1alpha1.AuthorizationCodeGrant{RedirectURI: redirectURI,
@@ -154,6 +155,9 @@ func (p *population) admit(ctx context.Context, born *resident) error {
 	case v1alpha1.GrantTypeAnonymous:
 		spec.ClientSecretRef = nil
 		spec.Anonymous = &v1alpha1.AnonymousGrant{DisplayName: born.name}
+	}
+	if born.borrows {
+		spec.ClientSecretRef, spec.ClientRef = nil, &v1alpha1.ClientReference{Kind: v1alpha1.ClientKindCluster, Name: lentClient}
 	}
 	born.vary(spec)
 	if input != nil {
@@ -180,6 +184,17 @@ func (p *population) pick(chance *rand.Rand, wanted func(*resident) bool) *resid
 		return nil
 	}
 	return fitting[chance.IntN(len(fitting))]
+}
+
+// hurtBorrowers remembers that a deed may end the tokens of all who use the lent client.
+func (p *population) hurtBorrowers() {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	for _, r := range p.residents {
+		if r.borrows {
+			r.hurt = time.Now()
+		}
+	}
 }
 
 // note changes what is remembered of a resident.

@@ -20,6 +20,7 @@ type resident struct {
 	user, password  string      // the password is what the service knows
 	never           bool        // revocation policy
 	rival           bool        // wants a Secret that is somebody else's
+	borrows         bool        // uses the client that the platform team lends
 	left            bool        // deleted by now
 	busy            bool        // a deed has not ended
 	calm            time.Time   // when it had
@@ -30,6 +31,14 @@ type resident struct {
 // askedFor tells that a renewal was asked for between two times.
 func (r *resident) askedFor(from, to time.Time) bool {
 	return slices.ContainsFunc(r.asked, func(at time.Time) bool { return at.After(from) && at.Before(to) })
+}
+
+// client is the ID of the client that it uses.
+func (r *resident) client() string {
+	if r.borrows {
+		return lentClientID
+	}
+	return clientID
 }
 
 func (r *resident) String() string { return r.namespace + "/" + r.name }

@@ -80,6 +80,7 @@ func startService() (*service, error) {
 	started, err := testbed.StartService(
 		fakespaces.WithClient(clientID, clientSecret),
 		fakespaces.WithRedirectURI(clientID, redirectURI),
+		fakespaces.WithRedirectURI(lentClientID, redirectURI),
 		fakespaces.WithTokenLifetime(tokenLifetime),
 		fakespaces.WithGuestLifetime(guestLifetime),
 		fakespaces.WithRotation(fakespaces.RotateAlways),
