@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -143,7 +144,14 @@ func (c *cluster) fingerprints(ctx context.Context) (ready map[string]string, al
 // eachNamespace deletes all objects of a kind in the namespaces of the credentials.
 func (c *cluster) eachNamespace(ctx context.Context, of client.Object) error {
 	return together(ctx, namespaces, func(ctx context.Context, i int) error {
-		return c.DeleteAllOf(ctx, of.DeepCopyObject().(client.Object), client.InNamespace(namespaceOf(i)))
+		for {
+			// A thousand take the API server longer than it gives a request. What it has not reached by
+			// then is asked for again.
+			err := c.DeleteAllOf(ctx, of.DeepCopyObject().(client.Object), client.InNamespace(namespaceOf(i)))
+			if !apierrors.IsTimeout(err) && !apierrors.IsServerTimeout(err) {
+				return err
+			}
+		}
 	})
 }
 
