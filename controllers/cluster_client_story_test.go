@@ -427,6 +427,7 @@ var _ = Describe("consent that is taken away", func() {
 		w.expectForbidden("bot")
 		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonClientForbidden)
 		Expect(w.token("bot")).To(BeEmpty(), "the published keys are emptied")
+		Expect(meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionGrantValid).Message).To(Equal("The grant was revoked, because its client may not be used here any more."))
 
 		By("with consent again it signs in anew")
 		w.lends(shared, w.allowing)

@@ -181,6 +181,8 @@ func (v view) stalled() metav1.Condition {
 func (v view) grantValid() metav1.Condition {
 	status, reason, message := metav1.ConditionTrue, v1alpha1.ReasonIssued, "The service gave the grant."
 	switch g, d := v.document.Grant(), v.document; {
+	case g == nil && d.Revoked() && d.IsWithdrawn(v.now):
+		status, reason, message = metav1.ConditionFalse, v1alpha1.ReasonGrantRevoked, "The grant was revoked, because its client may not be used here any more."
 	case g == nil && d.Revoked():
 		status, reason, message = metav1.ConditionFalse, v1alpha1.ReasonGrantRevoked, "The grant was revoked on request."
 	case g == nil && d.FirstUse() != nil:

@@ -131,7 +131,8 @@ const (
 	// obtained. Stalled and events say why.
 	ReasonExpired = "Expired"
 
-	// ReasonGrantRevoked: the grant was revoked on request and its token with it.
+	// ReasonGrantRevoked: the grant was revoked on request, or with the consent of its client, and its
+	// token with it.
 	// Annotate renew-requested-at, or store a new refresh token, to go on.
 	ReasonGrantRevoked = "GrantRevoked"
 
