@@ -35,12 +35,13 @@ import (
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/controllers"
+	"github.com/spaces-operator/spaces-credential-operator/internal/buildinfo"
 	"github.com/spaces-operator/spaces-credential-operator/internal/gate"
 	operatormetrics "github.com/spaces-operator/spaces-credential-operator/internal/metrics"
 )
 
-// version is set by the linker.
-var version = "dev"
+// version is set by the linker, or else what go knows.
+var version = buildinfo.Unset
 
 // namespaceFile tells a Pod its own namespace.
 const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
@@ -57,6 +58,7 @@ func main() { operate(clock.RealClock{}) }
 
 // operate is the process, by a clock.
 func operate(c clock.WithTickerAndDelayedExecution) {
+	version = buildinfo.Version(version)
 	err := run(ctrl.SetupSignalHandler(), os.Args[1:], os.Stdout, c)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "spaces-credential-operator: %v\n", err)

@@ -31,14 +31,15 @@ func (t *tool) doctorCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look whether the operator is well installed and reaches the service",
-		Long: `Look at an installation from end to end: the API server, the kind, the operator's
-Deployment, its lease, its rights, the key of its states, its environments, whether their
-hosts answer from this machine and what their clocks say, the versions, and how the
-SpacesCredentials fare. Each line is ok, wrong, worth a look, or was not looked at, and each
-that is wrong says what to do. It looks as far as you may; a platform team may see all.
+		Long: `Look at an installation from end to end: the API server, the kind, the
+operator's Deployment, its lease, its rights, the key of its states, its
+environments, whether their hosts answer from this machine and what their
+clocks say, the versions, and how the SpacesCredentials fare. Each line is ok,
+wrong, worth a look, or was not looked at, and each that is wrong says what to
+do. It looks as far as you may; a platform team may see all.
 
-The exit code is 0 where nothing is wrong, else 1. Nothing is changed, and nothing secret is
-printed.`,
+The exit code is 0 where nothing is wrong, else 1. Nothing is changed, and
+nothing secret is printed.`,
 		Example: `  kubectl spaces doctor
 
   # Where this machine does not reach the service
@@ -190,8 +191,10 @@ func (d *diagnosis) lookAtLeases(ctx context.Context) []verdict {
 	switch {
 	case err != nil:
 		return []verdict{*notLookedAt("%s", lookedInVain(err, "Leases in all namespaces"))}
+	case len(seen) == 0 && len(d.installations) == 0:
+		return []verdict{*isDoubtful("No operator has ever held a lease here.", "nothing, if one runs without --leader-elect; else see why none starts, in its log")}
 	case len(seen) == 0:
-		return []verdict{*isWrong("No operator has ever held a lease here.", "see why none starts, in its log; without --leader-elect it holds none, and this says nothing")}
+		return []verdict{*isWrong("No operator has ever held a lease here.", "see why none starts: "+d.paste("logs deployment/"+d.installations[0].Name, d.installations[0].Namespace))}
 	}
 	var verdicts []verdict
 	for _, s := range seen {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -141,6 +143,12 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 			return change(b, func(d *appsv1.Deployment) { d.Spec.Replicas = ptr.To[int32](0) })
 		}, exitFailed, []string{"`kubectl scale deployment operator --replicas=1 -n doctor-scaled`"}},
 		"a holder that is gone": {"doctor-gone", 5 * time.Minute, 5 * time.Minute, func(bed) error { return nil }, exitFailed, []string{"Lease doctor-gone/a-shard was renewed 5m1s ago.", "`kubectl get pods -n doctor-gone`"}},
+		"an operator that never led": {"doctor-leads", 0, 0, func(b bed) error {
+			return admin.DeleteAllOf(ctx, &coordinationv1.Lease{}, client.InNamespace(b.deployment.Namespace))
+		}, exitFailed, []string{"No operator has ever held a lease here.", "`kubectl logs deployment/operator -n doctor-leads`"}},
+		"an operator that is somewhere else": {"doctor-else", 0, 0, func(b bed) error {
+			return errors.Join(admin.Delete(ctx, b.deployment), admin.DeleteAllOf(ctx, &coordinationv1.Lease{}, client.InNamespace(b.deployment.Namespace)))
+		}, exitDone, []string{"There is no Deployment with the labels of an operator.", "nothing, if one runs without --leader-elect"}},
 		"no rights": {"doctor-rights", 0, 0, func(b bed) error {
 			return admin.Delete(ctx, &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: b.deployment.Namespace}})
 		}, exitFailed, []string{"may not do what it has to in doctor-rights-team (list spacescredentials,", "patch spacescredentials/status", "ServiceAccount doctor-rights:operator"}},

@@ -23,10 +23,12 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/spaces-operator/spaces-credential-operator/internal/buildinfo"
 )
 
 // version is set by the linker.
-var version = "dev"
+var version = buildinfo.Unset
 
 func main() {
 	// What libraries log belongs to nobody here.
@@ -46,7 +48,7 @@ func main() {
 		http:        &http.Client{CheckRedirect: refuseRedirect},
 		terminal:    func() bool { return isTerminal(os.Stdin) },
 		width:       func() int { return widthOf(os.Stdout) },
-		version:     version,
+		version:     buildinfo.Version(version),
 	})
 	stop()
 	os.Exit(code)
