@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,6 +69,11 @@ func TestEnvironmentsAreReadAgainWhenTheirFilesChange(t *testing.T) {
 
 	root := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	g.Expect(os.WriteFile(authorities, root, 0o600)).To(Succeed())
+	soon(ready(v1alpha1.ReasonIssued))
+
+	write(strings.ReplaceAll(entry, "{name", "{paused: true, name"))
+	soon(ready(v1alpha1.ReasonEnvironmentPaused))
+	write(entry)
 	soon(ready(v1alpha1.ReasonIssued))
 
 	write("environments: [{label: local}]\n")

@@ -126,6 +126,9 @@ func (c clusterClients) readiness(shared *v1alpha1.ClusterSpacesClient, lent len
 	case c.Environments.Named(environment) == nil:
 		return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonUnknownEnvironment,
 			fmt.Sprintf("There is no environment %q. Correct spec.environment, or have it added in the operator's environments file.", environment))
+	case c.Environments.Named(environment).Environment().Paused:
+		paused := environmentPaused(environment)
+		return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, paused.reason, paused.message)
 	case lent.problem.isTrouble():
 		return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, lent.problem.reason,
 			fmt.Sprintf("In namespace %q, where the operator keeps such clients: %s", c.ClientNamespace, lent.problem.message))

@@ -66,7 +66,7 @@ func (e *Environments) timeout() time.Duration {
 }
 
 // Reconfigure works with other environments from now on. Calls under way keep their client, and
-// every credential looks what changes for it.
+// every credential looks what changes for it; so does what one that is gone left to be revoked.
 func (r *Reconciler) Reconfigure(ctx context.Context, clients map[string]*spacesauth.Client) {
 	r.Environments.Replace(clients)
 	r.Gates.Configure(r.Environments.Known()...)
@@ -82,6 +82,9 @@ func (r *Reconciler) Reconfigure(ctx context.Context, clients map[string]*spaces
 	}
 	for _, credential := range all.Items {
 		(*wake)(client.ObjectKeyFromObject(&credential))
+	}
+	for _, key := range r.memory.keys() {
+		(*wake)(key)
 	}
 }
 

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -41,9 +42,10 @@ func (r *Reconciler) announceReady(before, after *v1alpha1.SpacesCredential) {
 }
 
 // story is what has to change for an event: not the message, whose wording may
-// carry a count or a time, and not one renewal after another.
+// carry a count or a time, not one renewal after another, and not a pause that ends before the
+// token does: thousands may share an environment.
 func story(c metav1.Condition) string {
-	if c.Status == metav1.ConditionTrue && (c.Reason == v1alpha1.ReasonIssued || c.Reason == v1alpha1.ReasonRenewed) {
+	if c.Status == metav1.ConditionTrue && slices.Contains([]string{v1alpha1.ReasonIssued, v1alpha1.ReasonRenewed, v1alpha1.ReasonEnvironmentPaused}, c.Reason) {
 		return "valid"
 	}
 	return string(c.Status) + c.Reason

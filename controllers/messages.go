@@ -14,6 +14,7 @@ import (
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/secretio"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 // What people read, by reason. Every message says what was found, on which object, and
@@ -41,7 +42,9 @@ func (s *scope) held(verdict grantstate.Verdict) outcome {
 		if verdict.Action != grantstate.Nothing {
 			return pacedUntil(s.now.Add(callPause))
 		}
-		return s.environmentProblem
+		return firstTrouble(s.environmentProblem, s.pause)
+	case grantstate.EnvironmentPaused:
+		return s.pause
 	case grantstate.InputMissing:
 		return firstTrouble(s.environmentProblem, s.inputs.clientProblem, s.inputs.grantProblem)
 	case grantstate.RefusedBefore:
@@ -172,6 +175,21 @@ func unlisted(environment, accountsURL string) outcome {
 func unrevocable(entry grantstate.Listed) outcome {
 	return waitingFor(v1alpha1.ReasonUnknownEnvironment,
 		"A grant of environment %q cannot be revoked: %s is not in the operator's environments file.", entry.Environment, entry.AccountsURL)
+}
+
+// EnvironmentPaused
+
+func environmentPaused(name string) outcome {
+	return waitingFor(v1alpha1.ReasonEnvironmentPaused,
+		"Whoever runs the operator has paused environment %q: nothing is sent there, no sign-in, no renewal and no revocation. The operator goes on by itself when it is resumed.", name)
+}
+
+// pauseOf tells of the environment of a client that is paused.
+func pauseOf(client *spacesauth.Client) outcome {
+	if client == nil || !client.Environment().Paused {
+		return outcome{}
+	}
+	return environmentPaused(client.Environment().Name)
 }
 
 // ReauthorizationRequired

@@ -139,6 +139,7 @@ var _ = Describe("The metrics", func() {
 			"spaces_queue_wait_seconds{environment=staging}":                                      7,
 			"spaces_queue_waiting{endpoint=accounts,environment=staging}":                         0,
 			"spaces_service_down{endpoint=api,environment=staging}":                               0,
+			"spaces_environment_paused{environment=staging}":                                      0,
 			"spaces_clock_skew_seconds{environment=staging}":                                      0,
 			"spaces_build_info{goversion=" + runtime.Version() + ",version=v1.2.3}":               1,
 			"spaces_verifications_total{check=TokenInfo,environment=staging,result=OK}":           3,
@@ -172,7 +173,9 @@ var _ = Describe("The metrics", func() {
 		w.delete(w.credential("bot"))
 		o.settle("bot", v1alpha1.DefaultRevocationDeadline+time.Minute)
 		o.othersCall(&spacesauth.Error{Kind: spacesauth.KindThrottled, RetryAfter: time.Minute}) // who holds them all
+		o.pauses("staging", true)
 		series, kinds := w.scraped()
+		Expect(series).To(HaveKeyWithValue("spaces_environment_paused{environment=staging}", 1.0))
 		Expect(series).To(And(
 			HaveKeyWithValue("spaces_revocations_total{environment=staging,result=OK}", 1.0),
 			HaveKeyWithValue("spaces_revocations_abandoned_total{}", 1.0),

@@ -15,6 +15,7 @@ import (
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	s.now = r.Clock.Now()
 	s.environment, s.environmentProblem = r.clientFor(s.credential)
+	s.pause = pauseOf(s.environment)
 	seen, err := r.observePublished(ctx, s)
 	if err != nil {
 		return err
@@ -50,7 +51,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 // inputs before it has come, since nothing is remembered of them and thousands may wait.
 func (r *Reconciler) joinQueue(ctx context.Context, s *scope) (outcome, error) {
 	switch {
-	case s.state != nil, s.environment == nil, s.consent.problem.isTrouble(), s.obstacle.isTrouble(), s.credential.Spec.Suspend:
+	case s.state != nil, s.environment == nil, s.consent.problem.isTrouble(), s.obstacle.isTrouble(), s.credential.Spec.Suspend, s.pause.isTrouble():
 		return outcome{}, nil
 	case r.pace(s, s.now).standing != settled:
 		return outcome{}, nil

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -207,6 +208,13 @@ func (m *memory) withAnswers() []types.NamespacedName {
 		}
 	}
 	return keys
+}
+
+// keys are the credentials that there is a memory of; some may be gone.
+func (m *memory) keys() []types.NamespacedName {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Keys(m.byCredential))
 }
 
 // publishedSince is when workloads could first see the newest token, as far as this

@@ -30,6 +30,9 @@ func (r *Reconciler) renew(ctx context.Context, s *scope) (outcome, error) {
 		return s.consent.problem, nil
 	case s.obstacle.isTrouble():
 		return s.obstacle, nil
+	case verdict.Hold == grantstate.EnvironmentPaused && verdict.Action == grantstate.Nothing:
+		// An input that is changed, and changed back before the environment is resumed, was changed.
+		return s.held(verdict), r.forgiveOthers(ctx, s, grantstate.SignIn)
 	case verdict.Action == grantstate.Nothing:
 		return s.held(verdict), nil
 	case verdict.Action == grantstate.SignIn && s.revocationGoesFirst():

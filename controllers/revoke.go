@@ -48,18 +48,25 @@ func (o *round) waits(why outcome) {
 
 // revoke makes at most one call for the entries that are due, the oldest first. An entry is
 // given up after its time, but not before it was tried once, or had no turn for long; where its
-// environment is not listed nothing can be tried.
+// environment is not listed or is paused nothing can be tried, and none is owed; what nobody waits for
+// is then kept until the environment is resumed.
 func (r *Reconciler) revoke(ctx context.Context, s *scope, list []grantstate.Listed, due func(grantstate.Listed) bool) round {
 	var o round
 	for _, entry := range list {
 		now := r.Clock.Now()
 		client := r.revoker(entry)
+		paused := pauseOf(client)
+		isHopeless := client == nil || paused.isTrouble() && s.isEnding()
 		switch {
 		case !due(entry):
-		case entry.IsOver(now), client == nil && !now.Before(entry.GiveUpTime):
+		case entry.IsOver(now) && !paused.isTrouble(), isHopeless && !now.Before(entry.GiveUpTime):
 			o.gone, o.abandoned = append(o.gone, entry.GrantID), o.abandoned+1
 		case client == nil:
 			o.waits(unrevocable(entry).at(entry.GiveUpTime))
+		case isHopeless:
+			o.waits(paused.at(entry.GiveUpTime))
+		case paused.isTrouble():
+			o.waits(paused)
 		case entry.Waits(now):
 			o.waits(unrevoked(entry).at(earlier(entry.NextAttemptTime, entry.GiveUpTime)))
 		default:

@@ -77,6 +77,8 @@ type observation struct {
 	// not known or not for this namespace, and environmentProblem says so.
 	environment        *spacesauth.Client
 	environmentProblem outcome
+	// pause is told while that environment is paused: nothing is sent there.
+	pause outcome
 	// published is the Secret that workloads mount.
 	published published
 	// obstacle is what would keep a new token from being published: a rival, somebody
@@ -151,7 +153,9 @@ func (s *scope) decide(now grantstate.Seen) grantstate.Verdict {
 // judged is what decide looks at, with the inputs as they were seen and the secret of the client
 // whose turn it is.
 func (s *scope) judged(inputs grantstate.Seen) grantstate.Observation {
-	return grantstate.Observation{Credential: s.credential, Document: s.document, Inputs: s.document.InTurn(inputs), Now: s.now}
+	return grantstate.Observation{
+		Credential: s.credential, Document: s.document, Inputs: s.document.InTurn(inputs), Now: s.now, IsPaused: s.pause.isTrouble(),
+	}
 }
 
 // publishedName is the Secret that workloads mount.

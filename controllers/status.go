@@ -109,7 +109,7 @@ func (v view) tokenStatus() *v1alpha1.TokenStatus {
 // generation asks for?
 func (v view) ready() metav1.Condition {
 	usable, trouble := v.isUsable(), v.held.isTrouble()
-	suspended := v.held.reason == v1alpha1.ReasonSuspended
+	suspended, paused := v.held.reason == v1alpha1.ReasonSuspended, v.held.reason == v1alpha1.ReasonEnvironmentPaused
 	switch {
 	case usable && suspended:
 		return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v.held.reason, v.held.message)
@@ -125,9 +125,13 @@ func (v view) ready() metav1.Condition {
 		}
 		return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, reason,
 			fmt.Sprintf("The token in Secret %q was %s and is valid.", v.credential.EffectiveSecretName(), what))
+	case usable && paused:
+		return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v.held.reason, "The published token is still valid. "+v.held.message)
 	case usable:
 		return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing,
 			"The published token is still valid, but its renewal is held up. "+v.held.message)
+	case v.hasExpired() && paused:
+		return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v.held.reason, "The published token has expired. "+v.held.message)
 	case v.hasExpired() && v.held.standing != blocked && !suspended:
 		message := "The published token has expired."
 		if trouble {
@@ -253,8 +257,8 @@ func condition(kind string, status metav1.ConditionStatus, reason, message strin
 // authorizationEndpoint is where a sign-in by browser begins, for a credential that
 // needs one.
 func (v view) authorizationEndpoint() string {
-	if v.credential.Spec.GrantType != v1alpha1.GrantTypeAuthorizationCode || v.environment == nil {
-		return ""
+	if v.credential.Spec.GrantType != v1alpha1.GrantTypeAuthorizationCode || v.environment == nil || v.pause.isTrouble() {
+		return "" // a code that is not exchanged soon lapses
 	}
 	return v.environment.Environment().AuthorizationEndpoint()
 }

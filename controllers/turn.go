@@ -38,6 +38,9 @@ type refusal struct {
 // Whoever stands in the queue is woken when its turn has come.
 func (r *Reconciler) turn(s *scope, call gate.Call) (*turn, refusal) {
 	now := r.Clock.Now()
+	if call.Environment.Paused {
+		return nil, refusal{outcome: environmentPaused(call.Environment.Name)}
+	}
 	if paced := r.pace(s, now); paced.standing != settled {
 		return nil, refusal{outcome: paced}
 	}
@@ -119,11 +122,15 @@ func (s *scope) checking(client *spacesauth.Client, which v1alpha1.Verification,
 // has time.
 func (s *scope) revoking(client *spacesauth.Client, isOwed, isAsked bool) gate.Call {
 	call := gate.Call{Environment: client.Environment(), Owed: isOwed, Urgency: gate.Urgency{Class: gate.First}}
-	isEnding := s.isGone() || !s.credential.DeletionTimestamp.IsZero() || s.state != nil && !s.state.deletion.IsZero()
-	if isOwed || isAsked || isEnding {
+	if isOwed || isAsked || s.isEnding() {
 		call.Urgency.Class = gate.Urgent
 	}
 	return call
+}
+
+// isEnding tells that somebody waits for the end of the credential, or of its state.
+func (s *scope) isEnding() bool {
+	return s.isGone() || !s.credential.DeletionTimestamp.IsZero() || s.state != nil && !s.state.deletion.IsZero()
 }
 
 // urgency is that of a call for the next token: by the end of the one that is published, or was

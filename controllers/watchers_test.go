@@ -31,7 +31,8 @@ import (
 //     published Secret;
 //  5. Reconciling and Stalled are never both True (kstatus could not read that);
 //  6. Ready False has a cause: Reconciling or Stalled is True, or an attempt is
-//     scheduled, or the reason says WaitingForInput, Suspended, Expired or Deleting;
+//     scheduled, or the reason says WaitingForInput, Suspended, EnvironmentPaused, Expired
+//     or Deleting;
 //  7. a token's times are whole seconds and in order: issue, renewal, expiration;
 //  8. no message tells a relative time or ends without a full stop.
 func (w *world) expectLegal(name string, result ctrl.Result, err error) {
@@ -95,7 +96,7 @@ func problems(credential *v1alpha1.SpacesCredential, now time.Time) []string {
 	if is(v1alpha1.ConditionReconciling) && is(v1alpha1.ConditionStalled) {
 		bad("5. Reconciling and Stalled")
 	}
-	quiet := []string{v1alpha1.ReasonWaitingForInput, v1alpha1.ReasonSuspended, v1alpha1.ReasonExpired, v1alpha1.ReasonDeleting}
+	quiet := []string{v1alpha1.ReasonWaitingForInput, v1alpha1.ReasonSuspended, v1alpha1.ReasonEnvironmentPaused, v1alpha1.ReasonExpired, v1alpha1.ReasonDeleting}
 	if !is(v1alpha1.ConditionReady) && !is(v1alpha1.ConditionReconciling) && !is(v1alpha1.ConditionStalled) &&
 		status.NextAttemptTime == nil && !slices.Contains(quiet, conditions[v1alpha1.ConditionReady].Reason) {
 		bad("6. Ready is False and nothing says why it will change")

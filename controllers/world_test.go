@@ -66,6 +66,8 @@ type world struct {
 	former *operator
 	// clientNamespace is where the Secrets of ClusterSpacesClients are; empty in a world without.
 	clientNamespace string
+	// paused tells processes that start that the environment is.
+	paused bool
 	// others are further environments, by name.
 	others map[string]*world
 	// passed is when the last pass of each credential was begun.
@@ -173,6 +175,7 @@ func (w *world) operator() *operator {
 	w.operators++
 	environment := spacesauth.Environment{
 		Name: "staging", AccountsURL: w.server.URL, APIURL: w.server.URL, RequestsPerSecond: 20, Burst: 40, TimeoutSeconds: 15,
+		Paused: w.paused,
 	}
 	service, err := spacesauth.New(environment, spacesauth.WithClock(w.clock))
 	Expect(err).NotTo(HaveOccurred())

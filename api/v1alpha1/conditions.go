@@ -56,6 +56,12 @@ const (
 	// Correct spec.environment, or ask whoever runs the operator.
 	ReasonUnknownEnvironment = "UnknownEnvironment"
 
+	// ReasonEnvironmentPaused: whoever runs the operator has paused the environment, so
+	// nothing is sent there: no sign-in, no renewal, no check and no revocation. Ready is
+	// True while the published token lives. Nothing to do; the operator goes on by itself
+	// when the environment is resumed.
+	ReasonEnvironmentPaused = "EnvironmentPaused"
+
 	// ReasonAuthorizationPending: a person must sign in with a browser and has not
 	// yet. Run what the message says.
 	ReasonAuthorizationPending = "AuthorizationPending"
@@ -174,6 +180,7 @@ func Reasons() []string {
 		ReasonInputInvalid,
 		ReasonClientForbidden,
 		ReasonUnknownEnvironment,
+		ReasonEnvironmentPaused,
 		ReasonAuthorizationPending,
 		ReasonReauthorizationRequired,
 		ReasonNoRefreshToken,

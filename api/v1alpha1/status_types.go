@@ -33,7 +33,7 @@ type SpacesCredentialStatus struct {
 	ClientID string `json:"clientID,omitempty"`
 
 	// authorizationEndpoint is where a browser sign-in begins, for grantType
-	// AuthorizationCode.
+	// AuthorizationCode; empty while the environment is paused.
 	// +optional
 	AuthorizationEndpoint string `json:"authorizationEndpoint,omitempty"`
 

@@ -32,7 +32,7 @@ func checks() []check {
 		{[]string{v1alpha1.ReasonSuspended}, lookAtSuspension, ""},
 		{nil, lookAtGeneration, ""},
 		{[]string{v1alpha1.ReasonStateUnreadable}, nil, "The operator can read what it keeps of the grant."},
-		{[]string{v1alpha1.ReasonClientForbidden, v1alpha1.ReasonUnknownEnvironment}, lookAtEnvironment, ""},
+		{[]string{v1alpha1.ReasonClientForbidden, v1alpha1.ReasonUnknownEnvironment, v1alpha1.ReasonEnvironmentPaused}, lookAtEnvironment, ""},
 		{[]string{v1alpha1.ReasonSecretForbidden, v1alpha1.ReasonTemplateInvalid}, nil, "The Secret may be written, and its templates can be rendered."},
 		{[]string{v1alpha1.ReasonSecretConflict, v1alpha1.ReasonSecretImmutable}, lookForRivals, ""},
 		{[]string{v1alpha1.ReasonWaitingForInput, v1alpha1.ReasonInputInvalid}, lookAtInputs, ""},

@@ -134,7 +134,7 @@ func operatorSays(credential *v1alpha1.SpacesCredential) (reason, message string
 	switch {
 	case stalled.Status == metav1.ConditionTrue:
 		return stalled.Reason, stalled.Message
-	case ready.Status == metav1.ConditionFalse && !vague, ready.Reason == v1alpha1.ReasonSuspended:
+	case ready.Status == metav1.ConditionFalse && !vague, ready.Reason == v1alpha1.ReasonSuspended, ready.Reason == v1alpha1.ReasonEnvironmentPaused:
 		return ready.Reason, ready.Message
 	case grant.Status == metav1.ConditionUnknown && grant.Reason == v1alpha1.ReasonAmbiguousResult:
 		return grant.Reason, grant.Message

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -41,7 +42,7 @@ func needsAttention(condition metav1.Condition) bool {
 	switch condition.Type {
 	case v1alpha1.ConditionReady:
 		return condition.Status != metav1.ConditionTrue ||
-			condition.Reason == v1alpha1.ReasonRenewalFailing || condition.Reason == v1alpha1.ReasonSuspended
+			slices.Contains([]string{v1alpha1.ReasonRenewalFailing, v1alpha1.ReasonSuspended, v1alpha1.ReasonEnvironmentPaused}, condition.Reason)
 	case v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled:
 		return condition.Status == metav1.ConditionTrue
 	case v1alpha1.ConditionGrantValid:

@@ -125,7 +125,7 @@ func (l *login) canBegin(c *cluster, credential *v1alpha1.SpacesCredential) erro
 	case credential.Spec.Suspend:
 		return fmt.Errorf("%s is suspended, so the operator would leave the sign-in alone: %s first", l.name, c.pasteSpaces("resume", credential))
 	case credential.Status.AuthorizationEndpoint == "":
-		return fmt.Errorf("status.authorizationEndpoint of %s is empty: %s", l.name, conditionsSay(credential))
+		return fmt.Errorf("status.authorizationEndpoint of %s is empty, as it is while an environment is unknown or paused: %s", l.name, conditionsSay(credential))
 	case l.clientID == "" && credential.Status.ClientID == "":
 		return fmt.Errorf("status.clientID of %s is empty: give the client's ID with --client-id", l.name)
 	}

@@ -352,7 +352,7 @@ func TestALoginThatCannotBeginOpensNoBrowser(t *testing.T) {
 		"while it is suspended":      {"begin-suspended", withCode, func(c *v1alpha1.SpacesCredential) { c.Spec.Suspend = true }, nil, "`kubectl spaces resume meeting-bot -n begin-suspended` first"},
 		"before the operator looked": {"begin-never", withCode, func(*v1alpha1.SpacesCredential) {}, nil, "the operator has not looked at it yet, is it running?"},
 		"in an unknown environment": {"begin-environment", withCode, waitingFor(v1alpha1.ReasonUnknownEnvironment, "The operator does not know it.", true), nil,
-			"status.authorizationEndpoint of meeting-bot is empty: UnknownEnvironment: The operator does not know it."},
+			"status.authorizationEndpoint of meeting-bot is empty, as it is while an environment is unknown or paused: UnknownEnvironment: The operator does not know it."},
 		"without a client ID": {"begin-client", withCode, func(c *v1alpha1.SpacesCredential) { pending("http://localhost:3000")(c); c.Status.ClientID = "" }, nil, "give the client's ID with --client-id"},
 		"at an endpoint without https": {"begin-endpoint", withCode, func(c *v1alpha1.SpacesCredential) {
 			pending("http://localhost:3000")(c)

@@ -33,7 +33,7 @@ func overdue(credential *v1alpha1.SpacesCredential, now time.Time) string {
 	switch {
 	case ready.Status == metav1.ConditionTrue && !now.Before(token.ExpirationTime.Time):
 		return fmt.Sprintf("The token expired %s, and nobody has said so", relative(token.ExpirationTime, now))
-	case credential.Spec.Suspend:
+	case credential.Spec.Suspend, ready.Reason == v1alpha1.ReasonEnvironmentPaused:
 		return ""
 	case isLate(status.NextAttemptTime):
 		return fmt.Sprintf("The next attempt was due %s, and has not come", relative(status.NextAttemptTime, now))

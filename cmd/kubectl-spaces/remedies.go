@@ -19,6 +19,8 @@ func (c *cluster) remedy(reason string, credential *v1alpha1.SpacesCredential) s
 		return fmt.Sprintf("run the newer operator that wrote it, or delete Secret %q to begin anew; its grant then cannot be revoked", credential.GrantSecretName())
 	case v1alpha1.ReasonUnknownEnvironment:
 		return "correct spec.environment, or ask whoever runs the operator to admit it for this namespace"
+	case v1alpha1.ReasonEnvironmentPaused:
+		return "nothing: the operator goes on by itself when the environment is resumed; ask whoever runs it how long that takes"
 	case v1alpha1.ReasonClientForbidden:
 		return "correct spec.clientRef, or ask whoever looks after the ClusterSpacesClients to admit this namespace, environment, grant type and scopes"
 	case v1alpha1.ReasonSecretForbidden:

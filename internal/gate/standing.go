@@ -23,6 +23,8 @@ type Standing struct {
 	Endpoint    Endpoint
 	// Waiting counts the calls to it that wait for their turn.
 	Waiting int
+	// IsPaused tells that nothing is to go there; whoever asks for a call looks after that.
+	IsPaused bool
 	// IsDown tells that only probes go there.
 	IsDown bool
 	// IsHeld tells that the service asked all callers for patience; HeldNamespaces are those of
@@ -54,7 +56,7 @@ func (g *Gates) Standings() []Standing {
 			h := g.host(HostOf(address), e)
 			s := Standing{
 				Environment: e.Name, Endpoint: endpoint, Waiting: waiting[queue{e.Name, h}],
-				IsDown: h.outage.isDown, IsHeld: h.patience.host.stands(now),
+				IsPaused: e.Paused, IsDown: h.outage.isDown, IsHeld: h.patience.host.stands(now),
 			}
 			for name, n := range h.namespaces {
 				if n.held.stands(now) {

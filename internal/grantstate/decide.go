@@ -39,6 +39,8 @@ const (
 	// OtherInputs tells that the seed or the code belongs to another client, environment
 	// or scopes than there are now. It is sent nowhere else.
 	OtherInputs Hold = "OtherInputs"
+	// EnvironmentPaused tells that nothing is sent where a sign-in would go.
+	EnvironmentPaused Hold = "EnvironmentPaused"
 	// ListFull tells that as many grants wait to be revoked as can be kept. One more
 	// could not be revoked in the end.
 	ListFull Hold = "ListFull"
@@ -65,6 +67,9 @@ type Observation struct {
 	Document   Document
 	Inputs     Seen
 	Now        time.Time
+	// IsPaused tells that nothing is sent where a sign-in would go. Where a refresh goes is known
+	// when it is to be sent.
+	IsPaused bool
 }
 
 // Decide answers one question: is a call due, and which? At most one is: what else is
@@ -138,10 +143,12 @@ func (o Observation) refresh() Verdict {
 func (o Observation) allowed(what Action, hash string, failed *Failure) Verdict {
 	refusal := o.Document.inputs.refused(hash)
 	switch {
+	case hash != "" && refusal != nil && (!o.asked() || o.isJudgedCode(refusal)):
+		return Verdict{Hold: RefusedBefore, Refusal: refusal}
+	case what == SignIn && o.IsPaused:
+		return Verdict{Hold: EnvironmentPaused}
 	case hash == "":
 		return Verdict{Hold: InputMissing}
-	case refusal != nil && (!o.asked() || o.isJudgedCode(refusal)):
-		return Verdict{Hold: RefusedBefore, Refusal: refusal}
 	case failed != nil && failed.holds(o.Now, hash) && (failed.Told || !o.asked()):
 		return Verdict{Hold: InBackoff, Failure: clone(failed)}
 	case what == SignIn && o.listIsFull():

@@ -35,36 +35,40 @@ func TestDecide(t *testing.T) {
 		document *Document
 		used     used
 		after    time.Duration
+		paused   bool
 		want     Action
 		hold     Hold
 	}{
-		"a new password credential signs in":            {kind: "Password", want: SignIn},
-		"a new seed is refreshed":                       {kind: "RefreshToken", want: SignIn},
-		"a fresh token is left alone":                   {kind: "Password", document: with(nil), after: 39 * time.Minute, want: Nothing},
-		"a token is renewed at its time":                {kind: "Password", document: with(nil), after: 40 * time.Minute, want: Refresh},
-		"a token from the future is renewed":            {kind: "Password", document: with(nil), after: -61 * time.Second, want: Refresh},
-		"a small clock difference is no future":         {kind: "Password", document: with(nil), after: -60 * time.Second, want: Nothing},
-		"a seed that was claimed and not judged":        {kind: "RefreshToken", document: with(func(d *Document) { d.grant, d.firstUse = nil, &FirstUse{Hash: "seed"} }), want: SignIn},
-		"a seed on its way though its Secret is gone":   {kind: "RefreshToken", document: with(func(d *Document) { d.firstUse = &FirstUse{Hash: "new"} }), want: SignIn},
-		"a seed on its way and another client":          {kind: "RefreshToken", document: with(func(d *Document) { d.grant, d.firstUse = nil, &FirstUse{Hash: "seed", Client: "client"} }), used: used{Client: "another", Seed: "seed"}, want: Nothing, hold: OtherInputs},
-		"a seed on its way, another client and seed":    {kind: "RefreshToken", document: with(func(d *Document) { d.grant, d.firstUse = nil, &FirstUse{Hash: "old", Client: "client"} }), used: used{Client: "another", Seed: "new"}, want: SignIn},
-		"a code on its way beside a living grant":       {kind: "AuthorizationCode", document: with(func(d *Document) { d.firstUse = &FirstUse{Hash: "code"} }), used: used{Code: "code"}, want: SignIn},
-		"a refresh token that came without a token":     {kind: "RefreshToken", document: with(func(d *Document) { d.grant.Token = nil }), want: Refresh},
-		"a password grant without a refresh token":      {kind: "Password", document: with(func(d *Document) { d.grant.RefreshToken = kept{} }), after: 40 * time.Minute, want: SignIn},
-		"a code's grant without a refresh token":        {kind: "AuthorizationCode", document: with(func(d *Document) { d.grant.RefreshToken = kept{} }), after: 40 * time.Minute, want: Nothing, hold: Ended},
-		"a guest whose time has come":                   {kind: "Anonymous", document: with(func(d *Document) { d.grant.RefreshToken = kept{} }), after: 40 * time.Minute, want: SignIn},
-		"a guest whose time has not":                    {kind: "Anonymous", document: with(func(d *Document) { d.grant.RefreshToken = kept{} }), want: Nothing},
-		"a new code signs in":                           {kind: "AuthorizationCode", document: with(func(d *Document) { d.inputs.Used.Code = "code" }), used: used{Code: "new"}, want: SignIn},
-		"a used code is not sent again":                 {kind: "AuthorizationCode", document: with(func(d *Document) { d.grant, d.inputs.Used.Code = nil, "code" }), used: used{Code: "code"}, want: Nothing, hold: Ended},
-		"an unanswered refresh is replayed":             {kind: "Password", document: with(func(d *Document) { d.grant.Condition = Ambiguous }), want: Refresh},
-		"a refused grant is replaced by the password":   {kind: "Password", document: with(func(d *Document) { d.grant.Condition = Refused }), want: SignIn},
-		"a refused seed needs a person":                 {kind: "RefreshToken", document: with(func(d *Document) { d.grant.Condition = Refused }), want: Nothing, hold: Ended},
-		"a changed user signs in":                       {kind: "Password", document: with(nil), used: used{Login: "another"}, want: SignIn},
-		"a changed client signs in":                     {kind: "Password", document: with(nil), used: used{Client: "another"}, want: SignIn},
-		"a changed seed begins anew":                    {kind: "RefreshToken", document: with(nil), used: used{Client: "client", Seed: "another"}, want: SignIn},
-		"a changed client does not resend a seed":       {kind: "RefreshToken", document: with(nil), used: used{Client: "another", Seed: "seed"}, want: Nothing, hold: OtherInputs},
-		"inputs that cannot be read are no change":      {kind: "RefreshToken", document: with(nil), used: used{}, want: Nothing},
-		"a used seed is not sent again without a grant": {kind: "RefreshToken", document: with(func(d *Document) { d.grant = nil }), used: was, want: Nothing, hold: Ended},
+		"a sign-in waits while the environment is paused": {kind: "Password", paused: true, want: Nothing, hold: EnvironmentPaused},
+		"a code that is missing where all is paused":      {kind: "AuthorizationCode", paused: true, want: Nothing, hold: EnvironmentPaused},
+		"a changed user does not stop the living grant":   {kind: "Password", paused: true, document: with(nil), used: used{Login: "another"}, after: 40 * time.Minute, want: Refresh, hold: EnvironmentPaused},
+		"a new password credential signs in":              {kind: "Password", want: SignIn},
+		"a new seed is refreshed":                         {kind: "RefreshToken", want: SignIn},
+		"a fresh token is left alone":                     {kind: "Password", document: with(nil), after: 39 * time.Minute, want: Nothing},
+		"a token is renewed at its time":                  {kind: "Password", document: with(nil), after: 40 * time.Minute, want: Refresh},
+		"a token from the future is renewed":              {kind: "Password", document: with(nil), after: -61 * time.Second, want: Refresh},
+		"a small clock difference is no future":           {kind: "Password", document: with(nil), after: -60 * time.Second, want: Nothing},
+		"a seed that was claimed and not judged":          {kind: "RefreshToken", document: with(func(d *Document) { d.grant, d.firstUse = nil, &FirstUse{Hash: "seed"} }), want: SignIn},
+		"a seed on its way though its Secret is gone":     {kind: "RefreshToken", document: with(func(d *Document) { d.firstUse = &FirstUse{Hash: "new"} }), want: SignIn},
+		"a seed on its way and another client":            {kind: "RefreshToken", document: with(func(d *Document) { d.grant, d.firstUse = nil, &FirstUse{Hash: "seed", Client: "client"} }), used: used{Client: "another", Seed: "seed"}, want: Nothing, hold: OtherInputs},
+		"a seed on its way, another client and seed":      {kind: "RefreshToken", document: with(func(d *Document) { d.grant, d.firstUse = nil, &FirstUse{Hash: "old", Client: "client"} }), used: used{Client: "another", Seed: "new"}, want: SignIn},
+		"a code on its way beside a living grant":         {kind: "AuthorizationCode", document: with(func(d *Document) { d.firstUse = &FirstUse{Hash: "code"} }), used: used{Code: "code"}, want: SignIn},
+		"a refresh token that came without a token":       {kind: "RefreshToken", document: with(func(d *Document) { d.grant.Token = nil }), want: Refresh},
+		"a password grant without a refresh token":        {kind: "Password", document: with(func(d *Document) { d.grant.RefreshToken = kept{} }), after: 40 * time.Minute, want: SignIn},
+		"a code's grant without a refresh token":          {kind: "AuthorizationCode", document: with(func(d *Document) { d.grant.RefreshToken = kept{} }), after: 40 * time.Minute, want: Nothing, hold: Ended},
+		"a guest whose time has come":                     {kind: "Anonymous", document: with(func(d *Document) { d.grant.RefreshToken = kept{} }), after: 40 * time.Minute, want: SignIn},
+		"a guest whose time has not":                      {kind: "Anonymous", document: with(func(d *Document) { d.grant.RefreshToken = kept{} }), want: Nothing},
+		"a new code signs in":                             {kind: "AuthorizationCode", document: with(func(d *Document) { d.inputs.Used.Code = "code" }), used: used{Code: "new"}, want: SignIn},
+		"a used code is not sent again":                   {kind: "AuthorizationCode", document: with(func(d *Document) { d.grant, d.inputs.Used.Code = nil, "code" }), used: used{Code: "code"}, want: Nothing, hold: Ended},
+		"an unanswered refresh is replayed":               {kind: "Password", document: with(func(d *Document) { d.grant.Condition = Ambiguous }), want: Refresh},
+		"a refused grant is replaced by the password":     {kind: "Password", document: with(func(d *Document) { d.grant.Condition = Refused }), want: SignIn},
+		"a refused seed needs a person":                   {kind: "RefreshToken", document: with(func(d *Document) { d.grant.Condition = Refused }), want: Nothing, hold: Ended},
+		"a changed user signs in":                         {kind: "Password", document: with(nil), used: used{Login: "another"}, want: SignIn},
+		"a changed client signs in":                       {kind: "Password", document: with(nil), used: used{Client: "another"}, want: SignIn},
+		"a changed seed begins anew":                      {kind: "RefreshToken", document: with(nil), used: used{Client: "client", Seed: "another"}, want: SignIn},
+		"a changed client does not resend a seed":         {kind: "RefreshToken", document: with(nil), used: used{Client: "another", Seed: "seed"}, want: Nothing, hold: OtherInputs},
+		"inputs that cannot be read are no change":        {kind: "RefreshToken", document: with(nil), used: used{}, want: Nothing},
+		"a used seed is not sent again without a grant":   {kind: "RefreshToken", document: with(func(d *Document) { d.grant = nil }), used: was, want: Nothing, hold: Ended},
 		"before the next attempt nothing is due": {kind: "Password", document: with(func(d *Document) {
 			d.refreshFailure = &Failure{Kind: spacesauth.KindUnavailable, NextAttemptTime: noon.Add(time.Hour)}
 		}), after: 50 * time.Minute, want: Nothing, hold: InBackoff},
@@ -73,7 +77,7 @@ func TestDecide(t *testing.T) {
 		}), after: time.Hour, want: Refresh},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			o := Observation{Credential: credentialOf(c.kind), Now: noon.Add(c.after), Inputs: Seen{used: c.used, signIn: "sign-in", refresh: "refresh"}}
+			o := Observation{Credential: credentialOf(c.kind), Now: noon.Add(c.after), Inputs: Seen{used: c.used, signIn: "sign-in", refresh: "refresh"}, IsPaused: c.paused}
 			if c.document != nil {
 				o.Document = *c.document
 			}

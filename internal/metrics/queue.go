@@ -17,6 +17,9 @@ var (
 	downMetric = prometheus.NewDesc("spaces_service_down",
 		"1 while an endpoint of an environment gets no work done and only probes go there, else 0.",
 		[]string{"environment", "endpoint"}, nil)
+	pausedMetric = prometheus.NewDesc("spaces_environment_paused",
+		"1 while an environment is paused in the environments file and nothing is sent there, else 0.",
+		[]string{"environment"}, nil)
 	heldMetric = prometheus.NewDesc("spaces_service_held",
 		"1 while an endpoint asked for patience: of a namespace, or of all where namespace is empty. At most 50 namespaces are named.",
 		[]string{"environment", "endpoint", "namespace"}, nil)
@@ -33,6 +36,7 @@ func (q queues) Describe(into chan<- *prometheus.Desc) {
 	into <- waitingMetric
 	into <- downMetric
 	into <- heldMetric
+	into <- pausedMetric
 }
 
 // Collect implements prometheus.Collector.
@@ -40,6 +44,9 @@ func (q queues) Collect(into chan<- prometheus.Metric) {
 	for _, s := range q.gates.Standings() {
 		gauge := func(of *prometheus.Desc, value float64, more ...string) {
 			into <- prometheus.MustNewConstMetric(of, prometheus.GaugeValue, value, append([]string{s.Environment, string(s.Endpoint)}, more...)...)
+		}
+		if s.Endpoint == gate.Accounts { // it is one of both endpoints
+			into <- prometheus.MustNewConstMetric(pausedMetric, prometheus.GaugeValue, map[bool]float64{true: 1}[s.IsPaused], s.Environment)
 		}
 		gauge(waitingMetric, float64(s.Waiting))
 		gauge(downMetric, map[bool]float64{true: 1}[s.IsDown])

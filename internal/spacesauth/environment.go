@@ -44,6 +44,8 @@ type Environment struct {
 	Burst             int     `json:"burst,omitempty"`
 	// TimeoutSeconds bounds one call.
 	TimeoutSeconds int `json:"timeoutSeconds,omitempty"`
+	// Paused has nothing sent there.
+	Paused bool `json:"paused,omitempty"`
 }
 
 // Timeout bounds one call, from its first byte to the last of the answer.

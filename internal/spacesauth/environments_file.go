@@ -116,6 +116,7 @@ func (e Environment) over(base Environment) Environment {
 	if e.TimeoutSeconds != 0 {
 		base.TimeoutSeconds = e.TimeoutSeconds
 	}
+	base.Paused = e.Paused // no built-in one is
 	return withDefaults(base)
 }
 

@@ -98,12 +98,13 @@ environments:
   requestsPerSecond: 0.5
   burst: 2
   timeoutSeconds: 7
+  paused: true
 `,
 			names: []string{"all", "production", "staging"}, name: "all",
 			want: spacesauth.Environment{
 				Name: "all", AccountsURL: "https://a.example.test/base", APIURL: "https://b.example.test",
 				SocketURL: "wss://c.example.test/chat", CAFile: "/etc/ca.pem", ProxyURL: "http://u:p@proxy.example.test:3128",
-				Namespaces: []string{"team-a"}, RequestsPerSecond: 0.5, Burst: 2, TimeoutSeconds: 7,
+				Namespaces: []string{"team-a"}, RequestsPerSecond: 0.5, Burst: 2, TimeoutSeconds: 7, Paused: true,
 			},
 		},
 	} {

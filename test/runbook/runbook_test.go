@@ -58,6 +58,8 @@ type cluster struct {
 	kubernetes client.WithWatch
 	kubeconfig string
 	programs   string // kubectl and kubectl-spaces
+	// resume has whoever runs the operator resume the environment that is paused.
+	resume func()
 }
 
 // Every reason has an entry, and every entry a trouble in which its commands are run.
@@ -85,7 +87,9 @@ func TestTheRunbookMends(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		t.Cleanup(func() { g.Expect(service.Stop()).To(Succeed()) })
 		services[name] = service
-		environments = append(environments, service.Environment(strings.ToLower(name)))
+		environment := service.Environment(strings.ToLower(name))
+		environment.Paused = name == v1alpha1.ReasonEnvironmentPaused
+		environments = append(environments, environment)
 	}
 	c := start(t, environments)
 	t.Run("", func(t *testing.T) { // so that all end before the operator does
@@ -133,7 +137,14 @@ func start(t *testing.T, environments []spacesauth.Environment) cluster {
 	g.Eventually(func() error {
 		return kubernetes.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: v1alpha1.StateKeySecretName}, &corev1.Secret{})
 	}).WithTimeout(soon).Should(Succeed())
-	return cluster{kubernetes: kubernetes, kubeconfig: kubeconfig, programs: programs}
+	resume := func() {
+		for i := range environments {
+			environments[i].Paused = false
+		}
+		_, err := testbed.WriteEnvironments(folder, environments...)
+		g.Expect(err).NotTo(HaveOccurred())
+	}
+	return cluster{kubernetes: kubernetes, kubeconfig: kubeconfig, programs: programs, resume: resume}
 }
 
 // world is the namespace of one entry, with a service of its own.

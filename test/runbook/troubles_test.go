@@ -58,6 +58,11 @@ var troubles = map[string]func(*world){
 		w.credential(func(c *v1alpha1.SpacesCredential) { c.Spec.Environment = "nowhere" })
 		w.becomes(v1alpha1.ReasonUnknownEnvironment)
 	},
+	v1alpha1.ReasonEnvironmentPaused: func(w *world) {
+		w.credential()
+		w.becomes(v1alpha1.ReasonEnvironmentPaused)
+		w.meanwhile = w.resume
+	},
 	v1alpha1.ReasonAuthorizationPending: func(w *world) {
 		w.browser()
 		free, err := testbed.FreeAddresses(1)
