@@ -102,7 +102,8 @@ var sets = map[string]values{
 	"environments and authorities": {
 		"builtInEnvironments": false,
 		"environments": []values{{"name": "local", "accountsURL": "https://accounts.example.test", "apiURL": "https://api.example.test",
-			"caFile": "/etc/spaces-credential-operator/example.pem", "namespaces": []string{"team-a"}, "requestsPerSecond": 2.5, "burst": 5, "timeoutSeconds": 15}},
+			"caFile": "/etc/spaces-credential-operator/example.pem", "namespaces": []string{"team-a"}, "requestsPerSecond": 2.5, "burst": 5, "timeoutSeconds": 15,
+			"grantLifetimeSeconds": 7_776_000, "paused": true}},
 		"caBundles": values{"example.pem": certificate},
 	},
 	"a proxy and a closed network": {

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -99,6 +100,9 @@ func nothingPublished(w *world) {
 	Expect(w.secret("bot")).To(BeNil())
 }
 
+// longLife is that of a grant that ends by its own time.
+const longLife = 24 * 24 * time.Hour
+
 var crashStories = map[string]crashStory{
 	"sign-in by password": {
 		begin: func(w *world) { w.apply(clientInput(), loginInput(), byPassword("bot")) },
@@ -131,6 +135,24 @@ var crashStories = map[string]crashStory{
 			}), clientInput(), loginInput())
 		},
 		end: oneGrant, lost: anotherGrant,
+	},
+	"renewal of a grant that ends soon": {
+		begin: func(w *world) {
+			// The renewal is due at two thirds of 30 days, and the warning a moment later.
+			w.spaces.SetTokenLifetime(longLife * 5 / 4)
+			w.spaces.SetGrantLifetime(longLife)
+			ready(w, bySeed("bot"), clientInput(), w.seedInput())
+			w.step(longLife*6/7 + time.Minute)
+		},
+		end: func(w *world) {
+			oneGrant(w)
+			Expect(w.document("bot").Grant().End.IsWarned).To(BeTrue())
+			Expect(strings.Count(w.events.text(), "The grant ends at")).To(BeNumerically("<=", 1))
+		},
+		lost: func(w *world) { // a late answer has a token that lives on, though its grant does not
+			w.operator().settle("bot", longLife)
+			aPerson(w)
+		},
 	},
 	"fallback to the password": {
 		begin: func(w *world) {

@@ -89,6 +89,7 @@ var _ = Describe("The metrics", func() {
 		Expect(err).NotTo(HaveOccurred())
 		o.knows("staging", service)
 
+		w.spaces.SetGrantLifetime(240 * time.Hour)
 		By("a credential without its inputs, one that was never looked at, and one with a token")
 		w.apply(byPassword("bot", func(c *v1alpha1.SpacesCredential) {
 			c.Spec.Verification = []v1alpha1.Verification{v1alpha1.VerificationTokenInfo}
@@ -126,6 +127,7 @@ var _ = Describe("The metrics", func() {
 		for name, value := range map[string]float64{
 			"spaces_credential_ready{name=bot,reason=Issued}":                                     1,
 			"spaces_credential_token_expiry_timestamp_seconds{name=bot}":                          expiry,
+			"spaces_credential_grant_expiry_timestamp_seconds{name=bot}":                          float64(w.credential("bot").Status.Grant.ExpirationTime.Unix()),
 			"spaces_credential_pending_revocations{name=bot}":                                     1,
 			"spaces_service_calls_total{environment=staging,grant=Password,result=OK}":            2,
 			"spaces_service_calls_total{environment=staging,grant=RefreshToken,result=OK}":        1,

@@ -208,7 +208,7 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 	})
 	end()
 	turn.made(err)
-	c.spend = c.spend.HostCleared(turn.hostCleared())
+	c.spend = c.spend.HostCleared(turn.hostCleared()).EndsAfter(c.client.Environment().GrantLifetime())
 	r.Metrics.Called(c.client.Environment().Name, string(c.spend.By()), r.Clock.Since(sent), err)
 	r.auditSpend(ctx, s, c.spend.By(), err)
 	r.memory.list(s.key, s.document.Unkeepable(c.spend, got.Unkeepable, r.Clock.Now()))

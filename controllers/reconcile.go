@@ -108,6 +108,9 @@ func (r *Reconciler) realise(ctx context.Context, s *scope) (outcome, error) {
 		err = r.undoSignIn(ctx, s)
 	}
 	if err == nil {
+		err = r.warnOfEnd(ctx, s)
+	}
+	if err == nil {
 		s.revocation, err = r.revokeListed(ctx, s)
 	}
 	if err != nil {

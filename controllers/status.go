@@ -211,6 +211,9 @@ func (v view) grantValid() metav1.Condition {
 			message += " " + v1alpha1.EndsOldTokens + ": who mounts the Secret as a file is refused until the file follows, within a minute or two."
 		}
 	}
+	if g := v.document.Grant(); g != nil && status == metav1.ConditionTrue {
+		message += v.endOf(g)
+	}
 	if v.revocation.isTrouble() && status == metav1.ConditionTrue {
 		message += " " + v1alpha1.OlderGrantUnrevoked + " " + v.revocation.message
 	}
@@ -268,7 +271,7 @@ func grantStatus(g *grantstate.Grant) *v1alpha1.GrantStatus {
 		return &v1alpha1.GrantStatus{}
 	}
 	start := metav1.NewTime(g.StartTime)
-	return &v1alpha1.GrantStatus{Present: g.Condition != grantstate.Refused && !g.RefreshToken.Empty(), Rotations: g.Rotations, StartTime: &start}
+	return &v1alpha1.GrantStatus{Present: g.Condition != grantstate.Refused && !g.RefreshToken.Empty(), Rotations: g.Rotations, StartTime: &start, ExpirationTime: endTime(g)}
 }
 
 func identityStatus(who grantstate.Identity) *v1alpha1.Identity {

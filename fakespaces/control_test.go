@@ -91,6 +91,8 @@ func TestWrongSwitchesChangeNothing(t *testing.T) {
 		"a rate above one":     `{"down":true,"faultRates":[{"operation":"any","fault":"html-400","rate":2}]}`,
 		"a negative lifetime":  `{"down":true,"tokenLifetimeSeconds":-1}`,
 		"a negative delay":     `{"down":true,"replicationDelaySeconds":-1}`,
+		"a negative grant":     `{"down":true,"grantLifetimeSeconds":-1}`,
+		"less than no grant":   `{"down":true,"grantsPerUser":-1}`,
 		"a negative guest":     `{"down":true,"guestLifetimeSeconds":-1}`,
 		"an unknown status":    `{"down":true,"unknownTokenStatus":404}`,
 	} {
@@ -172,6 +174,7 @@ func TestSwitchesAreShownAsTheyStand(t *testing.T) {
 	w := newWorld(t)
 	turned := `{
 		"tokenLifetimeSeconds": 20, "guestLifetimeSeconds": 60, "replicationDelaySeconds": 0.5, "rotation": "never",
+		"grantLifetimeSeconds": 600, "grantsLiveAnew": true, "grantsPerUser": 3,
 		"reuseDetection": false, "gracePeriodSeconds": 3, "retryAfterSeconds": 7, "unknownTokenStatus": 400,
 		"authenticatedRevocation": true, "tokensEndAtRotation": true, "tokensOutliveRevocation": true, "down": true,
 		"next": [{"operation": "refresh", "faults": ["html-502", "lost-after"]}],

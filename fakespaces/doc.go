@@ -31,7 +31,8 @@
 // service rotates refresh tokens or treats a repeated one, so all of that is a
 // switch ([Rotation], [WithReuseDetection], [WithGracePeriod],
 // [WithUnknownTokenStatus], [WithAuthenticatedRevocation]), and the defaults are the severe ones; only that new
-// tokens may take a moment to work ([WithReplicationDelay]) must be asked for.
+// tokens may take a moment to work ([WithReplicationDelay]), that grants end by their own time
+// ([WithGrantLifetime]) and that a user may have few ([WithGrantsPerUser]) must be asked for.
 //
 // # Who signs in
 //

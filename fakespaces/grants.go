@@ -28,6 +28,10 @@ const (
 	ReasonCodeReused = "code sent again"
 	// ReasonKilled: see [Service.RevokeGrantOf].
 	ReasonKilled = "killed by administrator"
+	// ReasonDisplaced: see [WithGrantsPerUser].
+	ReasonDisplaced = "displaced by a newer grant"
+	// ReasonTimeOver: see [WithGrantLifetime].
+	ReasonTimeOver = "its time was over"
 )
 
 // grant is one sign-in and all tokens that came of it.
@@ -40,6 +44,7 @@ type grant struct {
 	state                          GrantState
 	reason                         string
 	issuedAt, refreshedAt, endedAt time.Time
+	endsAt                         time.Time // by its own time; zero for never
 	refreshes, minted              int
 	// mistakes of its client
 	sentAgain, codeSentAgain, concurrent int
@@ -94,6 +99,7 @@ func (s *Service) RevokeGrantOf(refreshToken string) {
 func (s *Service) TokenWorks(token string) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	s.endOverdue()
 	return s.working(token) != nil || s.workingGuest(token) != nil
 }
 
@@ -114,9 +120,48 @@ func (s *Service) newGrant(client, user, origin string, scopes []string) *grant 
 		issuedAt: s.now(),
 		flights:  flights{},
 	}
+	s.liveAnew(made)
+	s.displace(user)
 	s.grants = append(s.grants, made)
 	s.rotate(made)
 	return made
+}
+
+// displace ends the oldest grants of a user who is to have another one than a
+// user may have.
+func (s *Service) displace(user string) {
+	if s.settings.grantsPerUser == 0 {
+		return
+	}
+	room := s.settings.grantsPerUser - 1
+	for _, g := range slices.Backward(s.grants) {
+		if g.user != user || g.state != GrantLive {
+			continue
+		}
+		if room--; room < 0 {
+			s.end(g, GrantDead, ReasonDisplaced)
+		}
+	}
+}
+
+// liveAnew gives a grant its lifetime from now on.
+func (s *Service) liveAnew(g *grant) {
+	if s.settings.grantLifetime > 0 {
+		g.endsAt, s.haveEnds = s.now().Add(s.settings.grantLifetime), true
+	}
+}
+
+// endOverdue ends the grants whose time is over.
+func (s *Service) endOverdue() {
+	if !s.haveEnds {
+		return
+	}
+	now := s.now()
+	for _, g := range s.grants {
+		if !g.endsAt.IsZero() && !now.Before(g.endsAt) {
+			s.end(g, GrantDead, ReasonTimeOver)
+		}
+	}
 }
 
 // rotate gives the grant a new refresh token.

@@ -112,6 +112,7 @@ func (c *counts) arrive(call *Call) {
 func (s *Service) Ledger() Ledger {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	s.endOverdue()
 	l := Ledger{
 		TokensIssued:                s.counts.tokensIssued,
 		GuestsIssued:                s.counts.guestsIssued,

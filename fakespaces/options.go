@@ -56,6 +56,27 @@ func WithGuestLifetime(lifetime time.Duration) Option {
 	return func(s *Service) { s.SetGuestLifetime(lifetime) }
 }
 
+// WithGrantLifetime sets in what time from the sign-in a grant ends, renewed
+// or not; the default, 0, is never. Its answers tell what is left of it, in
+// whole seconds, as refresh_token_expires_in. With the grant its tokens end.
+// The vendor's pages do not say.
+func WithGrantLifetime(lifetime time.Duration) Option {
+	return func(s *Service) { s.SetGrantLifetime(lifetime) }
+}
+
+// WithGrantsLiveAnew sets whether each renewal gives its grant, if it has an
+// end, the whole grant lifetime again; the default is false.
+func WithGrantsLiveAnew(anew bool) Option {
+	return func(s *Service) { s.SetGrantsLiveAnew(anew) }
+}
+
+// WithGrantsPerUser limits the grants of a user, of whatever client: each new
+// one ends the oldest that is one too many, with its tokens. The default, 0, is
+// no limit. The vendor's pages do not say.
+func WithGrantsPerUser(most int) Option {
+	return func(s *Service) { s.SetGrantsPerUser(most) }
+}
+
 // WithReplicationDelay sets how long GET /api/users/me answers 401 for a new
 // access token, as if accounts and Spaces copied tokens between them and took
 // their time; the default is 0. The vendor's pages do not say. A guest's token

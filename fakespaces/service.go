@@ -33,6 +33,7 @@ type Service struct {
 	interceptAnswer func(Call)
 
 	grants        []*grant
+	haveEnds      bool // some of them
 	refreshTokens map[string]*refreshToken
 	accessTokens  map[string]*accessToken
 	guests        map[string]*guest // by token
@@ -93,6 +94,7 @@ func (s *Service) work(call *Call, wanted Fault) *answer {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 
+	s.endOverdue()
 	call.Fault = s.chooseFault(call.Operation, wanted)
 	odd := oddities[call.Fault]
 	var given *answer

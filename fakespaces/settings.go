@@ -39,6 +39,9 @@ const (
 type settings struct {
 	tokenLifetime           time.Duration
 	guestLifetime           time.Duration
+	grantLifetime           time.Duration
+	grantsLiveAnew          bool
+	grantsPerUser           int
 	replicationDelay        time.Duration
 	rotation                Rotation
 	reuseDetection          bool
@@ -72,6 +75,31 @@ func (s *Service) SetTokenLifetime(lifetime time.Duration) {
 // keep the lifetime they were told.
 func (s *Service) SetGuestLifetime(lifetime time.Duration) {
 	s.change(func() { s.settings.guestLifetime = lifetime })
+}
+
+// SetGrantLifetime is [WithGrantLifetime] while serving; grants made before
+// keep the end they were told, or none.
+func (s *Service) SetGrantLifetime(lifetime time.Duration) {
+	s.change(func() { s.settings.grantLifetime = lifetime })
+}
+
+// SetGrantsLiveAnew is [WithGrantsLiveAnew] while serving.
+func (s *Service) SetGrantsLiveAnew(anew bool) {
+	s.change(func() { s.settings.grantsLiveAnew = anew })
+}
+
+// SetGrantsPerUser is [WithGrantsPerUser] while serving; it counts when the
+// next grant is made. It panics on a negative number.
+func (s *Service) SetGrantsPerUser(most int) {
+	mustBe(checkGrantsPerUser(most))
+	s.change(func() { s.settings.grantsPerUser = most })
+}
+
+func checkGrantsPerUser(most int) error {
+	if most < 0 {
+		return fmt.Errorf("%d grants for a user: want 0 or more", most)
+	}
+	return nil
 }
 
 // SetReplicationDelay is [WithReplicationDelay] while serving; it holds for

@@ -16,6 +16,9 @@ func (s *Service) Switches() Switches {
 	standing := Switches{
 		TokenLifetimeSeconds:    secondsOf(now.tokenLifetime),
 		GuestLifetimeSeconds:    secondsOf(now.guestLifetime),
+		GrantLifetimeSeconds:    secondsOf(now.grantLifetime),
+		GrantsLiveAnew:          &now.grantsLiveAnew,
+		GrantsPerUser:           &now.grantsPerUser,
 		ReplicationDelaySeconds: secondsOf(now.replicationDelay),
 		Rotation:                &now.rotation,
 		ReuseDetection:          &now.reuseDetection,

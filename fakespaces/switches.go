@@ -14,6 +14,12 @@ type Switches struct {
 	TokenLifetimeSeconds *float64 `json:"tokenLifetimeSeconds,omitempty"`
 	// GuestLifetimeSeconds: see [WithGuestLifetime].
 	GuestLifetimeSeconds *float64 `json:"guestLifetimeSeconds,omitempty"`
+	// GrantLifetimeSeconds: see [WithGrantLifetime].
+	GrantLifetimeSeconds *float64 `json:"grantLifetimeSeconds,omitempty"`
+	// GrantsLiveAnew: see [WithGrantsLiveAnew].
+	GrantsLiveAnew *bool `json:"grantsLiveAnew,omitempty"`
+	// GrantsPerUser: see [WithGrantsPerUser].
+	GrantsPerUser *int `json:"grantsPerUser,omitempty"`
 	// ReplicationDelaySeconds: see [WithReplicationDelay].
 	ReplicationDelaySeconds *float64 `json:"replicationDelaySeconds,omitempty"`
 	// Rotation is always, never or omitted: see [Rotation].
@@ -89,6 +95,9 @@ func (s *Service) Apply(switches Switches) error {
 	}
 	turn(switches.TokenLifetimeSeconds, func(n float64) { s.SetTokenLifetime(seconds(n)) })
 	turn(switches.GuestLifetimeSeconds, func(n float64) { s.SetGuestLifetime(seconds(n)) })
+	turn(switches.GrantLifetimeSeconds, func(n float64) { s.SetGrantLifetime(seconds(n)) })
+	turn(switches.GrantsLiveAnew, s.SetGrantsLiveAnew)
+	turn(switches.GrantsPerUser, s.SetGrantsPerUser)
 	turn(switches.ReplicationDelaySeconds, func(n float64) { s.SetReplicationDelay(seconds(n)) })
 	turn(switches.Rotation, s.SetRotation)
 	turn(switches.ReuseDetection, s.SetReuseDetection)
@@ -141,6 +150,7 @@ func (w Switches) Check() error {
 	for name, given := range map[string]*float64{
 		"tokenLifetimeSeconds":    w.TokenLifetimeSeconds,
 		"guestLifetimeSeconds":    w.GuestLifetimeSeconds,
+		"grantLifetimeSeconds":    w.GrantLifetimeSeconds,
 		"replicationDelaySeconds": w.ReplicationDelaySeconds,
 		"gracePeriodSeconds":      w.GracePeriodSeconds,
 		"retryAfterSeconds":       w.RetryAfterSeconds,
@@ -151,6 +161,11 @@ func (w Switches) Check() error {
 	}
 	if w.Rotation != nil {
 		if err := w.Rotation.check(); err != nil {
+			return err
+		}
+	}
+	if w.GrantsPerUser != nil {
+		if err := checkGrantsPerUser(*w.GrantsPerUser); err != nil {
 			return err
 		}
 	}

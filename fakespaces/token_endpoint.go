@@ -81,6 +81,9 @@ func (s *Service) renew(sent *refreshToken, scopes []string) *answer {
 	if rotation == RotateAlways && !sent.spent {
 		s.spend(sent)
 	}
+	if !g.endsAt.IsZero() && s.settings.grantsLiveAnew {
+		s.liveAnew(g)
+	}
 	g.refreshes++
 	g.refreshedAt = s.now()
 	given := s.grantTokens(g, scopes)
@@ -96,12 +99,16 @@ func (s *Service) renew(sent *refreshToken, scopes []string) *answer {
 // 6749 section 5.1 demands one, so it is here unless FaultMissingTokenType
 // takes it out.
 func (s *Service) grantTokens(g *grant, scopes []string) *answer {
-	return jsonAnswer(http.StatusOK, object{
+	given := object{
 		{"access_token", s.mint(g)},
 		{"scope", strings.Join(scopes, " ")},
 		{"expires_in", int64(s.settings.tokenLifetime / time.Second)},
 		{"refresh_token", g.current.value},
 		{"id_token", s.idToken(g)},
 		{"token_type", "Bearer"},
-	})
+	}
+	if !g.endsAt.IsZero() {
+		given = append(given, member{"refresh_token_expires_in", int64(g.endsAt.Sub(s.now()) / time.Second)})
+	}
+	return jsonAnswer(http.StatusOK, given)
 }

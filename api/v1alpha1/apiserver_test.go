@@ -87,7 +87,7 @@ func filledStatus() v1alpha1.SpacesCredentialStatus {
 			Fingerprint: "5f0c9a1be2d4", ObtainedBy: v1alpha1.GrantTypeRefreshToken,
 			IssueTime: at("2099-01-01T10:00:00Z"), RenewalTime: at("2099-01-01T10:40:00Z"), ExpirationTime: at("2099-01-01T11:00:00Z"),
 		},
-		Grant:                    &v1alpha1.GrantStatus{Present: true, Rotations: 41, StartTime: at("2098-12-31T10:00:00Z")},
+		Grant:                    &v1alpha1.GrantStatus{Present: true, Rotations: 41, StartTime: at("2098-12-31T10:00:00Z"), ExpirationTime: at("2099-02-01T10:00:00Z")},
 		PendingRevocations:       1,
 		FailedAttempts:           2,
 		NextAttemptTime:          at("2099-01-01T10:41:00Z"),
@@ -174,7 +174,7 @@ func TestColumns(t *testing.T) {
 	g.Expect(columns).To(Equal([]column{
 		{"Name", "string", false}, {"Ready", "string", false}, {"Reason", "string", false}, {"Grant", "string", false},
 		{"Secret", "string", false}, {"Expires", "string", false}, {"Age", "date", false},
-		{"Renews", "string", true}, {"Environment", "string", true}, {"Failures", "integer", true}, {"Suspended", "boolean", true},
+		{"Renews", "string", true}, {"Ends", "string", true}, {"Environment", "string", true}, {"Failures", "integer", true}, {"Suspended", "boolean", true},
 	}))
 	page, err := os.ReadFile("../../docs/conditions.md")
 	g.Expect(err).NotTo(HaveOccurred())
@@ -186,7 +186,7 @@ func TestColumns(t *testing.T) {
 	g.Expect(table.Rows).To(HaveLen(1))
 	cells := table.Rows[0].Cells
 	g.Expect(cells[:6]).To(Equal([]any{"meeting-bot", "True", "Issued", "Password", "meeting-bot", "2099-01-01T11:00:00Z"}))
-	g.Expect(cells[7:]).To(Equal([]any{"2099-01-01T10:40:00Z", "production", float64(2), false}))
+	g.Expect(cells[7:]).To(Equal([]any{"2099-01-01T10:40:00Z", "2099-02-01T10:00:00Z", "production", float64(2), false}))
 }
 
 // getAs asks the API server for one representation of an object.

@@ -29,6 +29,7 @@ import (
 // +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.status.token.expirationTime`,description="When the published token expires"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Renews",type=string,priority=1,JSONPath=`.status.token.renewalTime`,description="When the token is to be renewed"
+// +kubebuilder:printcolumn:name="Ends",type=string,priority=1,JSONPath=`.status.grant.expirationTime`,description="When the grant ends, where that is known"
 // +kubebuilder:printcolumn:name="Environment",type=string,priority=1,JSONPath=`.status.environment`,description="The environment signed in to"
 // +kubebuilder:printcolumn:name="Failures",type=integer,priority=1,JSONPath=`.status.failedAttempts`,description="Failed attempts since the last success"
 // +kubebuilder:printcolumn:name="Suspended",type=boolean,priority=1,JSONPath=`.spec.suspend`,description="Whether the operator is told to pause"

@@ -138,4 +138,11 @@ type GrantStatus struct {
 	// startTime is when the grant began: the sign-in, not the last renewal.
 	// +optional
 	StartTime *metav1.Time `json:"startTime,omitempty"`
+
+	// expirationTime is when the grant ends whether or not it is renewed, as the service
+	// or the operator's environments file says; absent where neither does. A renewal may
+	// move it. A person who has to sign in for the next one is warned by an event when a
+	// seventh of that time is left.
+	// +optional
+	ExpirationTime *metav1.Time `json:"expirationTime,omitempty"`
 }

@@ -124,6 +124,9 @@ func grantOf(grant *v1alpha1.GrantStatus, now time.Time) string {
 	if !grant.Present {
 		text += ", gone"
 	}
+	if grant.ExpirationTime != nil {
+		text += ", ends " + relative(grant.ExpirationTime, now)
+	}
 	return text
 }
 

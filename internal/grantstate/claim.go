@@ -57,6 +57,8 @@ type Spend struct {
 	alone bool
 	// living is the newest token there is, of whichever grant.
 	living *Token
+	// usualLife is how long grants live where it is sent, 0 where that is not known.
+	usualLife time.Duration
 }
 
 // By is what the token is asked for with.

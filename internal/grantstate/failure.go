@@ -268,6 +268,9 @@ func (d Document) Wakes(now time.Time) []time.Time {
 			wakes = append(wakes, token.Check.NextAttemptTime)
 		}
 	}
+	if d.grant != nil {
+		wakes = append(wakes, d.grant.End.wakes()...)
+	}
 	if current := d.Publishable(); current != nil {
 		wakes = append(wakes, current.Token.ExpirationTime)
 	}

@@ -31,6 +31,7 @@ func fullDocument() Document {
 		grant: &Grant{
 			ID: "g", Type: v1alpha1.GrantTypePassword, Environment: "e", AccountsURL: "https://a.test", ClientID: "c", RefreshToken: kept{spacesauth.NewSecret("rt")},
 			Answered: 6, Rotations: 5, StartTime: noon, Token: &token, Condition: Ambiguous, Identity: Identity{"u", "i"},
+			End:    End{Time: noon.Add(time.Hour), Since: noon, IsTold: true, IsWarned: true},
 			Lender: &Lender{Name: "corporate", UID: "lender", Secret: "s", ClientIDKey: "i", ClientSecretKey: "k", PreviousClientSecretKey: "p"},
 		},
 		deniedSince:    noon,

@@ -43,6 +43,8 @@ type Grant struct {
 	Condition Condition `json:"condition,omitempty"`
 	// Identity is the user of the newest ID token.
 	Identity Identity `json:"identity,omitzero"`
+	// End is when it ends by its own time.
+	End End `json:"end,omitzero"`
 }
 
 func (g *Grant) clone() *Grant {

@@ -47,6 +47,7 @@ func (d Document) Answer(s Spend, credential *v1alpha1.SpacesCredential, got spa
 		next.RefreshToken = kept{got.RefreshToken}
 	}
 	next.Answered, next.Condition = a.claim.Number, Valid
+	next.endsAsTold(got.IssueTime, got.GrantLifetime, s.usualLife)
 	if failed == nil {
 		if next.Token != nil {
 			next.Rotations++
@@ -180,6 +181,7 @@ func (d *Document) place(a Answer, current bool, now time.Time) {
 		if d.grant.Answered > a.claim.Number && d.grant.Condition == Valid {
 			return
 		}
+		brought.End.IsWarned = brought.End.IsWarned || d.grant.End.IsWarned // since a late answer was claimed
 		d.grant, d.isBehind = brought, false
 	case listed != nil: // whatever the claim says: this grant was given up meanwhile
 		listed.RefreshToken = brought.RefreshToken

@@ -26,6 +26,9 @@ var (
 	expiryMetric = prometheus.NewDesc("spaces_credential_token_expiry_timestamp_seconds",
 		"When the newest token of a SpacesCredential expires, in seconds since 1970; absent before the first token.",
 		[]string{"namespace", "name"}, nil)
+	grantMetric = prometheus.NewDesc("spaces_credential_grant_expiry_timestamp_seconds",
+		"When the grant of a SpacesCredential ends whether or not it is renewed, in seconds since 1970; absent where that is not known.",
+		[]string{"namespace", "name"}, nil)
 	pendingMetric = prometheus.NewDesc("spaces_credential_pending_revocations",
 		"Grants of a SpacesCredential that wait to be revoked.",
 		[]string{"namespace", "name"}, nil)
@@ -55,6 +58,7 @@ func NewObjects(cache client.Reader, hasClients bool, log logr.Logger) prometheu
 func (m *objects) Describe(into chan<- *prometheus.Desc) {
 	into <- readyMetric
 	into <- expiryMetric
+	into <- grantMetric
 	into <- pendingMetric
 	into <- clientReadyMetric
 	into <- clientUsersMetric
@@ -120,6 +124,9 @@ func told(credential *v1alpha1.SpacesCredential, into chan<- prometheus.Metric) 
 	gauge(readyMetric, ready, reason)
 	if status.Token != nil && status.Token.ExpirationTime != nil {
 		gauge(expiryMetric, float64(status.Token.ExpirationTime.Unix()))
+	}
+	if status.Grant != nil && status.Grant.ExpirationTime != nil {
+		gauge(grantMetric, float64(status.Grant.ExpirationTime.Unix()))
 	}
 	gauge(pendingMetric, float64(status.PendingRevocations))
 }

@@ -44,12 +44,19 @@ type Environment struct {
 	Burst             int     `json:"burst,omitempty"`
 	// TimeoutSeconds bounds one call.
 	TimeoutSeconds int `json:"timeoutSeconds,omitempty"`
+	// GrantLifetimeSeconds is how long grants live there, where answers tell nothing of it; 0 is unknown.
+	GrantLifetimeSeconds int `json:"grantLifetimeSeconds,omitempty"`
 	// Paused has nothing sent there.
 	Paused bool `json:"paused,omitempty"`
 }
 
 // Timeout bounds one call, from its first byte to the last of the answer.
 func (e Environment) Timeout() time.Duration { return time.Duration(e.TimeoutSeconds) * time.Second }
+
+// GrantLifetime is how long grants live, 0 where that is not known.
+func (e Environment) GrantLifetime() time.Duration {
+	return time.Duration(e.GrantLifetimeSeconds) * time.Second
+}
 
 // AuthorizationEndpoint is where a sign-in by browser begins, RFC 6749 §3.1.
 func (e Environment) AuthorizationEndpoint() string { return e.AccountsURL + authorizePath }
@@ -73,6 +80,8 @@ func (e Environment) validate() error {
 		return fmt.Errorf("environment %q: accountsURL and apiURL are required", e.Name)
 	case e.RequestsPerSecond <= 0, e.Burst <= 0, e.TimeoutSeconds <= 0:
 		return fmt.Errorf("environment %q: requestsPerSecond, burst and timeoutSeconds must be greater than 0", e.Name)
+	case e.GrantLifetimeSeconds < 0, e.GrantLifetimeSeconds > int(maxLifetime/time.Second):
+		return fmt.Errorf("environment %q: grantLifetimeSeconds must be at least 0 and at most %d", e.Name, int(maxLifetime/time.Second))
 	case e.TimeoutSeconds > maxTimeoutSeconds:
 		return fmt.Errorf("environment %q: timeoutSeconds must be at most %d", e.Name, maxTimeoutSeconds)
 	}

@@ -116,7 +116,8 @@ func (e Environment) over(base Environment) Environment {
 	if e.TimeoutSeconds != 0 {
 		base.TimeoutSeconds = e.TimeoutSeconds
 	}
-	base.Paused = e.Paused // no built-in one is
+	// No built-in one has these.
+	base.GrantLifetimeSeconds, base.Paused = e.GrantLifetimeSeconds, e.Paused
 	return withDefaults(base)
 }
 

@@ -98,13 +98,14 @@ environments:
   requestsPerSecond: 0.5
   burst: 2
   timeoutSeconds: 7
+  grantLifetimeSeconds: 86400
   paused: true
 `,
 			names: []string{"all", "production", "staging"}, name: "all",
 			want: spacesauth.Environment{
 				Name: "all", AccountsURL: "https://a.example.test/base", APIURL: "https://b.example.test",
 				SocketURL: "wss://c.example.test/chat", CAFile: "/etc/ca.pem", ProxyURL: "http://u:p@proxy.example.test:3128",
-				Namespaces: []string{"team-a"}, RequestsPerSecond: 0.5, Burst: 2, TimeoutSeconds: 7, Paused: true,
+				Namespaces: []string{"team-a"}, RequestsPerSecond: 0.5, Burst: 2, TimeoutSeconds: 7, GrantLifetimeSeconds: 86400, Paused: true,
 			},
 		},
 	} {
@@ -162,6 +163,9 @@ func TestFaultyEnvironmentsFiles(t *testing.T) {
 		"a negative rate":        {entry("requestsPerSecond: -1"), "greater than 0"},
 		"a negative burst":       {entry("burst: -1"), "greater than 0"},
 		"a negative timeout":     {entry("timeoutSeconds: -1"), "greater than 0"},
+		"a grant that ended":     {entry("grantLifetimeSeconds: -1"), "grantLifetimeSeconds"},
+		"a grant for a century":  {entry("grantLifetimeSeconds: 3155760000"), "grantLifetimeSeconds"},
+		"a pause that is text":   {entry("paused: soon"), "paused"},
 		"a timeout that is text": {entry("timeoutSeconds: soon"), "timeoutSeconds"},
 		"text":                   {"just text", "cannot unmarshal"},
 		"YAML that breaks off":   {"environments: [\n", "line 1"},

@@ -14,17 +14,36 @@ const maxLifetime = 10 * 365 * 24 * time.Hour
 // lifetimeOf reads expires_in as a number, numeric text or a fraction. Without a
 // usable one the token's own claims count, then the default.
 func (c *Client) lifetimeOf(raw json.RawMessage, answer Answer) time.Duration {
-	number := strings.TrimSpace(string(raw))
-	if quoted := text(raw); quoted != "" {
-		number = strings.TrimSpace(quoted)
-	}
-	if seconds, err := strconv.ParseFloat(number, 64); err == nil && seconds >= 1 && !math.IsInf(seconds, 0) {
-		return time.Duration(math.Min(math.Floor(seconds), maxLifetime.Seconds())) * time.Second
+	if lifetime := secondsOf(raw); lifetime > 0 {
+		return lifetime
 	}
 	if lifetime := lifetimeByClaims(answer.AccessToken, answer.IssueTime); lifetime > 0 {
 		return lifetime
 	}
 	return c.lifetime
+}
+
+// grantLifetimeOf reads in what time a grant ends. There is no standard for it: services say
+// refresh_token_expires_in or refresh_expires_in. A 0 says that it does not end, which needs no telling.
+func grantLifetimeOf(fields map[string]json.RawMessage) time.Duration {
+	if lifetime := secondsOf(fields["refresh_token_expires_in"]); lifetime > 0 {
+		return lifetime
+	}
+	return secondsOf(fields["refresh_expires_in"])
+}
+
+// secondsOf reads whole seconds of at least one from a number, numeric text or a fraction, and gives 0
+// for anything else.
+func secondsOf(raw json.RawMessage) time.Duration {
+	number := strings.TrimSpace(string(raw))
+	if quoted := text(raw); quoted != "" {
+		number = strings.TrimSpace(quoted)
+	}
+	seconds, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(seconds >= 1) || math.IsInf(seconds, 0) {
+		return 0
+	}
+	return time.Duration(math.Min(math.Floor(seconds), maxLifetime.Seconds())) * time.Second
 }
 
 // lifetimeByClaims is how long a JSON Web Token (RFC 7519 §4.1) lives by its own claims, in

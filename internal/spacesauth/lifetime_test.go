@@ -44,3 +44,30 @@ func TestTheLifetimeThatATokenTellsItself(t *testing.T) {
 		})
 	}
 }
+
+// There is no standard for how an answer tells when a grant ends, so that it is read as tolerantly as
+// when a token does.
+func TestTheLifetimeOfAGrant(t *testing.T) {
+	for body, want := range map[string]time.Duration{
+		`{}`:                                                          0,
+		`{"refresh_token_expires_in": 3600}`:                          time.Hour,
+		`{"refresh_token_expires_in": "3600"}`:                        time.Hour,
+		`{"refresh_token_expires_in": 3600.9}`:                        time.Hour,
+		`{"refresh_token_expires_in": 1e300}`:                         maxLifetime,
+		`{"refresh_expires_in": 1800}`:                                30 * time.Minute,
+		`{"refresh_token_expires_in": 3600, "refresh_expires_in": 1}`: time.Hour,
+		`{"refresh_token_expires_in": 0, "refresh_expires_in": 1800}`: 30 * time.Minute,
+		`{"refresh_expires_in": 0}`:                                   0,
+		`{"refresh_expires_in": -1}`:                                  0,
+		`{"refresh_expires_in": null}`:                                0,
+		`{"refresh_expires_in": "soon"}`:                              0,
+		`{"refresh_expires_in": "NaN"}`:                               0,
+		`{"refresh_expires_in": "Inf"}`:                               0,
+		`{"refresh_expires_in": {"seconds": 3600}}`:                   0,
+	} {
+		fields, _ := readFields([]byte(body))
+		if got := grantLifetimeOf(fields); got != want {
+			t.Errorf("%s: %s, want %s", body, got, want)
+		}
+	}
+}

@@ -37,6 +37,9 @@ type Answer struct {
 	IssueTime time.Time
 	// Lifetime counts from IssueTime.
 	Lifetime time.Duration
+	// GrantLifetime is in what time from IssueTime the refresh token ends, or the grant with it; 0 where
+	// the answer does not tell.
+	GrantLifetime time.Duration
 }
 
 // judgeToken decides what an answer of the token endpoint means.
@@ -53,7 +56,7 @@ func (c *Client) judgeToken(r reply, issueTime time.Time) (Answer, error) {
 		Scope:        clean(scopeText(fields["scope"])),
 		IssueTime:    issueTime,
 	}
-	answer.Lifetime = c.lifetimeOf(fields["expires_in"], answer)
+	answer.Lifetime, answer.GrantLifetime = c.lifetimeOf(fields["expires_in"], answer), grantLifetimeOf(fields)
 	if given := text(fields["refresh_token"]); given != "" && answer.RefreshToken.Empty() {
 		// The grant moved on to a token that cannot be kept: to sign in anew brings another one.
 		return Answer{Unkeepable: NewSecret(given)}, &Error{Kind: KindRejectedGrant, StatusCode: r.status, Detail: "the answer holds a refresh token that is longer than 4 KiB or no visible ASCII, and cannot be kept"}
