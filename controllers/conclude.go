@@ -123,6 +123,7 @@ func (r *Reconciler) wake(v view) time.Duration {
 	}
 	sooner(v.held.wake)
 	sooner(v.revocation.wake)
+	sooner(v.judged(v.inputs.seen).RejectionHeardAt())
 	if len(v.document.Pending()) > 0 {
 		if since := r.publishedSince(v.scope); !since.IsZero() {
 			sooner(since.Add(grantstate.Changeover))

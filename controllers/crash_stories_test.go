@@ -255,6 +255,22 @@ var crashStories = map[string]crashStory{
 		},
 		lost: anotherGrant,
 	},
+	"renewal for a workload that was refused": {
+		begin: func(w *world) {
+			ready(w, byPassword("bot"), clientInput(), loginInput())
+			w.step(lifetime / 2)
+			w.former.reconcile("bot")
+			w.rejects("bot")
+		},
+		end: func(w *world) {
+			oneGrant(w)
+			rotations := int(w.document("bot").Grant().Rotations)
+			Expect(rotations).To(BeNumerically(">=", 1))
+			Expect(w.document("bot").HandledRejection()).NotTo(BeEmpty())
+			Expect(w.spaces.Ledger().TokensIssued).To(Equal(1+rotations), "more tokens were minted than one for the workload")
+		},
+		lost: anotherGrant,
+	},
 	"revocation on request": {
 		begin: func(w *world) {
 			ready(w, byPassword("bot"), clientInput(), loginInput())

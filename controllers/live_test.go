@@ -127,6 +127,21 @@ var _ = Describe("A live manager", Ordered, func() {
 		soon(func(g Gomega) { g.Expect(w.token("bot")).To(Equal(token)) })
 	})
 
+	It("a live manager is woken by a workload that says it was refused", func() {
+		w.spaces.SetTokenLifetime(time.Minute)
+		DeferCleanup(func() { w.spaces.SetTokenLifetime(time.Hour) })
+		w.apply(clientInput(), loginInput(), byPassword("bot"))
+		soon(isReady("bot"))
+		token := w.token("bot")
+		w.rejects("bot")
+		soon(func(g Gomega) {
+			series, _ := w.scraped()
+			g.Expect(series).To(HaveKeyWithValue("spaces_tokens_rejected_total{environment=staging}", 1.0))
+			g.Expect(w.token("bot")).NotTo(Equal(token))
+		})
+		soon(isReady("bot"))
+	})
+
 	It("a deleted Secret that carries our finalizer and is no state is released, whatever it is called", func() {
 		w.apply(clientInput(), loginInput(), byPassword("bot"))
 		soon(isReady("bot"))

@@ -197,6 +197,7 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 		}
 		return outcome{}, err
 	}
+	r.tellRejection(ctx, s, c)
 	calling, end := r.until(work, claimed.Add(timeout))
 	sent := r.Clock.Now()
 	got, err := c.send(calling, func() error {

@@ -109,6 +109,8 @@ type published struct {
 	// fingerprint is that of its token, empty when it has none, and expires its end.
 	fingerprint string
 	expires     time.Time
+	// rejected is the fingerprint of the token that a workload says it was refused with.
+	rejected string
 	// owners are its owners; isShown tells that an informer showed them, which keeps but the
 	// controller: no list is ever written like that.
 	owners  []metav1.OwnerReference
@@ -133,6 +135,7 @@ func publishedAs(seen metav1.Object) published {
 		whose: ours, uid: seen.GetUID(), resourceVersion: seen.GetResourceVersion(),
 		fingerprint: seen.GetAnnotations()[v1alpha1.AnnotationFingerprint], owners: seen.GetOwnerReferences(),
 	}
+	p.rejected = seen.GetAnnotations()[v1alpha1.AnnotationRejected]
 	// What cannot be read as a time has passed.
 	p.expires, _ = time.Parse(time.RFC3339, seen.GetAnnotations()[v1alpha1.AnnotationExpiresAt])
 	return p
@@ -154,7 +157,8 @@ func (s *scope) decide(now grantstate.Seen) grantstate.Verdict {
 // whose turn it is.
 func (s *scope) judged(inputs grantstate.Seen) grantstate.Observation {
 	return grantstate.Observation{
-		Credential: s.credential, Document: s.document, Inputs: s.document.InTurn(inputs), Now: s.now, IsPaused: s.pause.isTrouble(),
+		Credential: s.credential, Document: s.document, Inputs: s.document.InTurn(inputs), Now: s.now,
+		Rejected: s.published.rejectedFingerprint(), IsPaused: s.pause.isTrouble(),
 	}
 }
 

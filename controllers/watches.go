@@ -219,6 +219,10 @@ func StripSecretMetadata(object any) (any, error) {
 	stripped.Labels = kept(secret.Labels, v1alpha1.LabelSecret)
 	stripped.Annotations = kept(secret.Annotations, v1alpha1.AnnotationCredential, v1alpha1.AnnotationCredentialUID,
 		v1alpha1.AnnotationFingerprint, v1alpha1.AnnotationExpiresAt, v1alpha1.AnnotationClaim)
+	if rejected := secret.Annotations[v1alpha1.AnnotationRejected]; rejected != "" && rejected == secret.Annotations[v1alpha1.AnnotationFingerprint] {
+		// That of any other token is nothing to look at.
+		stripped.Annotations[v1alpha1.AnnotationRejected] = stripped.Annotations[v1alpha1.AnnotationFingerprint]
+	}
 	return stripped, nil
 }
 

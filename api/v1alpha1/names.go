@@ -85,6 +85,10 @@ const (
 	AnnotationAdoptableBy = GroupName + "/adoptable-by"
 )
 
+// AnnotationRejected on a published Secret says that a workload was refused with the token whose
+// fingerprint is its value, so that it is renewed early.
+const AnnotationRejected = GroupName + "/rejected"
+
 // The state Secret, the operator's alone: it holds what is needed to renew,
 // republish and revoke.
 const (

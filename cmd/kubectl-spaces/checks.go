@@ -292,7 +292,11 @@ func lookAtPublished(ctx context.Context, e *examination) *verdict {
 	case secret.Annotations[v1alpha1.AnnotationFingerprint] != token.Fingerprint:
 		return holdsUp(fmt.Sprintf("Secret %q holds another token than status tells of.", name), again)
 	}
-	return isFine("Secret %q holds the token %s, which expires %s.", name, token.Fingerprint, relative(token.ExpirationTime, e.now))
+	more := ""
+	if secret.Annotations[v1alpha1.AnnotationRejected] == token.Fingerprint {
+		more = " A workload says that it was refused with it."
+	}
+	return isFine("Secret %q holds the token %s, which expires %s.%s", name, token.Fingerprint, relative(token.ExpirationTime, e.now), more)
 }
 
 // lookAtRevocations tells of replaced grants. They hold nothing up.

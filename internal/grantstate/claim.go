@@ -27,6 +27,8 @@ type Claim struct {
 	// RenewRequest and RevokeRequest are the requests that the spend answers.
 	RenewRequest  string `json:"renewRequest,omitempty"`
 	RevokeRequest string `json:"revokeRequest,omitempty"`
+	// Rejected is the fingerprint of the token that a workload was refused with, if that is why.
+	Rejected string `json:"rejected,omitempty"`
 }
 
 // Timeout is how long the holder's call may take; 0 where the claim does not say.
@@ -57,6 +59,8 @@ type Spend struct {
 	alone bool
 	// living is the newest token there is, of whichever grant.
 	living *Token
+	// rejected is the fingerprint of the token that a workload was refused with, if that is why.
+	rejected string
 	// usualLife is how long grants live where it is sent, 0 where that is not known.
 	usualLife time.Duration
 }
@@ -96,7 +100,7 @@ func (o Observation) Refresh() Spend {
 		by: v1alpha1.GrantTypeRefreshToken, grant: *o.Document.Grant(), used: o.Inputs.used, hash: o.Inputs.refresh, other: o.Inputs.other.refresh, like: o.Inputs.refresh,
 		replaceable: o.Credential.Spec.GrantType == v1alpha1.GrantTypePassword,
 		alone:       o.newGrant() == Verdict{} && !o.Inputs.nowhere,
-		living:      o.Document.Token(),
+		living:      o.Document.Token(), rejected: o.rejection(),
 	}
 }
 
@@ -105,7 +109,7 @@ func (o Observation) Refresh() Spend {
 // random does.
 func (o Observation) SignIn(environment string, given Given, random io.Reader) (Spend, Given, error) {
 	given = o.Document.goOn(o.Inputs.Sent(given))
-	s := Spend{by: o.Credential.Spec.GrantType, signIn: true, used: o.Inputs.used, hash: o.Inputs.signIn, other: o.Inputs.other.signIn, living: o.Document.Token()}
+	s := Spend{by: o.Credential.Spec.GrantType, signIn: true, used: o.Inputs.used, hash: o.Inputs.signIn, other: o.Inputs.other.signIn, living: o.Document.Token(), rejected: o.rejection()}
 	id, err := o.newGrantID(random)
 	if err != nil {
 		return Spend{}, given, err
@@ -164,7 +168,10 @@ func (d *Document) Claim(s Spend, credential *v1alpha1.SpacesCredential, holder 
 	d.claimTime = at.UTC()
 	d.claim = &Claim{
 		Number: d.claims, Holder: holder, Time: d.claimTime, TimeoutSeconds: int32((timeout + time.Second - 1) / time.Second),
-		GrantID: s.grant.ID, SignIn: s.signIn, RenewRequest: d.requests.try(credential, d.claimTime),
+		GrantID: s.grant.ID, SignIn: s.signIn, RenewRequest: d.requests.try(credential, d.claimTime), Rejected: s.rejected,
+	}
+	if s.rejected != "" {
+		d.rejections.claim(d.claimTime)
 	}
 	if s.signIn {
 		d.claim.RevokeRequest = d.requests.revoke(credential)

@@ -67,6 +67,9 @@ type Observation struct {
 	Document   Document
 	Inputs     Seen
 	Now        time.Time
+	// Rejected is the fingerprint of the published token, where a workload says that it was refused with
+	// it, or "".
+	Rejected string
 	// IsPaused tells that nothing is sent where a sign-in would go. Where a refresh goes is known
 	// when it is to be sent.
 	IsPaused bool
@@ -176,11 +179,11 @@ func (o Observation) isJudgedCode(refusal *Refusal) bool {
 }
 
 // due tells whether the living grant is to be renewed: it never was, its last refresh had
-// no answer, its time has come, the clock jumped, or a person asks for it.
+// no answer, its time has come, the clock jumped, a person asks for it, or a workload was refused.
 func (o Observation) due(grant *Grant) bool {
 	token := grant.Token
 	return o.renewRequest() != "" || token == nil || grant.Condition == Ambiguous ||
-		!o.Now.Before(token.RenewalTime) || token.IssueTime.After(o.Now.Add(ClockJump))
+		!o.Now.Before(token.RenewalTime) || token.IssueTime.After(o.Now.Add(ClockJump)) || o.rejection() != ""
 }
 
 // renewRequest is the request for a renewal that is to be acted on, or "".

@@ -45,6 +45,8 @@ type Document struct {
 	// one succeeds. A sign-in that has to wait must not keep the living grant waiting.
 	signInFailure, refreshFailure *Failure
 	requests                      requests
+	// rejections are what workloads said of published tokens.
+	rejections rejections
 	// deniedSince is when the lender of the client was first seen to refuse, without consent since;
 	// zero while it consents.
 	deniedSince time.Time
@@ -110,7 +112,7 @@ func New(credential *v1alpha1.SpacesCredential, random io.Reader) (Document, err
 func (d Document) Successor(credential *v1alpha1.SpacesCredential) Document {
 	d = d.Clone()
 	next := Document{
-		credentialUID: credential.UID, claims: d.claims, inputs: d.inputs,
+		credentialUID: credential.UID, claims: d.claims, inputs: d.inputs, rejections: d.rejections,
 		owned: d.owned, terms: TermsOf(credential),
 	}
 	next.inputs.Used.use(d.firstUse)
@@ -257,6 +259,7 @@ func (d Document) Clone() Document {
 	}
 	d.meanwhile = clone(d.meanwhile)
 	d.inputs.Refused = slices.Clone(d.inputs.Refused)
+	d.rejections.Times = slices.Clone(d.rejections.Times)
 	d.owned = Owned{
 		Keys: slices.Clone(d.owned.Keys), Labels: slices.Clone(d.owned.Labels),
 		Annotations: slices.Clone(d.owned.Annotations), StateLabels: slices.Clone(d.owned.StateLabels),

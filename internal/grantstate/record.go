@@ -159,6 +159,9 @@ func (d *Document) Record(a Answer, now time.Time) {
 	if a.claim.RenewRequest != "" && (a.failure == nil || a.failure.GrantRefused) {
 		d.requests.HandledRenew = a.claim.RenewRequest
 	}
+	if a.claim.Rejected != "" && (a.failure == nil || a.failure.GrantRefused) {
+		d.rejections.Handled = a.claim.Rejected
+	}
 	if a.refusal != nil {
 		d.inputs.refuse(*a.refusal)
 	}

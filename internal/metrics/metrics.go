@@ -21,6 +21,7 @@ type Metrics struct {
 	revocations *prometheus.CounterVec
 	checks      *prometheus.CounterVec
 	ambiguous   *prometheus.CounterVec
+	rejected    *prometheus.CounterVec
 	givenUp     prometheus.Counter
 	overdue     prometheus.Gauge
 	refused     prometheus.Gauge
@@ -64,6 +65,10 @@ func New(registry prometheus.Registerer) *Metrics {
 			Name: "spaces_ambiguous_results_total",
 			Help: "Calls for a token and revocations that were sent and whose answer was lost or cannot be read.",
 		}, []string{"environment"}),
+		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "spaces_tokens_rejected_total",
+			Help: "Renewals that were asked for because a workload said that it was refused with the published token, by environment.",
+		}, []string{"environment"}),
 		givenUp: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "spaces_revocations_abandoned_total",
 			Help: "Grants that were given up without a confirmed revocation.",
@@ -84,7 +89,7 @@ func New(registry prometheus.Registerer) *Metrics {
 	for _, cause := range []Cause{Token, Content, Repair} {
 		m.writes.WithLabelValues(string(cause)) // an increase is seen only of a series that was there before
 	}
-	registry.MustRegister(m.calls, m.durations, m.writes, m.waits, m.skew, m.revocations, m.checks, m.ambiguous, m.givenUp, m.overdue, m.refused, m.survives)
+	registry.MustRegister(m.calls, m.durations, m.writes, m.waits, m.skew, m.revocations, m.checks, m.ambiguous, m.rejected, m.givenUp, m.overdue, m.refused, m.survives)
 	return m
 }
 
@@ -93,6 +98,7 @@ func (m *Metrics) Called(environment, by string, took time.Duration, err error) 
 	m.calls.WithLabelValues(environment, by, Result(err)).Inc()
 	m.durations.WithLabelValues(environment, by, Result(err)).Observe(took.Seconds())
 	m.countAmbiguous(environment, err)
+	m.rejected.WithLabelValues(environment) // an increase is seen only of a series that was there before
 }
 
 // Cause is why a published Secret is written.
@@ -146,6 +152,9 @@ func (m *Metrics) countAmbiguous(environment string, err error) {
 		ambiguous.Inc()
 	}
 }
+
+// Rejected counts a renewal because a workload was refused.
+func (m *Metrics) Rejected(environment string) { m.rejected.WithLabelValues(environment).Inc() }
 
 // Abandoned counts grants that were given up.
 func (m *Metrics) Abandoned(count int) { m.givenUp.Add(float64(count)) }
