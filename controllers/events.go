@@ -85,6 +85,13 @@ func (r *Reconciler) strayReleased(ctx context.Context, secret client.Object) {
 		v1alpha1.SecretTypeGrantState, v1alpha1.GrantSecretSuffix)
 }
 
+// othersAppeared warns that another client may be signing in as the same user, when it comes to look so.
+func (r *Reconciler) othersAppeared(s *scope, before bool) {
+	if !before && s.document.OthersSignIn() {
+		r.Events.Eventf(s.credential, nil, corev1.EventTypeWarning, v1alpha1.ReasonGrantRejected, "Reconcile", "%s", rivalTold)
+	}
+}
+
 // stateFellBehind warns that a state Secret was put back to an earlier document.
 func (r *Reconciler) stateFellBehind(ctx context.Context, credential *v1alpha1.SpacesCredential) {
 	log.FromContext(ctx).Info("The state Secret went back in time; its grant counts as refused", "spacescredential", client.ObjectKeyFromObject(credential))

@@ -58,6 +58,8 @@ func (s *scope) held(verdict grantstate.Verdict) outcome {
 		return reauthorize(s.credential)
 	case grantstate.OtherInputs:
 		return otherInputs(s.credential)
+	case grantstate.OthersSignIn:
+		return othersSignIn().at(verdict.Until)
 	case grantstate.ListFull:
 		return listFull(len(s.document.Pending()))
 	case grantstate.TooSoon:

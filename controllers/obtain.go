@@ -57,10 +57,15 @@ func (r *Reconciler) obtain(ctx context.Context, s *scope, verdict grantstate.Ve
 		turn.giveBack()
 		return out, err
 	}
+	others := s.document.OthersSignIn()
 	if out, err := r.spend(ctx, s, c, turn); err != nil || out.standing != settled {
 		return out, err
 	}
-	return r.tellAnswer(ctx, s)
+	out, err = r.tellAnswer(ctx, s)
+	if err == nil {
+		r.othersAppeared(s, others)
+	}
+	return out, err
 }
 
 // callee returns the client that makes the call that was decided.

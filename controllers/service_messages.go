@@ -31,6 +31,16 @@ func loginHeld() outcome {
 		"A sign-in with the same user name and password got an answer that neither accepts nor refuses them. It is sent again at that one's time only, so that no account is locked.")
 }
 
+// othersSignIn tells of a sign-in that waits because each one seems to end somebody else's grant, and the
+// other way round.
+func othersSignIn() outcome {
+	return waitingFor(v1alpha1.ReasonGrantRejected, "%s %s", rivalTold, "The operator signs in at most once in 15 minutes; a request to renew asks once before.")
+}
+
+// rivalTold says what it looks like, and what to do.
+const rivalTold = v1alpha1.OthersSignIn + ": the service ended two grants in a row, or more, before they were renewed once. " +
+	"Where it limits the grants of a user, give each client, also other SpacesCredentials with this login, a user of its own."
+
 // refused tells of a refusal that stands.
 func refused(r *grantstate.Refusal, credential *v1alpha1.SpacesCredential) outcome {
 	if r.OtherUser {

@@ -213,6 +213,9 @@ func (v view) grantValid() metav1.Condition {
 	}
 	if g := v.document.Grant(); g != nil && status == metav1.ConditionTrue {
 		message += v.endOf(g)
+		if v.document.OthersSignIn() {
+			message += " " + rivalTold
+		}
 	}
 	if v.revocation.isTrouble() && status == metav1.ConditionTrue {
 		message += " " + v1alpha1.OlderGrantUnrevoked + " " + v.revocation.message

@@ -1,5 +1,9 @@
 package v1alpha1
 
+// OthersSignIn stands in GrantValid, and in an event, where the service ended two grants in a row before
+// they were renewed once.
+const OthersSignIn = "Another client may be signing in as this user"
+
 // EndsOldTokens begins the sentence that the condition GrantValid has where the service was seen to
 // end an access token when it renews the grant. A file that a workload mounts lags, see
 // docs/reliability.md.

@@ -62,15 +62,15 @@ func lookAtDeletion(_ context.Context, e *examination) *verdict {
 // acceptsGrant is what is so when the operator got past the service.
 const acceptsGrant = "The service accepts client and grant."
 
-// lookAtGrant repeats what the operator says of a service that ends old tokens, and of when the grant
-// ends, and leaves the rest to its word.
+// lookAtGrant repeats what the operator says of a service that ends old tokens, of others who sign in as
+// the same user, and of when the grant ends, and leaves the rest to its word.
 func lookAtGrant(_ context.Context, e *examination) *verdict {
 	said := conditionOf(e.credential, v1alpha1.ConditionGrantValid)
 	_, more, _ := strings.Cut(said.Message, ". ")
 	grant := e.credential.Status.Grant
 	switch {
 	case said.Status != metav1.ConditionTrue:
-	case strings.HasPrefix(more, v1alpha1.EndsOldTokens):
+	case strings.HasPrefix(more, v1alpha1.EndsOldTokens), strings.Contains(more, v1alpha1.OthersSignIn):
 		return isFine("%s %s", acceptsGrant, plain(more))
 	case grant != nil && grant.ExpirationTime != nil && e.held == 0:
 		return isFine("%s The grant ends %s.", acceptsGrant, relative(grant.ExpirationTime, e.now))

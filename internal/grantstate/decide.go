@@ -41,6 +41,9 @@ const (
 	OtherInputs Hold = "OtherInputs"
 	// EnvironmentPaused tells that nothing is sent where a sign-in would go.
 	EnvironmentPaused Hold = "EnvironmentPaused"
+	// OthersSignIn tells that another client may be signing in as the same user, so that sign-ins are
+	// slowed down; see Verdict.Until.
+	OthersSignIn Hold = "OthersSignIn"
 	// ListFull tells that as many grants wait to be revoked as can be kept. One more
 	// could not be revoked in the end.
 	ListFull Hold = "ListFull"
@@ -55,7 +58,7 @@ const (
 type Verdict struct {
 	Action Action
 	Hold   Hold
-	// Refusal and Failure come with their holds, Until with TooSoon.
+	// Refusal and Failure come with their holds, Until with TooSoon and OthersSignIn.
 	Refusal *Refusal
 	Failure *Failure
 	Until   time.Time
@@ -154,6 +157,8 @@ func (o Observation) allowed(what Action, hash string, failed *Failure) Verdict 
 		return Verdict{Hold: InputMissing}
 	case failed != nil && failed.holds(o.Now, hash) && (failed.Told || !o.asked()):
 		return Verdict{Hold: InBackoff, Failure: clone(failed)}
+	case what == SignIn && !o.othersHold().IsZero() && !o.asked():
+		return Verdict{Hold: OthersSignIn, Until: o.othersHold()}
 	case what == SignIn && o.listIsFull():
 		return Verdict{Hold: ListFull}
 	}

@@ -50,6 +50,8 @@ type Document struct {
 	// deniedSince is when the lender of the client was first seen to refuse, without consent since;
 	// zero while it consents.
 	deniedSince time.Time
+	// shortLived counts the sign-ins in a row whose grants the service ended before they were renewed once.
+	shortLived int32
 	// revoked tells that the last grant was revoked on request and has no successor.
 	revoked bool
 	// owned is what our Secrets have of ours.
@@ -112,7 +114,7 @@ func New(credential *v1alpha1.SpacesCredential, random io.Reader) (Document, err
 func (d Document) Successor(credential *v1alpha1.SpacesCredential) Document {
 	d = d.Clone()
 	next := Document{
-		credentialUID: credential.UID, claims: d.claims, inputs: d.inputs, rejections: d.rejections,
+		credentialUID: credential.UID, claims: d.claims, inputs: d.inputs, rejections: d.rejections, shortLived: d.shortLived,
 		owned: d.owned, terms: TermsOf(credential),
 	}
 	next.inputs.Used.use(d.firstUse)

@@ -40,6 +40,7 @@ func fullDocument() Document {
 		inputs:         inputs{Key: []byte("key"), Used: used{"c", "l", "s", "o"}, Refused: []Refusal{{Hash: "h", Kind: spacesauth.KindUnclear, Detail: "d", SignIn: true, GrantID: "x"}}},
 		refreshFailure: &refused, signInFailure: &signIn,
 		requests: requests{HandledRenew: "a", TriedRenew: "b", TriedRenewTime: noon, HandledRevoke: "c"}, revoked: true, isBehind: true,
+		shortLived: 2,
 		rejections: rejections{Handled: "5f0c9a1be2d4", Times: []time.Time{noon}},
 		owned:      Owned{Keys: []string{"access_token"}, Labels: []string{"l"}, Annotations: []string{"a"}, StateLabels: []string{"s"}},
 		terms:      Terms{Policy: v1alpha1.RevocationOnDelete, DeadlineSeconds: 300},

@@ -136,6 +136,9 @@ func (d *Document) Record(a Answer, now time.Time) {
 		// Whether or not the sign-in succeeded, what was there before goes.
 		d.RevokeAll(a.claim.RevokeRequest, now)
 	}
+	if current {
+		d.countShortLived(a)
+	}
 	if a.grant != nil {
 		d.place(a, current, now)
 	}
@@ -198,6 +201,9 @@ func (d *Document) place(a Answer, current bool, now time.Time) {
 	case current, d.waitsFor(brought.ID):
 		d.supersede(now)
 		d.grant, d.revoked, d.isBehind = brought, false, false
+		if d.inputs.Used.changed(a.used) { // nobody signs in as the new user yet
+			d.shortLived = 0
+		}
 		d.inputs.Used = a.used
 		d.inputs.forgive(a.hash)
 		d.firstUse = nil

@@ -47,6 +47,7 @@ type stored struct {
 	Failure       *Failure `json:"failure,omitempty"`
 	SignInFailure *Failure `json:"signInFailure,omitempty"`
 	requests
+	ShortLived           int32      `json:"shortLived,omitempty"`
 	Rejections           rejections `json:"rejections,omitzero"`
 	DeniedSince          time.Time  `json:"deniedSince,omitzero"`
 	Revoked              bool       `json:"revoked,omitempty"`
@@ -85,7 +86,7 @@ func Read(content []byte) (Document, error) {
 		claims: s.Claims, claim: s.Claim, claimTime: s.ClaimTime,
 		grant: s.Grant, firstUse: s.FirstUse, meanwhile: s.Previous,
 		inputs: s.Inputs, refreshFailure: s.Failure, signInFailure: s.SignInFailure,
-		requests: s.requests, rejections: s.Rejections, deniedSince: s.DeniedSince, revoked: s.Revoked, isBehind: s.IsBehind,
+		requests: s.requests, rejections: s.Rejections, shortLived: s.ShortLived, deniedSince: s.DeniedSince, revoked: s.Revoked, isBehind: s.IsBehind,
 		owned: Owned{Keys: s.PublishedKeys, Labels: s.PublishedLabels, Annotations: s.PublishedAnnotations, StateLabels: s.StateLabels},
 		terms: s.Revocation, pending: s.Pending,
 	}, nil
@@ -98,7 +99,7 @@ func (d Document) Bytes() ([]byte, error) {
 		Claims: d.claims, Claim: d.claim, ClaimTime: d.claimTime,
 		Grant: d.grant, FirstUse: d.firstUse, Previous: d.meanwhile,
 		Inputs: d.inputs, Failure: d.refreshFailure, SignInFailure: d.signInFailure,
-		requests: d.requests, Rejections: d.rejections, DeniedSince: d.deniedSince, Revoked: d.revoked, IsBehind: d.isBehind,
+		requests: d.requests, Rejections: d.rejections, ShortLived: d.shortLived, DeniedSince: d.deniedSince, Revoked: d.revoked, IsBehind: d.isBehind,
 		PublishedKeys: d.owned.Keys, PublishedLabels: d.owned.Labels, PublishedAnnotations: d.owned.Annotations,
 		StateLabels: d.owned.StateLabels,
 		Revocation:  d.terms, Pending: d.pending,
