@@ -25,6 +25,7 @@ type environments struct {
 	settings *settings
 	log      logr.Logger
 	metrics  *operatormetrics.Metrics
+	skews    *skews
 	// apply has the loop work with other clients from now on.
 	apply func(context.Context, map[string]*spacesauth.Client)
 
@@ -75,6 +76,7 @@ func (e *environments) read() (map[string]*spacesauth.Client, map[string][sha256
 func (e *environments) skewed(name string, skew time.Duration) {
 	if e.metrics != nil {
 		e.metrics.Skewed(name, skew)
+		e.skews.heard(name, skew)
 	}
 }
 

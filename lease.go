@@ -6,14 +6,18 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/clock"
@@ -43,11 +47,24 @@ type lease struct {
 	holder string
 	// watches says which SpacesCredentials the process looks after.
 	watches string
+	// skews are told on it.
+	skews *skews
 
 	mu      sync.Mutex
 	looked  time.Time
 	drained []string
+	// uid is that of the lease as it was seen last; nil before that.
+	uid atomic.Pointer[types.UID]
 }
+
+// warn tells people of something, by an event at the lease: kubectl describe lease shows it.
+func (l *lease) warn(events events.EventRecorder, reason, text string) {
+	events.Eventf(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: l.key.Namespace, Name: l.key.Name, UID: ptr.Deref(l.uid.Load(), "")}},
+		nil, corev1.EventTypeWarning, reason, "Call", "%s", text)
+}
+
+// saw notes which lease there is.
+func (l *lease) saw(lease *coordinationv1.Lease) { l.uid.Store(&lease.UID) }
 
 // lock is what leader election holds. A request that hangs must not cost it.
 func (l *lease) lock(kubernetes *rest.Config) (resourcelock.Interface, error) {

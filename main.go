@@ -255,8 +255,9 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 	if err != nil {
 		return nil, err
 	}
+	apart := &skews{log: ctrl.Log.WithName("clocks")}
 	held := &lease{
-		live: live, clock: s.clock, log: ctrl.Log.WithName("lease"), holder: holder,
+		skews: apart, live: live, clock: s.clock, log: ctrl.Log.WithName("lease"), holder: holder,
 		key: client.ObjectKey{Namespace: s.leaseNamespace(), Name: s.leaderElectionID}, watches: s.watches(),
 	}
 	options := s.managerOptions(scheme, served, clientNamespace != "")
@@ -288,9 +289,11 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 	}
 	if s.leaderElect {
 		reconciler.Drained = held.isDrained
+		apart.warn = func(text string) { held.warn(reconciler.Events, v1alpha1.EventClockSkewed, text) }
 	}
 	reconciler.Gates.OnWaited(reconciler.Metrics.Waited)
 	environments.log, environments.metrics, environments.apply = ctrl.Log.WithName("environments"), reconciler.Metrics, reconciler.Reconfigure
+	environments.skews = apart
 	ready := &readiness{live: live, clock: s.clock, log: ctrl.Log.WithName("readiness"), cache: manager.GetCache(), served: served.Served, refused: served.Refused}
 	err = errors.Join(
 		manager.Add(keys),

@@ -56,6 +56,7 @@ func (s sharedLease) Get(ctx context.Context, name string, options metav1.GetOpt
 	if err != nil {
 		return nil, err
 	}
+	s.own.saw(found)
 	watches, holder := found.Annotations[v1alpha1.AnnotationWatches], ptr.Deref(found.Spec.HolderIdentity, "")
 	isAbandoned := found.Spec.RenewTime == nil || s.own.clock.Since(found.Spec.RenewTime.Time) > abandonedAfter
 	if watches == "" || watches == s.own.watches || holder == "" || isAbandoned {
@@ -67,17 +68,26 @@ func (s sharedLease) Get(ctx context.Context, name string, options metav1.GetOpt
 
 // Create implements LeaseInterface.
 func (s sharedLease) Create(ctx context.Context, made *coordinationv1.Lease, options metav1.CreateOptions) (*coordinationv1.Lease, error) {
-	return s.LeaseInterface.Create(ctx, s.told(made), options)
+	return s.seen(s.LeaseInterface.Create(ctx, s.told(made), options))
 }
 
 // Update implements LeaseInterface.
 func (s sharedLease) Update(ctx context.Context, held *coordinationv1.Lease, options metav1.UpdateOptions) (*coordinationv1.Lease, error) {
-	return s.LeaseInterface.Update(ctx, s.told(held), options)
+	return s.seen(s.LeaseInterface.Update(ctx, s.told(held), options))
 }
 
-// told says on a lease what its holder looks after.
+// seen notes which lease was written.
+func (s sharedLease) seen(written *coordinationv1.Lease, err error) (*coordinationv1.Lease, error) {
+	if err == nil {
+		s.own.saw(written)
+	}
+	return written, err
+}
+
+// told says on a lease what its holder looks after, and which clocks are apart from its own.
 func (s sharedLease) told(held *coordinationv1.Lease) *coordinationv1.Lease {
 	metav1.SetMetaDataAnnotation(&held.ObjectMeta, v1alpha1.AnnotationWatches, s.own.watches)
+	s.own.skews.told(held.Annotations)
 	return held
 }
 

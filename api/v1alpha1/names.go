@@ -57,6 +57,10 @@ const (
 	// looks after. A process that looks after others does not compete for that Lease.
 	AnnotationWatches = GroupName + "/watches"
 
+	// AnnotationClockSkew says on the operator's Lease by how much the clocks of services are before its
+	// holder's, where that is more than a minute: environment=duration, separated by commas.
+	AnnotationClockSkew = GroupName + "/clock-skew"
+
 	// LabelShard is, by convention, the label of a SpacesCredential by which several
 	// operators share the work (--watch-label-selector).
 	LabelShard = GroupName + "/shard"
@@ -135,6 +139,10 @@ const (
 
 	// LeaseName is the Lease that the operator's replicas compete for.
 	LeaseName = "spaces-credential-operator"
+
+	// EventClockSkewed is the reason of the event at that Lease which says that the clock of a
+	// service is apart from the operator's. It is no reason of a SpacesCredential.
+	EventClockSkewed = "ClockSkewed"
 )
 
 // Keys of the published Secret. Every key of lower-case letters, digits and

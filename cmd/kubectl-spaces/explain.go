@@ -47,8 +47,21 @@ func (t *tool) explain(ctx context.Context, name string) error {
 	fmt.Fprintf(t.Out, "SpacesCredential %s/%s\n\n", credential.Namespace, credential.Name)
 	printVerdicts(t.Out, verdicts, t.width())
 	t.advise(e, verdicts)
+	t.tellClock(ctx, e)
 	t.tellUnknown(credential)
 	return nil
+}
+
+// tellClock says that the clock of the service is apart from the operator's, as far as the person may
+// see the operator's lease.
+func (t *tool) tellClock(ctx context.Context, e *examination) {
+	seen, err := e.cluster.operators(ctx)
+	if err != nil {
+		return
+	}
+	if apart := clockApart(seen, e.credential.EffectiveEnvironment(), e.now); apart != "" {
+		fmt.Fprintf(t.Out, "\n%s Tokens seem to live longer or shorter than they do: look at the clock of the operator's node first.\n", plain(apart))
+	}
 }
 
 // advise says what to do about the first line that holds the credential up.

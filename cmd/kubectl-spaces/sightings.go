@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -24,6 +25,37 @@ type sighting struct {
 	// holder is empty where it was released by an operator that ended as it should.
 	holder  string
 	renewed time.Time
+	// clocks are by how much the clocks of services are before its own, by environment; those that are
+	// far apart.
+	clocks map[string]time.Duration
+}
+
+// clocksOn reads what an operator says of clocks on its lease.
+func clocksOn(lease *coordinationv1.Lease) map[string]time.Duration {
+	clocks := map[string]time.Duration{}
+	for part := range strings.SplitSeq(lease.Annotations[v1alpha1.AnnotationClockSkew], ",") {
+		environment, text, _ := strings.Cut(part, "=")
+		if by, err := time.ParseDuration(text); err == nil {
+			clocks[environment] = by
+		}
+	}
+	return clocks
+}
+
+// clockApart says that the clock of a service is apart from that of an operator that works, empty where none
+// says so.
+func clockApart(seen []sighting, environment string, now time.Time) string {
+	for _, s := range seen {
+		by, isApart := s.clocks[environment]
+		switch {
+		case !isApart || !s.isAlive(now):
+		case by < 0:
+			return fmt.Sprintf("The clock of the service of environment %q is %s behind the operator's.", environment, -by)
+		default:
+			return fmt.Sprintf("The clock of the service of environment %q is %s ahead of the operator's.", environment, by)
+		}
+	}
+	return ""
 }
 
 // isAlive tells that this operator works, or that another one is about to take its place.
@@ -60,7 +92,7 @@ func (c *cluster) operators(ctx context.Context) ([]sighting, error) {
 		if lease.Annotations[v1alpha1.AnnotationWatches] == "" && lease.Name != v1alpha1.LeaseName {
 			continue
 		}
-		s := sighting{lease: client.ObjectKeyFromObject(&lease), holder: ptr.Deref(lease.Spec.HolderIdentity, "")}
+		s := sighting{lease: client.ObjectKeyFromObject(&lease), holder: ptr.Deref(lease.Spec.HolderIdentity, ""), clocks: clocksOn(&lease)}
 		if lease.Spec.RenewTime != nil {
 			s.renewed = lease.Spec.RenewTime.Time
 		}
