@@ -115,6 +115,7 @@ var _ = Describe("a client that the platform team lends", func() {
 		o.settle("bot", 3*time.Hour)
 		w.expectReady("bot")
 		Expect(w.credential("bot").Status.ClientID).To(Equal(clientID))
+		Expect(w.credential("bot").Status.Grant.ClusterClient).To(Equal(shared.Name))
 		Expect(w.renewals()).To(BeNumerically(">=", 3))
 		Expect(o.requests()).NotTo(ContainElement(otherRequest), "no client and no namespace was read live: the informers showed them")
 		w.expectNothingLost()

@@ -274,7 +274,13 @@ func grantStatus(g *grantstate.Grant) *v1alpha1.GrantStatus {
 		return &v1alpha1.GrantStatus{}
 	}
 	start := metav1.NewTime(g.StartTime)
-	return &v1alpha1.GrantStatus{Present: g.Condition != grantstate.Refused && !g.RefreshToken.Empty(), Rotations: g.Rotations, StartTime: &start, ExpirationTime: endTime(g)}
+	told := &v1alpha1.GrantStatus{
+		Present: g.Condition != grantstate.Refused && !g.RefreshToken.Empty(), Rotations: g.Rotations, StartTime: &start, ExpirationTime: endTime(g),
+	}
+	if g.Lender != nil {
+		told.ClusterClient = g.Lender.Name
+	}
+	return told
 }
 
 func identityStatus(who grantstate.Identity) *v1alpha1.Identity {

@@ -139,6 +139,11 @@ type GrantStatus struct {
 	// +optional
 	StartTime *metav1.Time `json:"startTime,omitempty"`
 
+	// clusterClient names the ClusterSpacesClient whose client the grant was made with; absent
+	// for a client of the namespace's own. spec may have come to name another one.
+	// +optional
+	ClusterClient string `json:"clusterClient,omitempty"`
+
 	// expirationTime is when the grant ends whether or not it is renewed, as the service
 	// or the operator's environments file says; absent where neither does. A renewal may
 	// move it. A person who has to sign in for the next one is warned by an event when a

@@ -6,9 +6,11 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 )
@@ -197,3 +199,25 @@ func TestEveryReasonHasACheckAndARemedy(t *testing.T) {
 }
 
 func dashed(name string) string { return strings.ReplaceAll(name, "_", "-") }
+
+// A clock that is apart is told as far as the person may see the operator's lease.
+func TestExplainTellsOfAClockThatIsApart(t *testing.T) {
+	g := NewWithT(t)
+	object := create(t, credential(t, withPassword, newNamespace(t, "apart"), published))
+	holdLease(t, object.Namespace, 0)
+	lease := &coordinationv1.Lease{}
+	g.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: object.Namespace, Name: "a-shard"}, lease)).To(Succeed())
+	says := func(after time.Duration, arguments ...string) string {
+		t.Helper()
+		s := newSession()
+		s.clock.SetTime(noon.Add(after))
+		g.Expect(s.run(t.Context(), object.Namespace, append([]string{"explain", object.Name}, arguments...)...)).To(Equal(exitDone), s.err.String())
+		return s.out.String()
+	}
+	g.Expect(says(0)).NotTo(ContainSubstring("clock"))
+	lease.Annotations[v1alpha1.AnnotationClockSkew] = "production=5m0s,staging=-1m15s"
+	g.Expect(admin.Update(t.Context(), lease)).To(Succeed())
+	g.Expect(says(0)).To(ContainSubstring("\nThe clock of the service of environment \"staging\" is 1m15s behind the operator's. Tokens seem to live"))
+	g.Expect(says(0, "--as="+viewer)).NotTo(ContainSubstring("clock"))
+	g.Expect(says(2*time.Minute)).NotTo(ContainSubstring("clock"), "an operator that is gone knows nothing of now")
+}

@@ -129,8 +129,13 @@ func (r *remains) named() []string {
 	for _, secret := range slices.Concat(r.held, r.published) {
 		names = append(names, fmt.Sprintf("Secret %s/%s", secret.Namespace, secret.Name))
 	}
-	if more := len(names) - namedLeft; more > 0 {
-		names = append(names[:namedLeft], fmt.Sprintf("and %d more", more))
+	return firstOf(names, namedLeft)
+}
+
+// firstOf are the first of many names, and how many more there are.
+func firstOf(names []string, most int) []string {
+	if more := len(names) - most; more > 0 {
+		return append(names[:most:most], fmt.Sprintf("and %d more", more))
 	}
 	return names
 }

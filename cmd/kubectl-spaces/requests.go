@@ -85,25 +85,39 @@ func (t *tool) renew(ctx context.Context, r *request) error {
 func (t *tool) revokeCommand() *cobra.Command {
 	r := &request{annotation: v1alpha1.AnnotationRevokeRequestedAt, what: "revocation",
 		handled: func(status *v1alpha1.SpacesCredentialStatus) string { return status.LastHandledRevokeRequest }}
-	yes := false
+	yes, f := false, &fleet{}
 	command := &cobra.Command{
-		Use:   "revoke NAME",
+		Use:   "revoke NAME | --client CLIENT",
 		Short: "Ask the operator to revoke every grant of a SpacesCredential now",
 		Long: `Ask the operator to revoke every grant of a SpacesCredential now, whatever its
 revocation policy says. Password then signs in anew and Anonymous makes a new guest;
-RefreshToken needs a new refresh token, AuthorizationCode a new sign-in.`,
+RefreshToken needs a new refresh token, AuthorizationCode a new sign-in.
+
+With --client it asks for all whose grants were made with a ClusterSpacesClient, and says
+how each fares until its grants are revoked. Change the secret that leaked before.`,
 		Example: `  kubectl spaces revoke meeting-bot
 
   # In a script, where nobody can be asked
-  kubectl spaces revoke meeting-bot --yes`,
-		Args:              oneName,
+  kubectl spaces revoke meeting-bot --yes
+
+  # The secret of the ClusterSpacesClient corporate leaked
+  kubectl spaces revoke --client corporate --all-namespaces`,
+		Args:              f.arguments,
 		ValidArgsFunction: t.names(),
 		RunE: func(command *cobra.Command, arguments []string) error {
-			r.name = arguments[0]
-			return t.revoke(command.Context(), r, yes)
+			if f.client == "" {
+				r.name = arguments[0]
+				return t.revoke(command.Context(), r, yes)
+			}
+			f.yes, f.wait, f.timeout = yes, r.wait, r.timeout
+			if !command.Flags().Changed("timeout") {
+				f.timeout = endWait
+			}
+			return t.revokeFleet(command.Context(), f)
 		},
 	}
 	r.addFlags(command)
+	f.addFlags(command)
 	command.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return command
 }
