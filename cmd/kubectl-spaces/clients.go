@@ -112,7 +112,7 @@ func (c *cluster) clientUses(ctx context.Context) ([]clientUse, error) {
 			return nil, fmt.Errorf("the API server did not list ClusterSpacesClients: %w", err)
 		}
 		for i := range lent.Items {
-			at(lent.Items[i].Status.ClientID, lent.Items[i].EffectiveEnvironment(), lentBy(lent.Items[i].Name))
+			at(lent.Items[i].Status.ClientID, lent.Items[i].EffectiveEnvironment(), clusterClient(lent.Items[i].Name))
 		}
 	}
 	uses := make([]clientUse, 0, len(found))
@@ -130,7 +130,7 @@ func (c *cluster) clientUses(ctx context.Context) ([]clientUse, error) {
 func clientSource(credential *v1alpha1.SpacesCredential) string {
 	switch spec := &credential.Spec; {
 	case spec.ClientRef != nil && spec.ClientRef.Kind.IsKnown():
-		return lentBy(spec.ClientRef.Name)
+		return clusterClient(spec.ClientRef.Name)
 	case spec.ClientRef != nil:
 		return string(spec.ClientRef.Kind) + " " + spec.ClientRef.Name
 	case spec.ClientSecretRef != nil:
@@ -139,4 +139,4 @@ func clientSource(credential *v1alpha1.SpacesCredential) string {
 	return ""
 }
 
-func lentBy(name string) string { return v1alpha1.ClusterClientKind + " " + name }
+func clusterClient(name string) string { return v1alpha1.ClusterClientKind + " " + name }

@@ -64,10 +64,17 @@ func (d *diagnosis) lookAtEnvironments(ctx context.Context) []verdict {
 		}
 	}
 	if len(strange) > 0 {
-		return []verdict{*isWrong("These name an environment that the operator does not know, or does not admit for their namespace: "+firstOf(strange)+".",
+		return []verdict{*isWrong("These name an environment that the operator does not know, or does not admit for their namespace: "+someOf(strange)+".",
 			"correct spec.environment, or add the environment or the namespace to the operator's file of environments; it knows "+strings.Join(known.Names(), ", "))}
 	}
-	return []verdict{*isFine("Every environment that is named is one of the operator's: %s.", strings.Join(known.Names(), ", "))}
+	verdicts := []verdict{*isFine("Every environment that is named is one of the operator's: %s.", strings.Join(known.Names(), ", "))}
+	for _, name := range d.used() {
+		if known[name].Paused {
+			verdicts = append(verdicts, *isDoubtful(fmt.Sprintf("Environment %q is paused: nothing is sent there, and its tokens end in their time.", name),
+				"take paused out of the operator's file of environments when it is to go on"))
+		}
+	}
+	return verdicts
 }
 
 // unknownEnvironments is the verdict where the operator's environments cannot be read. A file that
@@ -90,7 +97,7 @@ func (d *diagnosis) lookAtHosts(ctx context.Context) []verdict {
 	}
 	var verdicts []verdict
 	for _, name := range d.used() {
-		if environment, is := known[name]; is {
+		if environment, is := known[name]; is && !environment.Paused {
 			verdicts = append(verdicts, *d.lookAtHost(ctx, environment))
 		}
 	}
@@ -150,17 +157,27 @@ func (d *diagnosis) failingIn(environment string) (failing int) {
 	return failing
 }
 
-// lookAtClocks compares what the hosts said with this machine's clock.
-func (d *diagnosis) lookAtClocks(context.Context) []verdict {
+// lookAtClocks compares what the hosts said with this machine's clock, and repeats what the operator says
+// on its lease of its own.
+func (d *diagnosis) lookAtClocks(ctx context.Context) []verdict {
 	var verdicts []verdict
 	for _, name := range slices.Sorted(maps.Keys(d.dates)) {
 		skew := d.dates[name].Round(time.Second)
 		if skew.Abs() > tolerable {
 			verdicts = append(verdicts, *isDoubtful(fmt.Sprintf("The clock of environment %q differs from this machine's by %s.", name, skew.Abs()),
-				"see which of the two is wrong; whether the operator's is says the metric spaces_clock_skew_seconds"))
+				"see which of the two is wrong"))
 			continue
 		}
 		verdicts = append(verdicts, *isFine("The clock of environment %q agrees with this machine's.", name))
+	}
+	seen, err := d.operators(ctx)
+	if err != nil {
+		return verdicts // said before
+	}
+	for _, name := range d.used() {
+		if apart := clockApart(seen, name, d.now); apart != "" {
+			verdicts = append(verdicts, *isDoubtful(apart, "look at the clock of the operator's node first"))
+		}
 	}
 	return verdicts
 }
@@ -185,10 +202,10 @@ func (d *diagnosis) lookAtCredentials(ctx context.Context) []verdict {
 	}
 	switch well := len(d.credentials) - len(troubles) - len(waiting); {
 	case len(troubles) > 0:
-		return []verdict{*isWrong(fmt.Sprintf("%d of %s are well. These are not: %s.", well, counted(len(d.credentials), "SpacesCredential"), firstOf(slices.Concat(troubles, waiting))),
+		return []verdict{*isWrong(fmt.Sprintf("%d of %s are well. These are not: %s.", well, counted(len(d.credentials), "SpacesCredential"), someOf(slices.Concat(troubles, waiting))),
 			"look at each as at the first: "+explain[0])}
 	case len(waiting) > 0:
-		return []verdict{*isDoubtful(fmt.Sprintf("%d of %s are well. These are worth a look: %s.", well, counted(len(d.credentials), "SpacesCredential"), firstOf(waiting)), "look at each as at the first: "+explain[0])}
+		return []verdict{*isDoubtful(fmt.Sprintf("%d of %s are well. These are worth a look: %s.", well, counted(len(d.credentials), "SpacesCredential"), someOf(waiting)), "look at each as at the first: "+explain[0])}
 	}
 	return []verdict{*isFine("%s: none needs attention.", counted(len(d.credentials), "SpacesCredential"))}
 }
@@ -198,10 +215,5 @@ func (d *diagnosis) isNew(credential *v1alpha1.SpacesCredential) bool {
 	return d.now.Sub(credential.CreationTimestamp.Time) < leastPatience
 }
 
-// firstOf are the first of some names, and how many more there are.
-func firstOf(names []string) string {
-	if more := len(names) - namedTroubles; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:namedTroubles], ", "), more)
-	}
-	return strings.Join(names, ", ")
-}
+// someOf are the first of some names, in a sentence.
+func someOf(names []string) string { return strings.Join(firstOf(names, namedTroubles), ", ") }

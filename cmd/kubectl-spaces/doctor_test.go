@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -179,6 +180,13 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 		}, exitDone, []string{"look at it", "nothing, if only the operator's network reaches it"}},
 		"a clock that is ahead": {"doctor-clock", 90 * time.Second, 0, func(bed) error { return nil },
 			exitDone, []string{"The clock of environment \"staging\" differs from this machine's by 1m30s."}},
+		"an operator whose clock is apart": {"doctor-apart", 0, 0, func(b bed) error {
+			return admin.Patch(ctx, &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: b.deployment.Namespace, Name: "a-shard"}},
+				client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"`+v1alpha1.AnnotationClockSkew+`":"staging=-2m0s"}}}`)))
+		}, exitDone, []string{"The clock of the service of environment \"staging\" is 2m0s behind the operator's.", "look at the clock of the operator's node first"}},
+		"an environment that is paused": {"doctor-paused", 0, 0, func(b bed) error {
+			return configuration(b, "builtIn: true\nenvironments:\n- {name: staging, paused: true}\n")
+		}, exitDone, []string{"Environment \"staging\" is paused: nothing is sent there"}},
 		"another version": {"doctor-version", 0, 0, func(b bed) error {
 			return change(b, func(d *appsv1.Deployment) { d.Labels["app.kubernetes.io/version"] = "9.9.9" })
 		}, exitDone, []string{"The operator doctor-version/operator is of version 9.9.9, this plugin of v0.0.0-test."}},
