@@ -30,6 +30,9 @@ const (
 
 	// SecretGrant is the value of LabelSecret on a state Secret.
 	SecretGrant = "grant"
+
+	// SecretExport is the value of LabelSecret on the answer to a request for an export.
+	SecretExport = "export"
 )
 
 // Annotations on the Secrets that the operator writes.
@@ -45,7 +48,8 @@ const (
 	AnnotationFingerprint = GroupName + "/fingerprint"
 
 	// AnnotationClaim says on a published Secret which claim brought its token, with a code that
-	// only the operator can make: a state document that is older was put back from a backup.
+	// only the operator can make: a state document that is older was put back from a backup. Of a
+	// grant that was exported it names grant and key, too; so it does on the answer.
 	AnnotationClaim = GroupName + "/claim"
 
 	// AnnotationDrained lists on the operator's Lease the last processes that ended after every
@@ -84,6 +88,20 @@ const (
 	// holds to be revoked now, whatever its revocation policy says.
 	AnnotationRevokeRequestedAt = GroupName + "/revoke-requested-at"
 
+	// AnnotationExportRequestedAt on a SpacesCredential asks for its grant to be sealed to
+	// the key in AnnotationExportTo, for another cluster. From then on it is neither renewed
+	// nor revoked here. It takes an operator with --allow-export.
+	AnnotationExportRequestedAt = GroupName + "/export-requested-at"
+
+	// AnnotationExportTo is the importer's public key, as `kubectl spaces import --new-key`
+	// prints it.
+	AnnotationExportTo = GroupName + "/export-to"
+
+	// AnnotationExportLost is the ID of the key that the grant was exported to before, and
+	// says that this key, or what was sealed to it, is lost for good and was never imported:
+	// two clusters with one grant end it.
+	AnnotationExportLost = GroupName + "/export-lost"
+
 	// AnnotationAdoptableBy on a Secret that somebody else made lets the
 	// SpacesCredential named by its value publish into that Secret.
 	AnnotationAdoptableBy = GroupName + "/adoptable-by"
@@ -111,6 +129,29 @@ const (
 
 	// StateKeySecretName is the Secret with those keys, in the namespace of the lease.
 	StateKeySecretName = "spaces-credential-operator-state-key"
+)
+
+// Secrets by which a grant moves from one cluster to another.
+const (
+	// ExportSecretSuffix makes the name of the Secret that answers a request for an export.
+	ExportSecretSuffix = "-export"
+
+	// SecretTypeGrantExport is the type of that Secret.
+	SecretTypeGrantExport = GroupName + "/grant-export"
+
+	// ExportKey is the one key of such a Secret; it holds the grant, sealed to the importer.
+	ExportKey = "export.json"
+
+	// ImportSecretSuffix makes the name of the Secret that `kubectl spaces import` makes.
+	// The operator takes the grant in it once, if the Secret has its type and the annotation
+	// credential-uid of the living SpacesCredential.
+	ImportSecretSuffix = "-import"
+
+	// SecretTypeGrantImport is the type of that Secret.
+	SecretTypeGrantImport = GroupName + "/grant-import"
+
+	// ImportKey is the one key of such a Secret; it holds the grant, opened.
+	ImportKey = "grant.json"
 )
 
 // SecretTypeAuthorizationCode is the type of a Secret for the code of a browser

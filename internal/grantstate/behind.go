@@ -23,7 +23,7 @@ func (d *Document) FellBehind(answered int64, published, now time.Time) {
 	d.claim, d.meanwhile, d.isBehind = nil, nil, d.grant != nil
 	if d.firstUse != nil {
 		d.list(d.firstUse.grant(), now.Add(Changeover), published, now)
-		d.inputs.Used.use(d.firstUse)
+		d.inputs.spent(d.firstUse)
 		d.firstUse = nil
 	}
 	if d.grant == nil {

@@ -119,6 +119,9 @@ func (o Observation) SignIn(environment string, given Given, random io.Reader) (
 		ClientID: given.Application.ID, Lender: clone(given.Lender), StartTime: o.Now.UTC().Truncate(time.Second),
 	}
 	switch {
+	case s.used.Import != "" && given.Import != nil:
+		s.by, s.like = v1alpha1.GrantTypeRefreshToken, o.Inputs.refresh
+		s.importing(*given.Import, o.Now)
 	case given.Guest != nil:
 		s.grant.Rotations = o.guestsBefore()
 	case !given.Code.Code.Empty():
@@ -183,6 +186,9 @@ func (d *Document) Claim(s Spend, credential *v1alpha1.SpacesCredential, holder 
 	if s.first != nil {
 		if old := d.firstUse; old != nil && old.GrantID != s.first.GrantID {
 			d.list(old.grant(), at, at, at)
+			if old.Import != nil {
+				d.inputs.spent(old)
+			}
 		}
 		d.firstUse = clone(s.first)
 	}

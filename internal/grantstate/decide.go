@@ -49,6 +49,8 @@ const (
 	ListFull Hold = "ListFull"
 	// TooSoon tells that a person's request came right after another; see Verdict.Until.
 	TooSoon Hold = "TooSoon"
+	// GivenAway tells that the living grant was exported to another cluster.
+	GivenAway Hold = "GivenAway"
 	// UnknownGrantType tells that spec has a grant type that this build does not know.
 	UnknownGrantType Hold = "UnknownGrantType"
 )
@@ -111,14 +113,16 @@ func (o Observation) newGrant() Verdict {
 	case grant == nil && o.inputWasUsed() && !o.asked():
 		return Verdict{Hold: Ended}
 	case grant == nil:
+	case o.isGivenAway():
+		return Verdict{Hold: GivenAway}
 	case d.inputs.Used.changed(o.Inputs.used) && once && !o.freshInput():
 		return Verdict{Hold: OtherInputs}
 	case d.inputs.Used.changed(o.Inputs.used):
 	case grant.Condition == Refused && o.triesOnceMore():
 		return Verdict{} // the grant that was refused
-	case grant.Condition == Refused && once:
+	case grant.Condition == Refused && once && !o.freshInput():
 		return Verdict{Hold: Ended}
-	case grant.Condition == Refused, d.refreshFailure.countsAsRefused(grant, o.Now):
+	case grant.Condition == Refused, d.Exported() != nil, d.refreshFailure.countsAsRefused(grant, o.Now):
 	case o.due(grant) && grant.RefreshToken.Empty() && once:
 		return Verdict{Hold: Ended}
 	case o.due(grant) && grant.RefreshToken.Empty(): // a guest, or a service that gave none
@@ -132,7 +136,7 @@ func (o Observation) newGrant() Verdict {
 func (o Observation) refresh() Verdict {
 	grant := o.Document.grant
 	switch {
-	case grant == nil, grant.RefreshToken.Empty():
+	case grant == nil, grant.RefreshToken.Empty(), o.Document.Exported() != nil:
 		return Verdict{}
 	case grant.Condition == Refused && !o.triesOnceMore() && !o.triesAgain():
 		return Verdict{}
@@ -169,7 +173,7 @@ func (o Observation) allowed(what Action, hash string, failed *Failure) Verdict 
 // in by itself tries that once before; the request is handled in either case.
 func (o Observation) revocation() Verdict {
 	hash := o.Inputs.signIn
-	if OnceOnly(o.Credential) || hash == "" || o.listIsFull() {
+	if o.Document.Exported() != nil || OnceOnly(o.Credential) || hash == "" || o.listIsFull() {
 		return Verdict{Action: Revoke}
 	}
 	if refusal := o.Document.inputs.refused(hash); refusal != nil && !o.asked() {
@@ -187,7 +191,7 @@ func (o Observation) isJudgedCode(refusal *Refusal) bool {
 // no answer, its time has come, the clock jumped, a person asks for it, or a workload was refused.
 func (o Observation) due(grant *Grant) bool {
 	token := grant.Token
-	return o.renewRequest() != "" || token == nil || grant.Condition == Ambiguous ||
+	return o.renewRequest() != "" || token == nil || grant.Condition == Ambiguous || o.settlesFirst() ||
 		!o.Now.Before(token.RenewalTime) || token.IssueTime.After(o.Now.Add(ClockJump)) || o.rejection() != ""
 }
 
@@ -221,14 +225,14 @@ func (o Observation) RevokeRequest() string { return o.Document.requests.revoke(
 // freshInput tells that there is another seed or code than the living grant was made of.
 func (o Observation) freshInput() bool {
 	was, now := o.Document.inputs.Used, o.Inputs.used
-	return now.Seed != "" && now.Seed != was.Seed || now.Code != "" && now.Code != was.Code
+	return now.Import != "" || now.Seed != "" && now.Seed != was.Seed || now.Code != "" && now.Code != was.Code
 }
 
 // inputWasUsed tells that the living grant is gone and its seed or code with it.
 func (o Observation) inputWasUsed() bool {
 	gone := func(used, now string) bool { return used != "" && (now == "" || now == used) }
 	was, now := o.Document.inputs.Used, o.Inputs.used
-	return OnceOnly(o.Credential) && (gone(was.Seed, now.Seed) || gone(was.Code, now.Code))
+	return OnceOnly(o.Credential) && now.Import == "" && (gone(was.Seed, now.Seed) || gone(was.Code, now.Code))
 }
 
 // listIsFull tells that a new grant could not be revoked in the end: those that it would
@@ -238,7 +242,7 @@ func (o Observation) listIsFull() bool {
 		return false
 	}
 	d, needed := o.Document, 1
-	if d.grant != nil && !d.grant.RefreshToken.Empty() {
+	if d.grant != nil && !d.grant.RefreshToken.Empty() && d.Exported() == nil {
 		needed++
 	}
 	if d.firstUse != nil && !d.firstUse.isStill(o.Inputs.used) {

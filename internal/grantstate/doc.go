@@ -25,6 +25,9 @@
 //	pending   grants that wait to be revoked, with nothing left of them but what a
 //	          revocation sends. What comes in late for one of them joins it there.
 //
+// A grant that was exported to another cluster stays where it is, and stands in exports beside: it is
+// not ours to spend or to revoke any more, and no list takes it.
+//
 // meanwhile is no fourth place: it is the token that stays published while the newest
 // one waits to be verified, without a refresh token.
 //

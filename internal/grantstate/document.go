@@ -61,6 +61,9 @@ type Document struct {
 	// pending are grants that wait to be revoked.
 	pending []Listed
 
+	// exports are grants that were given to other clusters.
+	exports []Export
+
 	// abandoned counts entries that a full list gave up since the last write.
 	abandoned int
 }
@@ -115,9 +118,9 @@ func (d Document) Successor(credential *v1alpha1.SpacesCredential) Document {
 	d = d.Clone()
 	next := Document{
 		credentialUID: credential.UID, claims: d.claims, inputs: d.inputs, rejections: d.rejections, shortLived: d.shortLived,
-		owned: d.owned, terms: TermsOf(credential),
+		owned: d.owned, terms: TermsOf(credential), exports: d.exports,
 	}
-	next.inputs.Used.use(d.firstUse)
+	next.inputs.spent(d.firstUse)
 	next.requests.answer(credential)
 	return next
 }
@@ -257,16 +260,16 @@ func (d Document) Clone() Document {
 	d.grant = d.grant.clone()
 	d.firstUse = clone(d.firstUse)
 	if d.firstUse != nil {
-		d.firstUse.Lender = clone(d.firstUse.Lender)
+		d.firstUse.Lender, d.firstUse.Import = clone(d.firstUse.Lender), clone(d.firstUse.Import)
 	}
 	d.meanwhile = clone(d.meanwhile)
-	d.inputs.Refused = slices.Clone(d.inputs.Refused)
+	d.inputs.Refused, d.inputs.Imported = slices.Clone(d.inputs.Refused), slices.Clone(d.inputs.Imported)
 	d.rejections.Times = slices.Clone(d.rejections.Times)
 	d.owned = Owned{
 		Keys: slices.Clone(d.owned.Keys), Labels: slices.Clone(d.owned.Labels),
 		Annotations: slices.Clone(d.owned.Annotations), StateLabels: slices.Clone(d.owned.StateLabels),
 	}
-	d.pending = slices.Clone(d.pending)
+	d.pending, d.exports = slices.Clone(d.pending), slices.Clone(d.exports)
 	return d
 }
 

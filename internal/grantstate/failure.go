@@ -100,7 +100,7 @@ func (d Document) settle(s Spend, failed error, now time.Time) (*Failure, *Refus
 	f.NextAttemptTime = now.Add(backoff.After(string(uid), f.Exponent, s.lifeLeft(now)))
 	refused := &Refusal{Hash: s.hash, Kind: f.Kind, Detail: f.Detail, Code: f.Code, SignIn: f.SignIn}
 	if s.first != nil {
-		refused.GrantID = s.first.GrantID
+		refused.GrantID, refused.Import = s.first.GrantID, s.first.Import != nil
 	}
 
 	switch f.Kind {

@@ -30,21 +30,22 @@ func fullDocument() Document {
 		claim: &Claim{Number: 7, Holder: "me", Time: noon.Add(time.Nanosecond), TimeoutSeconds: 15, GrantID: "g", SignIn: true, RenewRequest: "r", RevokeRequest: "v"},
 		grant: &Grant{
 			ID: "g", Type: v1alpha1.GrantTypePassword, Environment: "e", AccountsURL: "https://a.test", ClientID: "c", RefreshToken: kept{spacesauth.NewSecret("rt")},
-			Answered: 6, Rotations: 5, StartTime: noon, Token: &token, Condition: Ambiguous, Identity: Identity{"u", "i"},
+			Answered: 6, Rotations: 5, StartTime: noon, Token: &token, Condition: Ambiguous, Identity: Identity{"u", "i"}, Import: "other",
 			End:    End{Time: noon.Add(time.Hour), Since: noon, IsTold: true, IsWarned: true},
 			Lender: &Lender{Name: "corporate", UID: "lender", Secret: "s", ClientIDKey: "i", ClientSecretKey: "k", PreviousClientSecretKey: "p"},
 		},
 		deniedSince:    noon,
-		firstUse:       &FirstUse{Seed: kept{spacesauth.NewSecret("seed")}, Code: kept{spacesauth.NewSecret("code")}, CodeVerifier: kept{spacesauth.NewSecret("v")}, RedirectURI: "http://localhost", Hash: "h", Client: "c", GrantID: "f", Environment: "e", AccountsURL: "https://a.test", ClientID: "c", Lender: &Lender{Name: "corporate", UID: "lender"}},
+		firstUse:       &FirstUse{Seed: kept{spacesauth.NewSecret("seed")}, Code: kept{spacesauth.NewSecret("code")}, CodeVerifier: kept{spacesauth.NewSecret("v")}, RedirectURI: "http://localhost", Hash: "h", Client: "c", GrantID: "f", Environment: "e", AccountsURL: "https://a.test", ClientID: "c", Lender: &Lender{Name: "corporate", UID: "lender"}, Import: &ImportedFrom{ID: "other", StartTime: noon, Identity: Identity{"u", "i"}}},
 		meanwhile:      &Publishable{Token: token, Answered: 5, Environment: "e", AccountsURL: "https://a.test", ClientID: "c", Identity: Identity{"u", "i"}},
-		inputs:         inputs{Key: []byte("key"), Used: used{"c", "l", "s", "o"}, Refused: []Refusal{{Hash: "h", Kind: spacesauth.KindUnclear, Detail: "d", SignIn: true, GrantID: "x"}}},
+		inputs:         inputs{Key: []byte("key"), Used: used{"c", "l", "s", "o", "i"}, Refused: []Refusal{{Hash: "h", Kind: spacesauth.KindUnclear, Detail: "d", SignIn: true, GrantID: "x", Import: true}}, Imported: []string{"i"}},
 		refreshFailure: &refused, signInFailure: &signIn,
-		requests: requests{HandledRenew: "a", TriedRenew: "b", TriedRenewTime: noon, HandledRevoke: "c"}, revoked: true, isBehind: true,
+		requests: requests{HandledRenew: "a", TriedRenew: "b", TriedRenewTime: noon, HandledRevoke: "c", HandledExport: "d", ExportRefusal: "e"}, revoked: true, isBehind: true,
 		shortLived: 2,
 		rejections: rejections{Handled: "5f0c9a1be2d4", Times: []time.Time{noon}},
 		owned:      Owned{Keys: []string{"access_token"}, Labels: []string{"l"}, Annotations: []string{"a"}, StateLabels: []string{"s"}},
 		terms:      Terms{Policy: v1alpha1.RevocationOnDelete, DeadlineSeconds: 300},
 		pending:    []Listed{{GrantID: "p", Environment: "e", AccountsURL: "https://a.test", ClientID: "c", RefreshToken: kept{spacesauth.NewSecret("old")}, Always: true, NotBefore: noon, TokenExpirationTime: noon, Attempts: 1, Detail: "d", NextAttemptTime: noon, GiveUpTime: noon}},
+		exports:    []Export{{GrantID: "g", Number: 6, Key: "k", Request: "d", Time: noon}},
 	}
 }
 

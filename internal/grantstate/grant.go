@@ -45,6 +45,8 @@ type Grant struct {
 	Identity Identity `json:"identity,omitzero"`
 	// End is when it ends by its own time.
 	End End `json:"end,omitzero"`
+	// Import names the export that the grant came from; empty where it began here.
+	Import string `json:"import,omitempty"`
 }
 
 func (g *Grant) clone() *Grant {
@@ -122,6 +124,8 @@ type FirstUse struct {
 	ClientID    string `json:"clientID"`
 	// Lender is that of the grant.
 	Lender *Lender `json:"lender,omitempty"`
+	// Import tells that it is no seed but the grant of another cluster.
+	Import *ImportedFrom `json:"import,omitempty"`
 }
 
 // grant is what there is to revoke of a first use.
@@ -136,8 +140,11 @@ func (f *FirstUse) isOfAnother(who Identity) bool {
 
 // isStill tells whether the inputs hold no other seed or code than this one.
 func (f FirstUse) isStill(now used) bool {
+	if f.Import != nil {
+		return now.Import == "" || now.Import == f.Hash
+	}
 	hash := now.Seed + now.Code // a credential has one of them
-	return hash == "" || hash == f.Hash
+	return now.Import == "" && (hash == "" || hash == f.Hash)
 }
 
 // belongsTo tells whether the client, its environment and the scopes are still those

@@ -31,6 +31,9 @@ type Given struct {
 	Seed     spacesauth.Secret
 	Code     spacesauth.AuthorizationCodeGrant
 	Guest    *spacesauth.Guest
+	// Import is the grant of another cluster. While it was not used it stands for what makes the
+	// grant, whatever the grant type.
+	Import *Imported
 	// ExpectedUser is the user name or ID of whoever was to sign in for the code; empty is anybody.
 	ExpectedUser string
 
@@ -69,6 +72,8 @@ type inputs struct {
 	Refreshed string `json:"refreshed,omitempty"`
 	// Refused are inputs that the service refused for good.
 	Refused []Refusal `json:"refused,omitempty"`
+	// Imported are the imports that were used.
+	Imported []string `json:"imported,omitempty"`
 }
 
 // used are the hashes that tell whether a grant is still the wanted one. A
@@ -83,6 +88,8 @@ type used struct {
 	// browser.
 	Seed string `json:"seed,omitempty"`
 	Code string `json:"code,omitempty"`
+	// Import covers the grant of another cluster, where one is given that was not used before.
+	Import string `json:"import,omitempty"`
 }
 
 // Refusal is a combination of inputs that is not sent again.
@@ -101,6 +108,8 @@ type Refusal struct {
 	// OtherUser tells that not the service refused, but that it gave the grant of another user
 	// than the expected one.
 	OtherUser bool `json:"otherUser,omitempty"`
+	// Import tells that what was sent is the grant of another cluster.
+	Import bool `json:"import,omitempty"`
 }
 
 // judged tells a refusal of the very thing that was sent. A refused client or request
@@ -120,7 +129,7 @@ func (d Document) See(given Given) Seen {
 	}
 	look := func(given Given) (with sent) {
 		with.refresh = m.hash("refresh", d.issuer(given), given.Application.ID, given.Application.Secret.Reveal())
-		if !given.NoGrant && given.AccountsURL != "" {
+		if (!given.NoGrant || seen.used.Import != "") && given.AccountsURL != "" {
 			with.signIn = m.signIn(given)
 		}
 		return with
@@ -138,6 +147,7 @@ func (d Document) See(given Given) Seen {
 // have been, and sending it again would look like theft.
 func (d *Document) CountAsUsed(seen Seen) {
 	d.inputs.Used.Seed, d.inputs.Used.Code = seen.used.Seed, seen.used.Code
+	d.inputs.usedImport(seen.used.Import)
 }
 
 // issuer is the accounts URL of the living grant, or of the one that there would be.
@@ -156,6 +166,10 @@ func (d Document) goOn(given Given) Given {
 		return given
 	}
 	given.NoGrant = false
+	if open.Import != nil {
+		given.Import = &Imported{ImportedFrom: *open.Import, RefreshToken: open.Seed.Secret}
+		return given
+	}
 	given.Seed = open.Seed.Secret
 	given.Code = spacesauth.AuthorizationCodeGrant{Code: open.Code.Secret, CodeVerifier: open.CodeVerifier.Secret, RedirectURI: open.RedirectURI}
 	given.ExpectedUser = open.ExpectedUser
@@ -187,6 +201,7 @@ func (m inputs) use(given Given) used {
 	if !given.Code.Code.Empty() {
 		now.Code = m.hash("code", given.Code.Code.Reveal())
 	}
+	now.Import = m.freshImport(given)
 	return now
 }
 
@@ -194,6 +209,8 @@ func (m inputs) use(given Given) used {
 func (m inputs) signIn(given Given) string {
 	app := given.Application
 	switch {
+	case m.freshImport(given) != "":
+		return m.hash("import", given.AccountsURL, app.ID, app.Secret.Reveal(), given.Import.RefreshToken.Reveal())
 	case given.Guest != nil:
 		return m.hash("guest", given.AccountsURL, given.Guest.DisplayName, given.Guest.Username, given.Guest.PictureURL)
 	case !given.Code.Code.Empty():
@@ -244,14 +261,14 @@ func (m *inputs) forgive(hash string) {
 func (d *Document) ForgiveOthers(what Action, credential *v1alpha1.SpacesCredential, sent Seen) bool {
 	hash, other := sent.refresh, sent.other.refresh
 	if what == SignIn {
-		if OnceOnly(credential) {
+		if OnceOnly(credential) || sent.used.Import != "" { // an import makes nothing else worth another try
 			return false
 		}
 		hash, other = sent.signIn, sent.other.signIn
 	}
 	before := len(d.inputs.Refused)
 	d.inputs.Refused = slices.DeleteFunc(d.inputs.Refused, func(old Refusal) bool {
-		return old.SignIn == (what == SignIn) && old.Hash != hash && (other == "" || old.Hash != other)
+		return old.SignIn == (what == SignIn) && !old.Import && old.Hash != hash && (other == "" || old.Hash != other)
 	})
 	return len(d.inputs.Refused) < before
 }
@@ -267,9 +284,9 @@ func (u *used) use(f *FirstUse) {
 	}
 }
 
-// changed tells whether now differs from what the grant was made with. A hash that
-// could not be taken, because its input is gone, is no change.
+// changed tells whether now differs from what the grant was made with, or holds an import that was not
+// used. A hash that could not be taken, because its input is gone, is no change.
 func (u used) changed(now used) bool {
 	differs := func(used, now string) bool { return used != "" && now != "" && used != now }
-	return differs(u.Client, now.Client) || differs(u.Login, now.Login) || differs(u.Seed, now.Seed) || differs(u.Code, now.Code)
+	return now.Import != "" || differs(u.Client, now.Client) || differs(u.Login, now.Login) || differs(u.Seed, now.Seed) || differs(u.Code, now.Code)
 }

@@ -183,6 +183,8 @@ func (a Answer) judged() bool {
 func (d *Document) place(a Answer, current bool, now time.Time) {
 	before, brought := d.grant, a.grant.clone()
 	switch listed := d.entry(brought.ID); {
+	case d.isExported(brought.ID):
+		return // it is another cluster's, whose refresh token is a newer one
 	case d.grant != nil && d.grant.ID == brought.ID:
 		if d.grant.Answered > a.claim.Number && d.grant.Condition == Valid {
 			return
@@ -205,6 +207,7 @@ func (d *Document) place(a Answer, current bool, now time.Time) {
 			d.shortLived = 0
 		}
 		d.inputs.Used = a.used
+		d.inputs.usedImport(a.used.Import)
 		d.inputs.forgive(a.hash)
 		d.firstUse = nil
 	case d.revoked:

@@ -24,6 +24,9 @@ type requests struct {
 	TriedRenew     string    `json:"triedRenewRequest,omitempty"`
 	TriedRenewTime time.Time `json:"triedRenewTime,omitzero"`
 	HandledRevoke  string    `json:"handledRevokeRequest,omitempty"`
+	// ExportRefusal is why HandledExport was refused, if it was.
+	HandledExport string `json:"handledExportRequest,omitempty"`
+	ExportRefusal string `json:"exportRefusal,omitempty"`
 }
 
 // requestOf returns the value of a request annotation, bounded.
@@ -65,6 +68,7 @@ func (r requests) revoke(credential *v1alpha1.SpacesCredential) string {
 func (r *requests) answer(credential *v1alpha1.SpacesCredential) {
 	r.HandledRenew = requestOf(credential, v1alpha1.AnnotationRenewRequestedAt)
 	r.HandledRevoke = requestOf(credential, v1alpha1.AnnotationRevokeRequestedAt)
+	r.HandledExport = requestOf(credential, v1alpha1.AnnotationExportRequestedAt)
 }
 
 // try notes that the request for a renewal, if there is one, goes before the backoff.

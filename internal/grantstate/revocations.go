@@ -119,13 +119,14 @@ func (d *Document) RevokeAll(request string, now time.Time) {
 
 // revokeAll lists every grant as due now, whatever the policy says.
 func (d *Document) revokeAll(now time.Time) {
-	if d.grant != nil {
+	isGivenAway := d.Exported() != nil
+	if d.grant != nil && !isGivenAway {
 		d.listAlways(d.grant, now)
 		d.grant, d.revoked = nil, true
 	}
 	if d.firstUse != nil {
 		d.listAlways(d.firstUse.grant(), now)
-		d.inputs.Used.use(d.firstUse)
+		d.inputs.spent(d.firstUse)
 		d.firstUse, d.revoked = nil, true
 	}
 	for i := range d.pending {
@@ -133,7 +134,9 @@ func (d *Document) revokeAll(now time.Time) {
 		entry.Always, entry.NotBefore, entry.TokenExpirationTime = true, now, now
 		entry.NextAttemptTime, entry.GiveUpTime = time.Time{}, now.Add(patience)
 	}
-	d.meanwhile = nil
+	if !isGivenAway { // its token lives until it ends
+		d.meanwhile = nil
+	}
 	d.expectNothing()
 }
 
@@ -165,7 +168,7 @@ func (d *Document) Retire(how Retirement, now time.Time) {
 	d.supersede(now)
 	if d.firstUse != nil {
 		d.list(d.firstUse.grant(), now, now, now)
-		d.inputs.Used.use(d.firstUse)
+		d.inputs.spent(d.firstUse)
 		d.firstUse = nil
 	}
 	d.terms, d.meanwhile = terms, nil
@@ -212,10 +215,10 @@ func (d *Document) list(g *Grant, notBefore, tokenExpiration, now time.Time) {
 // listAlways lists g as due now, whatever the policy says.
 func (d *Document) listAlways(g *Grant, now time.Time) { d.add(listed(g, now, now), now) }
 
-// add lists what there is to revoke. A list that late answers filled gives up its oldest
+// add lists what there is to revoke; a grant that was given away is not ours to revoke. A list that late answers filled gives up its oldest
 // entry, which whoever writes the document reports; no claim leads there, see Decide.
 func (d *Document) add(entry Listed, now time.Time) {
-	if entry.RefreshToken.Empty() {
+	if entry.RefreshToken.Empty() || d.isExported(entry.GrantID) {
 		return
 	}
 	if len(d.pending) >= maxPending {

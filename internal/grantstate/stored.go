@@ -58,6 +58,7 @@ type stored struct {
 	StateLabels          []string   `json:"stateLabels,omitempty"`
 	Revocation           Terms      `json:"revocation"`
 	Pending              []Listed   `json:"pending,omitempty"`
+	Exports              []Export   `json:"exports,omitempty"`
 }
 
 // Read parses the content of a state Secret. Its errors never repeat what they read.
@@ -88,7 +89,7 @@ func Read(content []byte) (Document, error) {
 		inputs: s.Inputs, refreshFailure: s.Failure, signInFailure: s.SignInFailure,
 		requests: s.requests, rejections: s.Rejections, shortLived: s.ShortLived, deniedSince: s.DeniedSince, revoked: s.Revoked, isBehind: s.IsBehind,
 		owned: Owned{Keys: s.PublishedKeys, Labels: s.PublishedLabels, Annotations: s.PublishedAnnotations, StateLabels: s.StateLabels},
-		terms: s.Revocation, pending: s.Pending,
+		terms: s.Revocation, pending: s.Pending, exports: s.Exports,
 	}, nil
 }
 
@@ -102,6 +103,6 @@ func (d Document) Bytes() ([]byte, error) {
 		requests: d.requests, Rejections: d.rejections, ShortLived: d.shortLived, DeniedSince: d.deniedSince, Revoked: d.revoked, IsBehind: d.isBehind,
 		PublishedKeys: d.owned.Keys, PublishedLabels: d.owned.Labels, PublishedAnnotations: d.owned.Annotations,
 		StateLabels: d.owned.StateLabels,
-		Revocation:  d.terms, Pending: d.pending,
+		Revocation:  d.terms, Pending: d.pending, Exports: d.exports,
 	})
 }
