@@ -90,6 +90,7 @@ type settings struct {
 	newStateKey             bool
 	clusterClients          bool
 	clientNamespace         string
+	allowExport             bool
 	kubeconfig              string
 	zap                     zap.Options
 }
@@ -120,6 +121,7 @@ func parse(arguments []string, out io.Writer) (*settings, error) {
 	flags.BoolVar(&s.newStateKey, "new-state-key", false, "make a key where there is none, though states are sealed with one that is gone; their grants are given up")
 	flags.BoolVar(&s.clusterClients, "cluster-clients", true, "look after ClusterSpacesClients; false where not all namespaces are looked after")
 	flags.StringVar(&s.clientNamespace, "client-namespace", "", "`namespace` with the Secrets that ClusterSpacesClients name; empty means the operator's own, or default outside a cluster")
+	flags.BoolVar(&s.allowExport, "allow-export", false, "let grants be given to other clusters, sealed to the importer's key, when a SpacesCredential is annotated with "+v1alpha1.AnnotationExportRequestedAt)
 	showVersion := flags.Bool("version", false, "print the version and stop")
 	config.RegisterFlags(flags)
 	s.zap.BindFlags(flags)
@@ -281,6 +283,7 @@ func (s *settings) assemble(ctx context.Context, kubernetes *rest.Config, enviro
 		Environments:       known,
 		Gates:              gate.New(s.clock, s.concurrency, known.Known()...),
 		DenySecretMetadata: list(s.denySecretMetadata),
+		AllowExport:        s.allowExport,
 		Clock:              s.clock,
 		Random:             rand.Reader,
 		Holder:             held.holder,

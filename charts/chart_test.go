@@ -117,7 +117,7 @@ var sets = map[string]values{
 	"everything else": {
 		"image":            values{"repository": "example.test/operator", "digest": "sha256:" + strings.Repeat("0", 64), "pullPolicy": "Always"},
 		"imagePullSecrets": []values{{"name": "pull"}}, "priorityClassName": "system-cluster-critical",
-		"operator":  values{"denySecretMetadata": []string{"example.com/"}, "logLevel": 7, "kubeAPIQPS": 0.5},
+		"operator":  values{"denySecretMetadata": []string{"example.com/"}, "allowExport": true, "logLevel": 7, "kubeAPIQPS": 0.5},
 		"extraArgs": []string{"--new-state-key"}, "extraEnv": []values{{"name": "A", "value": "b"}},
 		"extraVolumes": []values{{"name": "tmp", "emptyDir": values{}}}, "extraVolumeMounts": []values{{"name": "tmp", "mountPath": "/tmp"}},
 		"podAnnotations": values{"a": "b"}, "podLabels": values{"c": "d"}, "nodeSelector": values{"kubernetes.io/os": "linux"},

@@ -124,6 +124,7 @@ func (r *Reconciler) wake(v view) time.Duration {
 	sooner(v.held.wake)
 	sooner(v.revocation.wake)
 	sooner(v.judged(v.inputs.seen).RejectionHeardAt())
+	sooner(v.unanswered.wake)
 	if len(v.document.Pending()) > 0 {
 		if since := r.publishedSince(v.scope); !since.IsZero() {
 			sooner(since.Add(grantstate.Changeover))

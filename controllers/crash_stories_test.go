@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
@@ -92,6 +93,15 @@ func nothingLeft(w *world) {
 	Expect(w.exists("bot")).To(BeFalse())
 	Expect(w.stateExists("bot")).To(BeFalse())
 	Expect(w.spaces.Ledger().GrantsLive).To(BeZero())
+}
+
+// moves is the end of an export: the grant counts as given away, nobody has spent or revoked it, and
+// the importer can take it over.
+func moves(w *world) {
+	GinkgoHelper()
+	w.expectExported(w.importKey)
+	Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero())
+	w.expectMoves(w.importKey)
 }
 
 func nothingPublished(w *world) {
@@ -336,6 +346,88 @@ var crashStories = map[string]crashStory{
 			w.delete(w.credential("bot"))
 		},
 		end: nothingPublished,
+	},
+	"export": {
+		begin: func(w *world) {
+			w.allowsExport, w.importKey = true, newImportKey()
+			ready(w, byPassword("bot"), clientInput(), loginInput())
+			w.askExport("now", w.importKey.Public(), "")
+		},
+		end: moves,
+	},
+	"export of a grant whose renewal had no answer": {
+		begin: func(w *world) {
+			w.allowsExport, w.importKey = true, newImportKey()
+			due(w, bySeed("bot"), clientInput(), w.seedInput())
+			w.spaces.Next(fakespaces.OperationRefresh, fakespaces.FaultLostBefore)
+			w.former.reconcile("bot")
+			w.askExport("now", w.importKey.Public(), "")
+		},
+		end: moves, lost: aPerson,
+	},
+	"export to another key": {
+		begin: func(w *world) {
+			w.allowsExport = true
+			ready(w, bySeed("bot"), clientInput(), w.seedInput())
+			_, lost := w.exportOf(w.former)
+			w.former.reconcile("bot")
+			w.importKey = newImportKey()
+			w.askExport("again", w.importKey.Public(), lost.Public().ID())
+		},
+		end: moves,
+	},
+	"deletion after an export": {
+		begin: func(w *world) {
+			w.allowsExport, w.importKey = true, newImportKey()
+			ready(w, byPassword("bot"), clientInput(), loginInput())
+			w.askExport("now", w.importKey.Public(), "")
+			w.former.reconcile("bot")
+			grant := w.exported(w.importKey)
+			w.elsewhereHas = w.elsewhere()
+			w.elsewhereHas.apply(clientInput())
+			w.elsewhereHas.takes(bySeed("bot"), grant)
+			w.delete(w.credential("bot"))
+		},
+		end: func(w *world) {
+			Expect(w.exists("bot")).To(BeFalse())
+			Expect(w.stateExists("bot")).To(BeFalse())
+			Expect(w.calls(fakespaces.OperationRevoke)).To(BeZero(), "what was exported is revoked")
+			w.elsewhereHas.operator().settle("bot", lifetime)
+			w.elsewhereHas.expectReady("bot")
+			w.expectNothingSentAgain()
+		},
+	},
+	"import": {
+		begin: func(w *world) {
+			w.apply(clientInput(), loginInput(), byPassword("bot"))
+			w.putImport(w.aGrant())
+		},
+		end: func(w *world) {
+			oneGrant(w)
+			Expect(w.credential("bot").Status.Grant.ImportID).NotTo(BeEmpty())
+			Expect(w.calls(fakespaces.OperationPassword)).To(BeZero(), "it signed in beside an import")
+		},
+		// It is told, and stands in the way; or its answer came after all, and the password follows the
+		// grant that the service has ended meanwhile.
+		lost: func(w *world) {
+			if !meta.IsStatusConditionTrue(w.credential("bot").Status.Conditions, v1alpha1.ConditionStalled) {
+				w.expectReady("bot")
+				return
+			}
+			w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonGrantRejected)
+		},
+	},
+	"import in place of a living grant": {
+		begin: func(w *world) {
+			ready(w, bySeed("bot"), clientInput(), w.seedInput())
+			w.putImport(w.aGrant())
+		},
+		end: oneGrant,
+		// The old grant is kept.
+		lost: func(w *world) {
+			aPerson(w)
+			w.expectReady("bot")
+		},
 	},
 	"a torn off finalizer": {
 		begin: func(w *world) {

@@ -6,12 +6,15 @@
 //	reconcile             gone, deleted or living?
 //	observe, inputs       reads all that is judged, once: what is published, the state Secret,
 //	                      rivals, environments, inputs
+//	imports               the grant of another cluster, where one is put in
 //	behind                a state that was put back to an earlier document
+//	export                marks the grant as given to another cluster, where a person asks for it
 //	renew                 asks internal/grantstate what is due, and has it done
 //	obtain                the irreversible act: claims, calls the service at most once, saves
 //	                      the answer before anything else
 //	verify                lets the new token pass the checks that spec asks for, if any
 //	publish, rivals       writes the Secret that workloads mount, from the state
+//	export_answer         seals the marked grant to the importer
 //	finalize, retire      the end of a credential, and of a state
 //	used                  what must not be forgotten between one state and the next
 //	strays                Secrets that carry our finalizer and are no state

@@ -100,6 +100,20 @@ func (r *Reconciler) stateFellBehind(ctx context.Context, credential *v1alpha1.S
 			"Its refresh token was used since, so it is not sent again.")
 }
 
+// exportFellBehind warns that a state Secret was put back to what it was before an export.
+func (r *Reconciler) exportFellBehind(ctx context.Context, credential *v1alpha1.SpacesCredential) {
+	log.FromContext(ctx).Info("The state Secret went back to before the export of its grant; the grant counts as exported", "spacescredential", client.ObjectKeyFromObject(credential))
+	r.Events.Eventf(credential, nil, corev1.EventTypeWarning, v1alpha1.ReasonExported, "Reconcile",
+		"The state Secret holds an earlier document, of before its grant was exported: it was put back from a backup. The grant is another cluster's all the same, and is neither renewed nor revoked here.")
+}
+
+// exportedReleased says of a state that went that its grant was not revoked.
+func (r *Reconciler) exportedReleased(ctx context.Context, credential *v1alpha1.SpacesCredential, e grantstate.Export) {
+	log.FromContext(ctx).Info("Released a state without revoking its grant, which was exported", "spacescredential", client.ObjectKeyFromObject(credential), "grant", e.GrantID, "key", e.Key)
+	r.Events.Eventf(credential, nil, corev1.EventTypeNormal, v1alpha1.ReasonExported, "Release",
+		"The grant was exported to the key %s, so it was not revoked: it lives on where it was imported.", e.Key)
+}
+
 // copyReleased warns that a state Secret was a copy.
 func (r *Reconciler) copyReleased(ctx context.Context, credential *v1alpha1.SpacesCredential) {
 	log.FromContext(ctx).Info("Released a copied state Secret without revoking its grants", "spacescredential", client.ObjectKeyFromObject(credential))

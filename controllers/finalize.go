@@ -31,6 +31,9 @@ func (r *Reconciler) finalize(ctx context.Context, s *scope) (outcome, error) {
 	if err := r.deletePublished(ctx, s); err != nil {
 		return outcome{}, err
 	}
+	if err := r.deleteExport(ctx, s); err != nil {
+		return outcome{}, err
+	}
 	if out, err := r.retireState(ctx, s); err != nil || out.standing != settled {
 		return out, err
 	}

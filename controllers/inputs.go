@@ -56,6 +56,13 @@ type inputs struct {
 func (r *Reconciler) observeInputs(ctx context.Context, s *scope) (inputs, error) {
 	known := r.memory.of(s.key).inputs
 	fresh := s.state != nil && known.versions != nil && known.generation == s.credential.Generation
+	imported, err := r.importOf(ctx, s)
+	if err != nil {
+		return inputs{}, err
+	}
+	if shown := s.importName().Name; imported != nil && imported.ResourceVersion != known.versions[shown] || imported == nil && known.versions[shown] != "" {
+		fresh = false
+	}
 	for _, name := range s.credential.InputSecretNames() {
 		seen, err := secretio.Metadata(ctx, r.Client, types.NamespacedName{Namespace: s.key.Namespace, Name: name})
 		if err != nil {
@@ -139,6 +146,9 @@ func (r *Reconciler) readInputs(ctx context.Context, s *scope, grant wanted) (in
 	}
 	if grant != none {
 		if err := r.readGrantInput(ctx, s.credential, grant, &in); err != nil {
+			return in, err
+		}
+		if err := r.readImport(ctx, s, &in); err != nil {
 			return in, err
 		}
 	}

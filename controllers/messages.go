@@ -64,6 +64,8 @@ func (s *scope) held(verdict grantstate.Verdict) outcome {
 		return listFull(len(s.document.Pending()))
 	case grantstate.TooSoon:
 		return pacedUntil(verdict.Until)
+	case grantstate.GivenAway:
+		return exported(s.document.Exported(), s.credential)
 	case grantstate.UnknownGrantType:
 		return unknownValues(s.credential)
 	}
@@ -229,6 +231,24 @@ func signInAgain(credential *v1alpha1.SpacesCredential) string {
 // loginCommand is what a person types to sign in.
 func loginCommand(credential *v1alpha1.SpacesCredential) string {
 	return fmt.Sprintf("`kubectl spaces login %s -n %s`", credential.Name, credential.Namespace)
+}
+
+// Exported
+
+// exported tells of a grant that was given away.
+func exported(e *grantstate.Export, credential *v1alpha1.SpacesCredential) outcome {
+	own := signInAgain(credential)
+	if credential.Spec.Password != nil {
+		own = "Run " + renewCommand(credential) + "."
+	}
+	return blockedBy(v1alpha1.ReasonExported,
+		"The grant was exported at %s to the key %s. It belongs to the cluster that imports it, and is neither renewed nor revoked here. "+
+			"Delete this object when that is done, or give it a grant of its own. %s", e.Time.UTC().Format(time.RFC3339), e.Key, own)
+}
+
+// renewCommand is what a person types to ask for a new token.
+func renewCommand(credential *v1alpha1.SpacesCredential) string {
+	return fmt.Sprintf("`kubectl spaces renew %s -n %s`", credential.Name, credential.Namespace)
 }
 
 // SecretConflict, SecretImmutable

@@ -23,6 +23,9 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if err := r.observeState(ctx, s); err != nil || !s.state.isUsable() {
 		return err
 	}
+	if err := r.observeUnmarked(ctx, s, seen); err != nil {
+		return err
+	}
 	if err := r.observeBehind(ctx, s, seen); err != nil {
 		return err
 	}

@@ -137,6 +137,9 @@ func (r *Reconciler) decided(s *scope, what grantstate.Action) (call, outcome, e
 		return c, problem, nil
 	}
 	spend, given, err := o.SignIn(s.environment.Environment().Name, s.inputs.given, r.Random)
+	if err == nil && spend.IsImport() && s.forbidsImport() {
+		return call{}, clientForbidden(s.credential.Spec.ClientRef.Name), nil
+	}
 	return call{spend: spend, client: s.environment, given: given}, outcome{}, err
 }
 
@@ -325,7 +328,7 @@ func (r *Reconciler) saveAnswer(ctx context.Context, key types.NamespacedName, a
 		case current != nil && current.problem == stateUnreadable:
 			return nil
 		case current == nil || !current.isOf(a.CredentialUID()):
-			r.memory.unkeep(key, a, r.Clock.Now())
+			r.unkeep(ctx, key, a)
 			return nil
 		}
 		s := &scope{key: key, credential: reference(key, a.CredentialUID()), state: current, document: current.document}
@@ -338,6 +341,18 @@ func (r *Reconciler) saveAnswer(ctx context.Context, key types.NamespacedName, a
 		}
 	}
 	return errConflict
+}
+
+// unkeep gives up an answer that no state can keep: its grant is revoked. Where grants may be
+// exported, one that came so late is not: whoever took its claim over may have given the grant away
+// since, and the state with the mark be gone.
+func (r *Reconciler) unkeep(ctx context.Context, key types.NamespacedName, a grantstate.Answer) {
+	if now := r.Clock.Now(); r.AllowExport && a.MayBeExported(now, watchMargin) {
+		log.FromContext(ctx).Info("An answer came too late for its state, and is not revoked: the grant may have been exported since", "spacescredential", key.String())
+		r.memory.saved(key, a)
+		return
+	}
+	r.memory.unkeep(key, a, r.Clock.Now())
 }
 
 // stateForSave is the document this process wrote the claim into, or the one that

@@ -104,6 +104,9 @@ func (r *Reconciler) realise(ctx context.Context, s *scope) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
+	if s.unanswered, err = r.answerExport(ctx, s); err != nil {
+		return outcome{}, err
+	}
 	if s.isTaken {
 		err = r.undoSignIn(ctx, s)
 	}

@@ -45,6 +45,8 @@ type Reconciler struct {
 	// DenySecretMetadata are prefixes of labels and annotations that no published
 	// Secret may carry, beside those the CRD reserves.
 	DenySecretMetadata []string
+	// AllowExport lets grants be given to other clusters, when a person asks for it.
+	AllowExport bool
 	// Clock and Random are the only sources of time and randomness.
 	Clock  clock.WithTickerAndDelayedExecution
 	Random io.Reader

@@ -22,6 +22,9 @@ func (r *Reconciler) renew(ctx context.Context, s *scope) (outcome, error) {
 	if err := r.noteConsent(ctx, s); err != nil {
 		return outcome{}, err
 	}
+	if err := r.export(ctx, s); err != nil {
+		return outcome{}, err
+	}
 	verdict := s.decide(s.inputs.seen)
 	switch {
 	case s.judged(s.inputs.seen).RevokeRequest() != "":
@@ -40,6 +43,12 @@ func (r *Reconciler) renew(ctx context.Context, s *scope) (outcome, error) {
 	}
 	claims := s.document.Claims()
 	out, err := r.obtain(ctx, s, verdict)
+	if err == nil && out.standing != startOver && s.exportWaits {
+		err = r.export(ctx, s)
+		if s.document.Exported() != nil {
+			return s.held(s.decide(s.inputs.seen)), err
+		}
+	}
 	if err != nil || out.standing == startOver || verdict.Hold == grantstate.Free || s.document.Claims() > claims {
 		return out, err
 	}

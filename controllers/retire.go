@@ -192,7 +192,7 @@ func (r *Reconciler) retire(ctx context.Context, s *scope, how grantstate.Retire
 	if how.Since.IsZero() {
 		how.Since = s.state.deletion
 	}
-	d := s.document.Clone()
+	d, exported := s.document.Clone(), s.document.Exported()
 	d.Retire(how, r.Clock.Now())
 	round := r.revoke(ctx, s, d.Pending(), func(grantstate.Listed) bool { return true })
 	round.record(&d)
@@ -208,6 +208,9 @@ func (r *Reconciler) retire(ctx context.Context, s *scope, how grantstate.Retire
 		if _, err := r.releaseState(ctx, s); err != nil {
 			return outcome{}, err
 		}
+	}
+	if exported != nil {
+		r.exportedReleased(ctx, s.credential, *exported)
 	}
 	r.abandoned(ctx, s.credential, round.abandoned, "the service did not confirm it before the deadline")
 	if left == 0 {

@@ -55,6 +55,12 @@ type scope struct {
 	isPublished bool
 	// revocation is what holds listed grants up; set by revokeListed.
 	revocation outcome
+	// exportNote is what is told of a request for an export that is not answered, and unanswered
+	// what keeps the answer to one from being written; set by export and realise.
+	exportNote string
+	unanswered outcome
+	// exportWaits tells that the answer of the service may be what an export waits for.
+	exportWaits bool
 	// signedIn tells that this pass made a new grant that can be made again at will; set
 	// by obtain.
 	signedIn bool
@@ -186,7 +192,7 @@ func (s *scope) areOwners(owners []metav1.OwnerReference) bool {
 // credential.
 func isPublishedBy(secret metav1.Object, credential *v1alpha1.SpacesCredential) bool {
 	return secret.GetAnnotations()[v1alpha1.AnnotationCredentialUID] == string(credential.UID) &&
-		secret.GetLabels()[v1alpha1.LabelSecret] != v1alpha1.SecretGrant
+		secret.GetLabels()[v1alpha1.LabelSecret] != v1alpha1.SecretGrant && secret.GetLabels()[v1alpha1.LabelSecret] != v1alpha1.SecretExport
 }
 
 // ownerReference makes credential the controller of a Secret.

@@ -47,6 +47,9 @@ func refused(r *grantstate.Refusal, credential *v1alpha1.SpacesCredential) outco
 		return blockedBy(v1alpha1.ReasonGrantRejected,
 			"Not the expected user signed in, or the service did not say who did. The grant is revoked, and nothing of it is published. %s", signInAgain(credential))
 	}
+	if r.Import {
+		return importRefused(r, credential)
+	}
 	what := "refresh"
 	switch {
 	case r.SignIn && credential.Spec.RefreshToken != nil:
@@ -57,6 +60,13 @@ func refused(r *grantstate.Refusal, credential *v1alpha1.SpacesCredential) outco
 		what = "sign-in"
 	}
 	return blockedBy(reasonOf(r.Kind), "The service refused the %s: %s. It is not asked again until an input changes. %s", what, r.Detail, remedyOf(r.Kind, r.SignIn, credential))
+}
+
+// importRefused tells of an import that the service does not want.
+func importRefused(r *grantstate.Refusal, credential *v1alpha1.SpacesCredential) outcome {
+	return blockedBy(reasonOf(r.Kind),
+		"The service refused the grant that was imported by Secret %q: %s. It has ended, or was imported elsewhere. It is not asked again until an input changes. Delete that Secret to go on without it.",
+		credential.ImportSecretName(), r.Detail)
 }
 
 // remedyOf says what a person can do about a refusal.

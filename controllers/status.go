@@ -48,10 +48,11 @@ func (v view) tell(status *v1alpha1.SpacesCredentialStatus) {
 	status.PendingRevocations = int32(len(d.Pending()))
 	status.LastHandledRenewRequest = d.HandledRenewRequest()
 	status.LastHandledRevokeRequest = d.HandledRevokeRequest()
+	status.LastHandledExportRequest = d.HandledExportRequest()
 	status.AuthorizationEndpoint = v.authorizationEndpoint()
 	status.Token = v.tokenStatus()
 	if !v.isBlind() {
-		status.Grant = grantStatus(d.Grant())
+		status.Grant = grantStatus(d.Grant(), d.Exported())
 		status.ClientID, status.Identity = v.inputs.clientID, nil
 		if current := d.Publishable(); current != nil {
 			status.Identity = identityStatus(current.Identity)
@@ -99,10 +100,14 @@ func (v view) tokenStatus() *v1alpha1.TokenStatus {
 		return &v1alpha1.TokenStatus{Fingerprint: v.published.fingerprint, ExpirationTime: atSecond(v.published.expires)}
 	}
 	t := current.Token
-	return &v1alpha1.TokenStatus{
+	told := &v1alpha1.TokenStatus{
 		Fingerprint: v.published.fingerprint, ObtainedBy: t.ObtainedBy,
 		IssueTime: atSecond(t.IssueTime), RenewalTime: atSecond(t.RenewalTime), ExpirationTime: atSecond(t.ExpirationTime),
 	}
+	if v.document.Exported() != nil {
+		told.RenewalTime = nil
+	}
+	return told
 }
 
 // ready answers: may workloads use what is published now, and is it what this
@@ -113,6 +118,8 @@ func (v view) ready() metav1.Condition {
 	switch {
 	case usable && suspended:
 		return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v.held.reason, v.held.message)
+	case usable && v.realised && v.held.reason == v1alpha1.ReasonExported:
+		return condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v.held.reason, "The published token is valid, and the last of its grant. "+v.held.message)
 	case usable && !v.realised && trouble:
 		return condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v.held.reason,
 			"The published token is still that of an earlier spec. "+v.held.message)
@@ -193,6 +200,9 @@ func (v view) grantValid() metav1.Condition {
 		status, reason, message = metav1.ConditionUnknown, v.reasonOr(v1alpha1.ReasonAmbiguousResult), "What a person put in was sent, and the service has not judged it yet."
 	case g == nil:
 		status, reason, message = metav1.ConditionFalse, v.reasonOr(v1alpha1.ReasonWaitingForInput), "There is no grant yet."
+	case d.Exported() != nil:
+		given := exported(d.Exported(), v.credential)
+		status, reason, message = metav1.ConditionFalse, given.reason, given.message
 	case g.Condition == grantstate.Refused:
 		status, reason, message = metav1.ConditionFalse, v1alpha1.ReasonGrantRejected, "The service refused the grant."
 	case g.Condition == grantstate.Ambiguous:
@@ -219,6 +229,12 @@ func (v view) grantValid() metav1.Condition {
 	}
 	if v.revocation.isTrouble() && status == metav1.ConditionTrue {
 		message += " " + v1alpha1.OlderGrantUnrevoked + " " + v.revocation.message
+	}
+	if note := v.exportNote; note != "" {
+		message += " " + note
+	}
+	if v.unanswered.isTrouble() {
+		message += " " + v.unanswered.message
 	}
 	return condition(v1alpha1.ConditionGrantValid, status, reason, message)
 }
@@ -269,13 +285,14 @@ func (v view) authorizationEndpoint() string {
 	return v.environment.Environment().AuthorizationEndpoint()
 }
 
-func grantStatus(g *grantstate.Grant) *v1alpha1.GrantStatus {
+func grantStatus(g *grantstate.Grant, exported *grantstate.Export) *v1alpha1.GrantStatus {
 	if g == nil {
 		return &v1alpha1.GrantStatus{}
 	}
 	start := metav1.NewTime(g.StartTime)
 	told := &v1alpha1.GrantStatus{
-		Present: g.Condition != grantstate.Refused && !g.RefreshToken.Empty(), Rotations: g.Rotations, StartTime: &start, ExpirationTime: endTime(g),
+		Present: g.Condition != grantstate.Refused && !g.RefreshToken.Empty() && exported == nil, Rotations: g.Rotations, StartTime: &start,
+		ExpirationTime: endTime(g), ImportID: g.Import,
 	}
 	if g.Lender != nil {
 		told.ClusterClient = g.Lender.Name

@@ -101,7 +101,11 @@ func problems(credential *v1alpha1.SpacesCredential, now time.Time) []string {
 		status.NextAttemptTime == nil && !slices.Contains(quiet, conditions[v1alpha1.ConditionReady].Reason) {
 		bad("6. Ready is False and nothing says why it will change")
 	}
-	if token != nil && token.IssueTime != nil && (!token.IssueTime.Before(token.RenewalTime) || !token.RenewalTime.Before(token.ExpirationTime)) {
+	isExported := conditions[v1alpha1.ConditionGrantValid].Reason == v1alpha1.ReasonExported
+	if token != nil && token.IssueTime != nil && (token.RenewalTime == nil) != isExported {
+		bad("7. a renewal is announced of a grant that is exported, or none of one that is not")
+	}
+	if token != nil && token.IssueTime != nil && token.RenewalTime != nil && (!token.IssueTime.Before(token.RenewalTime) || !token.RenewalTime.Before(token.ExpirationTime)) {
 		bad("7. the token's times are not in order")
 	}
 	return found
@@ -166,6 +170,9 @@ func (w *world) everythingSaid() map[string]string {
 		said["metadata of Secret "+secret.Name] = show(secret.ObjectMeta)
 		if secret.Type == v1alpha1.SecretTypeGrantState {
 			said["data of Secret "+secret.Name] = string(secret.Data[v1alpha1.StateKey])
+		}
+		if secret.Type == v1alpha1.SecretTypeGrantExport {
+			said["data of Secret "+secret.Name] = string(secret.Data[v1alpha1.ExportKey])
 		}
 	}
 	return said

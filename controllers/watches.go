@@ -95,7 +95,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager,
 var requestChanged = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 	before, now := e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations()
 	return before[v1alpha1.AnnotationRenewRequestedAt] != now[v1alpha1.AnnotationRenewRequestedAt] ||
-		before[v1alpha1.AnnotationRevokeRequestedAt] != now[v1alpha1.AnnotationRevokeRequestedAt]
+		before[v1alpha1.AnnotationRevokeRequestedAt] != now[v1alpha1.AnnotationRevokeRequestedAt] ||
+		before[v1alpha1.AnnotationExportRequestedAt] != now[v1alpha1.AnnotationExportRequestedAt]
 }}
 
 // isHeldUp tells that the last pass of this process found something in the way, that the

@@ -37,6 +37,7 @@ import (
 	"github.com/spaces-operator/spaces-credential-operator/internal/seal"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 	"github.com/spaces-operator/spaces-credential-operator/internal/statekey"
+	"github.com/spaces-operator/spaces-credential-operator/internal/transfer"
 )
 
 const (
@@ -68,6 +69,11 @@ type world struct {
 	clientNamespace string
 	// paused tells processes that start that the environment is.
 	paused bool
+	// allowsExport tells that operators are started with --allow-export.
+	allowsExport bool
+	// importKey opens what a story exports, and elsewhereHas is the cluster that imported it.
+	importKey    transfer.PrivateKey
+	elsewhereHas *world
 	// others are further environments, by name.
 	others map[string]*world
 	// passed is when the last pass of each credential was begun.
@@ -187,6 +193,7 @@ func (w *world) operator() *operator {
 		Keys:   w.keys,
 
 		ClientNamespace: w.clientNamespace,
+		AllowExport:     w.allowsExport,
 		Environments:    NewEnvironments(map[string]*spacesauth.Client{"staging": service}),
 		Gates:           gate.New(o.timers, 10, environment),
 		Clock:           o.timers,

@@ -76,6 +76,12 @@ const (
 	// that stands for it, often offline_access.
 	ReasonNoRefreshToken = "NoRefreshToken"
 
+	// ReasonExported: the grant was exported to another cluster on request, and is neither
+	// renewed nor revoked here any more; Ready is True while the published token lives. Delete
+	// the object when the other cluster has imported it, or ask for a grant of its own: by
+	// renew-requested-at for a password, else by a new refresh token or sign-in.
+	ReasonExported = "Exported"
+
 	// ReasonGrantRejected: the service refused the user name and password, the
 	// refresh token or the code. It is not asked again until the Secret changes;
 	// correct it, or annotate renew-requested-at to have it tried once more.
@@ -184,6 +190,7 @@ func Reasons() []string {
 		ReasonAuthorizationPending,
 		ReasonReauthorizationRequired,
 		ReasonNoRefreshToken,
+		ReasonExported,
 		ReasonGrantRejected,
 		ReasonClientRejected,
 		ReasonRequestRejected,

@@ -114,7 +114,8 @@ func (c *SpacesCredential) SecretAnnotations() map[string]string {
 }
 
 // StateLabels are the labels that spec wants on the other Secrets that are made for
-// this SpacesCredential: the state Secret, and the one that takes the code of a sign-in.
+// this SpacesCredential: the state Secret, the answer to a request for an export, and those that take
+// the code of a sign-in or an import.
 func (c *SpacesCredential) StateLabels() map[string]string {
 	return plain(c.Spec.StateLabels)
 }
@@ -138,6 +139,16 @@ func (c *SpacesCredential) EffectiveRevocationDeadline() time.Duration {
 // GrantSecretName is the name of the state Secret.
 func (c *SpacesCredential) GrantSecretName() string {
 	return c.Name + GrantSecretSuffix
+}
+
+// ExportSecretName is the name of the Secret that answers a request for an export.
+func (c *SpacesCredential) ExportSecretName() string {
+	return c.Name + ExportSecretSuffix
+}
+
+// ImportSecretName is the name of the Secret by which a grant of another cluster is imported.
+func (c *SpacesCredential) ImportSecretName() string {
+	return c.Name + ImportSecretSuffix
 }
 
 // InputSecretNames are the Secrets that spec names as inputs, each once: the client's

@@ -12,3 +12,9 @@ const EndsOldTokens = "With each renewal the service ends the access token of be
 // OlderGrantUnrevoked is what GrantValid says of grants that were replaced and wait to be revoked;
 // what follows it says why.
 const OlderGrantUnrevoked = "An older grant is not revoked yet."
+
+// What GrantValid says of a request to export the grant that is not answered; what follows says why.
+const (
+	ExportRefused = "An export was asked for and refused:"
+	ExportWaits   = "An export was asked for and waits:"
+)

@@ -203,8 +203,8 @@ type SpacesCredentialSpec struct {
 
 	// stateLabels are put on the other Secrets that are made for this
 	// SpacesCredential, for policies that ask for a label on every Secret: on the
-	// operator's state Secret with its next write, and on the Secret that kubectl
-	// spaces login makes for the code. At most 32; the same ones are refused as in
+	// operator's state Secret with its next write, on the answer to a request for an
+	// export, and on the Secrets that kubectl spaces login and import make. At most 32; the same ones are refused as in
 	// secretTemplate.labels. Absent means none; they can be changed at any time. A
 	// state Secret that a policy refuses shows as reason SecretForbidden; kubectl
 	// spaces login tells of a refusal before the browser opens.

@@ -72,6 +72,12 @@ type SpacesCredentialStatus struct {
 	// +optional
 	LastHandledRevokeRequest string `json:"lastHandledRevokeRequest,omitempty"`
 
+	// lastHandledExportRequest repeats the value of the annotation
+	// export-requested-at that was acted on last: the grant was exported, or
+	// GrantValid says why not.
+	// +optional
+	LastHandledExportRequest string `json:"lastHandledExportRequest,omitempty"`
+
 	// conditions: Ready says whether the published token may be used now,
 	// Reconciling that the current spec has not been realised yet, Stalled that a
 	// person must act, GrantValid whether the token can be renewed.
@@ -150,4 +156,9 @@ type GrantStatus struct {
 	// seventh of that time is left.
 	// +optional
 	ExpirationTime *metav1.Time `json:"expirationTime,omitempty"`
+
+	// importID names the export that the grant was imported from; empty for a grant that
+	// began here.
+	// +optional
+	ImportID string `json:"importID,omitempty"`
 }

@@ -39,7 +39,7 @@ func checks() []check {
 		{[]string{v1alpha1.ReasonAuthorizationPending}, lookForSignIn, ""},
 		{[]string{
 			v1alpha1.ReasonGrantRejected, v1alpha1.ReasonClientRejected, v1alpha1.ReasonRequestRejected, v1alpha1.ReasonResponseUnclear,
-			v1alpha1.ReasonReauthorizationRequired, v1alpha1.ReasonNoRefreshToken, v1alpha1.ReasonGrantRevoked, v1alpha1.ReasonThrottled, v1alpha1.ReasonServiceUnavailable,
+			v1alpha1.ReasonReauthorizationRequired, v1alpha1.ReasonNoRefreshToken, v1alpha1.ReasonExported, v1alpha1.ReasonGrantRevoked, v1alpha1.ReasonThrottled, v1alpha1.ReasonServiceUnavailable,
 			v1alpha1.ReasonAmbiguousResult, v1alpha1.ReasonRenewalFailing, v1alpha1.ReasonExpired,
 		}, lookAtGrant, acceptsGrant},
 		{[]string{v1alpha1.ReasonVerificationFailed}, lookAtVerification, ""},

@@ -42,7 +42,7 @@ func needsAttention(condition metav1.Condition) bool {
 	switch condition.Type {
 	case v1alpha1.ConditionReady:
 		return condition.Status != metav1.ConditionTrue ||
-			slices.Contains([]string{v1alpha1.ReasonRenewalFailing, v1alpha1.ReasonSuspended, v1alpha1.ReasonEnvironmentPaused}, condition.Reason)
+			slices.Contains([]string{v1alpha1.ReasonRenewalFailing, v1alpha1.ReasonSuspended, v1alpha1.ReasonEnvironmentPaused, v1alpha1.ReasonExported}, condition.Reason)
 	case v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled:
 		return condition.Status == metav1.ConditionTrue
 	case v1alpha1.ConditionGrantValid:

@@ -61,6 +61,8 @@ func (c *cluster) serviceRemedy(reason string, credential *v1alpha1.SpacesCreden
 		return c.signInAnew(credential)
 	case v1alpha1.ReasonNoRefreshToken:
 		return "have the client allowed the grant type refresh_token, or ask for the scope that stands for it, often offline_access, in spec.scopes"
+	case v1alpha1.ReasonExported:
+		return "when the other cluster has imported it: " + c.paste("delete spcred "+credential.Name, credential.Namespace) + ", which revokes nothing; to have a grant of its own here: " + c.grantOfItsOwn(credential)
 	case v1alpha1.ReasonGrantRevoked:
 		return strings.Join([]string{c.signInAnew(credential), "or " + c.pasteSpaces("renew", credential)}, ", ")
 	case v1alpha1.ReasonClientRejected:
@@ -82,6 +84,14 @@ func (c *cluster) serviceRemedy(reason string, credential *v1alpha1.SpacesCreden
 		return "read the message and mend what it names; to have it tried at once: " + c.pasteSpaces("renew", credential)
 	}
 	return ""
+}
+
+// grantOfItsOwn is how a credential whose grant was exported gets another one.
+func (c *cluster) grantOfItsOwn(credential *v1alpha1.SpacesCredential) string {
+	if credential.Spec.GrantType.IsKnown() && credential.Spec.Password != nil {
+		return c.pasteSpaces("renew", credential)
+	}
+	return c.signInAnew(credential)
 }
 
 // signInAnew is how a credential of this grant type gets a new grant.
