@@ -119,6 +119,8 @@ a short-lived token in a Secret. This plugin tells how that goes and what to do.
 		t.suspendCommand(),
 		t.resumeCommand(),
 		t.loginCommand(),
+		t.exportCommand(),
+		t.importCommand(),
 		t.whoamiCommand(),
 		t.tokenCommand(),
 		t.uninstallCommand(),

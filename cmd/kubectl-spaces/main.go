@@ -3,8 +3,9 @@
 // person in by browser for grant type AuthorizationCode.
 //
 // It talks to the API server with the rights of the person who runs it, and to the
-// Spaces API for whoami alone. It never sees a client secret or a refresh token; the
-// one command that prints a token is `token --show`.
+// Spaces API for whoami alone. It never sees a client secret, and a refresh token only
+// where `import` opens a grant of another cluster; the one command that prints a token is
+// `token --show`.
 package main
 
 import (

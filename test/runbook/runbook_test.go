@@ -19,6 +19,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
@@ -127,7 +128,7 @@ func start(t *testing.T, environments []spacesauth.Environment) cluster {
 	g.Expect(testbed.Build(t.Context(), programs+"/", ".", "./cmd/kubectl-spaces")).To(Succeed())
 	g.Expect(os.Symlink(filepath.Join(plane.Assets, "kubectl"), filepath.Join(programs, "kubectl"))).To(Succeed())
 	operator, err := testbed.StartOperator(exec.Command(filepath.Join(programs, "spaces-credential-operator"), "--environments-file="+file, "--kubeconfig="+kubeconfig,
-		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--leader-election-namespace=default"), filepath.Join(folder, "operator.log"))
+		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--leader-election-namespace=default", "--allow-export"), filepath.Join(folder, "operator.log"))
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() {
 		g.Expect(operator.Failure()).To(Succeed())
@@ -272,6 +273,13 @@ func (w *world) context() string {
 	set := exec.Command(filepath.Join(w.programs, "kubectl"), "--kubeconfig="+path, "config", "set-context", "--current", "--namespace="+w.namespace)
 	output, err := set.CombinedOutput()
 	w.Expect(err).NotTo(HaveOccurred(), string(output))
+	file, err := clientcmd.LoadFromFile(path)
+	w.Expect(err).NotTo(HaveOccurred())
+	for name, namespace := range map[string]string{"old": w.namespace, "new": w.namespace + "-new"} { // a second cluster
+		file.Contexts[name] = file.Contexts[file.CurrentContext].DeepCopy()
+		file.Contexts[name].Namespace = namespace
+	}
+	w.Expect(clientcmd.WriteToFile(*file, path)).To(Succeed())
 	return path
 }
 

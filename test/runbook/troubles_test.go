@@ -82,6 +82,13 @@ var troubles = map[string]func(*world){
 		w.asks()
 		w.becomes(v1alpha1.ReasonReauthorizationRequired)
 	},
+	v1alpha1.ReasonExported: func(w *world) {
+		w.credential()
+		w.isReady()
+		w.folder = w.TempDir()
+		w.run("kubectl spaces export meeting-bot --yes --to \"$(kubectl spaces import --new-key key)\"")
+		w.becomes(v1alpha1.ReasonExported)
+	},
 	v1alpha1.ReasonNoRefreshToken: func(w *world) {
 		w.fails(fakespaces.OperationPassword, fakespaces.FaultNoRefreshToken)
 		w.credential()

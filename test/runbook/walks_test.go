@@ -33,6 +33,22 @@ var walks = map[string]func(*world){
 	"docs/authorization-code.md": func(w *world) { w.browser() },
 	"docs/credential.md":         func(w *world) { w.has("staging"); w.isReady() },
 	"docs/tasks.md":              func(w *world) { w.has("staging"); w.isReady() },
+	"docs/moving.md": func(w *world) {
+		w.has("staging")
+		w.isReady()
+		w.folder = w.TempDir()
+		w.elsewhere(func() { w.has("staging") })
+	},
+}
+
+// elsewhere does something in the namespace that stands for another cluster.
+func (w *world) elsewhere(do func()) {
+	w.Helper()
+	here := w.namespace
+	w.namespace += "-new"
+	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}})
+	do()
+	w.namespace = here
 }
 
 // has makes meeting-bot, in an environment.
