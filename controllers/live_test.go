@@ -650,6 +650,7 @@ var _ = Describe("The policies of config/policies", func() {
 		tenant := as("tenant")
 		for _, made := range []*corev1.Secret{
 			{Type: v1alpha1.SecretTypeGrantState},
+			{Type: v1alpha1.SecretTypeGrantExport},
 			{ObjectMeta: metav1.ObjectMeta{Finalizers: []string{v1alpha1.FinalizerGrant}}},
 			{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{v1alpha1.LabelSecret: v1alpha1.SecretPublished}}},
 			{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{v1alpha1.LabelManagedBy: v1alpha1.ManagedByValue}}},

@@ -9,9 +9,11 @@ import (
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 // judged is an object, and what a policy says of it: nothing where it is admitted.
@@ -157,6 +159,45 @@ func TestPoliciesAdmitAndRefuse(t *testing.T) {
 	}
 }
 
+// asMember is somebody of a group whom no right is missing.
+func asMember(t *testing.T, group string) client.Client {
+	t.Helper()
+	as := rest.CopyConfig(config)
+	as.Impersonate = rest.ImpersonationConfig{UserName: "somebody", Groups: []string{"system:masters", group}}
+	server, err := testbed.NewClient(as)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return server
+}
+
+func TestOnlyWhoMayExportAsksForIt(t *testing.T) {
+	g := NewWithT(t)
+	namespace := newNamespace(t, "policy-exports", nil)
+	old := sample(t, "password", namespace)
+	old.SetAnnotations(map[string]string{v1alpha1.AnnotationExportRequestedAt: "before"})
+	g.Expect(admin.Create(t.Context(), old)).To(Succeed(), "before the policy")
+	asked := func(annotation string) *unstructured.Unstructured {
+		m := sample(t, "password", namespace)
+		m.SetName("another")
+		m.SetAnnotations(map[string]string{annotation: "now"})
+		return m
+	}
+	enforce(t, "exports", namespace, func() error {
+		return admin.Create(t.Context(), asked(v1alpha1.AnnotationExportRequestedAt), client.DryRunAll)
+	})
+	const says = "only the group spaces-movers may ask for an export"
+	mover := asMember(t, "spaces-movers")
+	for _, annotation := range []string{v1alpha1.AnnotationExportRequestedAt, v1alpha1.AnnotationExportTo, v1alpha1.AnnotationExportLost} {
+		g.Expect(admin.Create(t.Context(), asked(annotation), client.DryRunAll)).To(MatchError(ContainSubstring(says)))
+		g.Expect(mover.Create(t.Context(), asked(annotation), client.DryRunAll)).To(Succeed())
+	}
+	g.Expect(admin.Create(t.Context(), asked(v1alpha1.AnnotationRenewRequestedAt), client.DryRunAll)).To(Succeed())
+	change := old.DeepCopy()
+	change.SetAnnotations(map[string]string{v1alpha1.AnnotationExportRequestedAt: "after"})
+	g.Expect(admin.Update(t.Context(), change)).To(MatchError(ContainSubstring(says)))
+	patch(t, old, fromPerson, `{"metadata": {"annotations": {"`+v1alpha1.AnnotationRenewRequestedAt+`": "now"}}}`)
+	patch(t, old, fromPerson, `{"metadata": {"annotations": {"`+v1alpha1.AnnotationExportRequestedAt+`": null}}}`)
+}
+
 // The page and the tests know every sample.
 func TestEveryPolicyIsTestedAndOnThePage(t *testing.T) {
 	g := NewWithT(t)
@@ -166,7 +207,7 @@ func TestEveryPolicyIsTestedAndOnThePage(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		for _, file := range files {
 			g.Expect(page).To(ContainSubstring("config/samples/" + folder + "/" + filepath.Base(file)))
-			if name := strings.TrimSuffix(filepath.Base(file), ".yaml"); folder == "policies" && name != "login_secrets" {
+			if name := strings.TrimSuffix(filepath.Base(file), ".yaml"); folder == "policies" && name != "login_secrets" && name != "exports" {
 				g.Expect(verdicts).To(HaveKey(name))
 			}
 		}
