@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -57,7 +58,7 @@ func (i *installation) container() *corev1.Container {
 
 // flag is the value of a flag of the operator, empty where it has none.
 func (i *installation) flag(name string) string {
-	arguments := append(i.container().Command, i.container().Args...)
+	arguments := slices.Concat(i.container().Command, i.container().Args)
 	for at, argument := range arguments {
 		given, value, hasValue := strings.Cut(argument, "=")
 		switch {
