@@ -11,6 +11,7 @@ import (
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/fakespaces"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 var _ = Describe("Rule 5: changed inputs", func() {
@@ -337,6 +338,22 @@ var _ = Describe("A new seed or code that is not accepted", func() {
 		o.reconcile("bot")
 		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonRequestRejected)
 		livesOn()
+	})
+
+	It("an environment that the operator comes to know later is signed in to, without a change of spec or Secrets", func() {
+		w.apply(loginInput(), byPassword("bot"))
+		o.reconcile("bot")
+		old := w.expectReady("bot")
+		known := o.Environments.Named("staging")
+		o = w.operator()
+		o.Reconfigure(w.ctx, map[string]*spacesauth.Client{})
+		o.reconcile("bot")
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonUnknownEnvironment)
+		o.knows("staging", known)
+		w.spaces.RevokeGrantOf(w.document("bot").Grant().RefreshToken.Reveal())
+		o.settle("bot", lifetime)
+		Expect(w.expectReady("bot")).NotTo(Equal(old))
+		Expect(w.calls(fakespaces.OperationPassword)).To(Equal(2))
 	})
 
 	It("a living grant is renewed and its token repaired while spec names a mistyped environment", func() {

@@ -45,17 +45,19 @@ type inputs struct {
 	grantProblem   outcome
 	// lent is the client that was read, where it is not the namespace's own.
 	lent lentVersion
-	// versions are the resourceVersions that were read, and generation is that of the spec
-	// that named the Secrets.
+	// versions are the resourceVersions that were read, generation is that of the spec that named
+	// the Secrets, and issuer the accounts URL that they were read for: the file of environments may
+	// change while spec and Secrets do not.
 	versions   map[string]string
 	generation int64
+	issuer     string
 }
 
 // observeInputs returns the inputs as they are. They are read again only when the informer
 // shows another version than was read last. Without a state nothing is remembered of them.
 func (r *Reconciler) observeInputs(ctx context.Context, s *scope) (inputs, error) {
 	known := r.memory.of(s.key).inputs
-	fresh := s.state != nil && known.versions != nil && known.generation == s.credential.Generation
+	fresh := s.state != nil && known.versions != nil && known.generation == s.credential.Generation && known.issuer == s.issuer()
 	imported, err := r.importOf(ctx, s)
 	if err != nil {
 		return inputs{}, err
@@ -93,6 +95,14 @@ func (r *Reconciler) observeInputs(ctx context.Context, s *scope) (inputs, error
 	return in, err
 }
 
+// issuer is the accounts URL of the environment that spec names, empty where nobody knows it.
+func (s *scope) issuer() string {
+	if s.environment == nil {
+		return ""
+	}
+	return s.environment.Environment().AccountsURL
+}
+
 // rememberInputs keeps what tells the inputs apart, and no value of them.
 func (r *Reconciler) rememberInputs(key types.NamespacedName, in inputs) {
 	in.given, in.isRead = grantstate.Given{}, false
@@ -117,11 +127,8 @@ const (
 // readInputs reads the client's Secret, as it is remembered, and the grant's own Secret as wanted.
 // Its error is the API server's; what is wrong with a Secret is an outcome.
 func (r *Reconciler) readInputs(ctx context.Context, s *scope, grant wanted) (inputs, error) {
-	in := inputs{versions: map[string]string{}, generation: s.credential.Generation, isRead: grant != none}
-	in.given.Scopes = s.credential.EffectiveScopes()
-	if s.environment != nil {
-		in.given.AccountsURL = s.environment.Environment().AccountsURL
-	}
+	in := inputs{versions: map[string]string{}, generation: s.credential.Generation, issuer: s.issuer(), isRead: grant != none}
+	in.given.Scopes, in.given.AccountsURL = s.credential.EffectiveScopes(), in.issuer
 	if ref := s.credential.Spec.ClientSecretRef; ref != nil {
 		reading, err := r.readInput(ctx, s.key.Namespace, ref.Name, remembered, in.versions)
 		if err != nil {
