@@ -20,8 +20,9 @@ func (t *tool) clientsCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "clients",
 		Short: "List OAuth clients and the SpacesCredentials that use them",
-		Long: `List OAuth clients and the SpacesCredentials that use them: by the client ID that the
-operator found, and by the Secret or the ClusterSpacesClient that spec names.`,
+		Long: `List OAuth clients and the SpacesCredentials that use them: by the client ID
+that the operator found, and by the Secret or the ClusterSpacesClient that spec
+names.`,
 		Example: `  # Who is concerned when a client's secret is changed, or has leaked?
   kubectl spaces clients -A
 

@@ -86,8 +86,9 @@ func (t *tool) rootCommand() *cobra.Command {
 		Short: "Look after the Avaya Spaces credentials of a cluster",
 		Long: `Look after the Avaya Spaces credentials of a cluster.
 
-A SpacesCredential says how the operator signs in to Avaya Spaces; the operator keeps
-a short-lived token in a Secret. This plugin tells how that goes and what to do.`,
+A SpacesCredential says how the operator signs in to Avaya Spaces; the operator
+keeps a short-lived token in a Secret. This plugin tells how that goes and what
+to do.`,
 		Example: `  # How do the credentials of this namespace fare?
   kubectl spaces list
 

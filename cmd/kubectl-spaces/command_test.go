@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	. "github.com/onsi/gomega"
 
@@ -148,5 +149,16 @@ func TestNothingSteersATerminal(t *testing.T) {
 		"\u202eright":         "right",
 	} {
 		NewWithT(t).Expect(plain(given)).To(Equal(want))
+	}
+}
+
+// What a command is for fits a terminal of 80 columns; flags are wrapped by nobody.
+func TestHelpFitsATerminal(t *testing.T) {
+	for _, command := range newSession().tool.rootCommand().Commands() {
+		for line := range strings.Lines(command.Long) {
+			if line = strings.TrimSuffix(line, "\n"); utf8.RuneCountInString(line) > 80 {
+				t.Errorf("%s: %q", command.Name(), line)
+			}
+		}
 	}
 }

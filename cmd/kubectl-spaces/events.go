@@ -29,9 +29,9 @@ func (t *tool) eventsCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "events [NAME]",
 		Short: "List what the operator said of SpacesCredentials, the newest last",
-		Long: `List the events of the operator: those of one SpacesCredential and of its Secrets, of a
-namespace, or of all, the newest last. A cluster keeps events for an hour, if nothing
-else was set.`,
+		Long: `List the events of the operator: those of one SpacesCredential and of its
+Secrets, of a namespace, or of all, the newest last. A cluster keeps events for
+an hour, if nothing else was set.`,
 		Example: `  # What happened to meeting-bot?
   kubectl spaces events meeting-bot
 

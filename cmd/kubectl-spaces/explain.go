@@ -18,9 +18,10 @@ func (t *tool) explainCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain NAME",
 		Short: "Walk through what the operator checks, and say what to do",
-		Long: `Walk through what the operator checks, in its order. Each line is ok, holds it up, or
-was not looked at; for the first that holds it up this says what to do. Secrets are
-looked at as far as you may read them; no value and no key of theirs is shown.`,
+		Long: `Walk through what the operator checks, in its order. Each line is ok, holds it
+up, or was not looked at; for the first that holds it up this says what to do.
+Secrets are looked at as far as you may read them; no value and no key of
+theirs is shown.`,
 		Example:           "  kubectl spaces explain meeting-bot",
 		Args:              oneName,
 		ValidArgsFunction: t.names(),

@@ -32,17 +32,19 @@ func (t *tool) exportCommand() *cobra.Command {
 		Use:   "export NAME --to KEY",
 		Short: "Give the grant of a SpacesCredential to another cluster",
 		Long: `Give the grant of a SpacesCredential to another cluster, sealed to a key that
-` + "`kubectl spaces import --new-key`" + ` made there. From then on the operator here neither renews
-nor revokes it; the published token lives until it expires. It takes an operator with
---allow-export. What comes out opens with the importer's private key alone, and must be
-imported once: two clusters with one grant end it.`,
+kubectl spaces import --new-key made there. From then on the operator here
+neither renews nor revokes it; the published token lives until it expires. It
+takes an operator with --allow-export. What comes out opens with the importer's
+private key alone, and must be imported once: two clusters with one grant end
+it.`,
 		Example: `  kubectl spaces export meeting-bot --to BOw2... --file meeting-bot.export
 
   # In a script, where nobody can be asked
   kubectl spaces export meeting-bot --to "$KEY" --yes >meeting-bot.export
 
   # The first key is lost, and what was sealed to it was never imported
-  kubectl spaces export meeting-bot --to BNx7... --lost 5f0c9a1be2d45f0c9a1be2d45f0c9a1b`,
+  kubectl spaces export meeting-bot --to BNx7... \
+    --lost 5f0c9a1be2d45f0c9a1be2d45f0c9a1b`,
 		Args:              oneName,
 		ValidArgsFunction: t.names(),
 		RunE: func(command *cobra.Command, arguments []string) error {

@@ -33,10 +33,11 @@ func (t *tool) importCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "import FILE --key KEYFILE",
 		Short: "Take over the grant of a SpacesCredential of another cluster",
-		Long: `Take over the grant of a SpacesCredential of another cluster, which
-` + "`kubectl spaces export`" + ` sealed to a key of yours. The operator here takes it as the grant of
-the SpacesCredential of that name, of any grant type but Anonymous, and renews it at once.
-Import it once and nowhere else: two clusters with one grant end it.`,
+		Long: `Take over the grant of a SpacesCredential of another cluster, which kubectl
+spaces export sealed to a key of yours. The operator here takes it as the grant
+of the SpacesCredential of that name, of any grant type but Anonymous, and
+renews it at once. Import it once and nowhere else: two clusters with one grant
+end it.`,
 		Example: `  # First a key: the private one stays in the file, the public one is printed
   kubectl spaces import --new-key meeting-bot.key
 

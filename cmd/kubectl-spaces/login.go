@@ -40,12 +40,12 @@ func (t *tool) loginCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "login NAME",
 		Short: "Sign in by browser for a SpacesCredential of grant type AuthorizationCode",
-		Long: `Sign in by browser for a SpacesCredential of grant type AuthorizationCode. The browser
-opens the service's own pages and comes back to spec.authorizationCode.redirectURI,
-where this command listens, or to the next of redirectURIs where another program does.
-The code goes into the Secret that the object names; the
-operator exchanges it, and the Secret is removed. Neither the client secret nor a
-refresh token is ever on this machine.`,
+		Long: `Sign in by browser for a SpacesCredential of grant type AuthorizationCode. The
+browser opens the service's own pages and comes back to
+spec.authorizationCode.redirectURI, where this command listens, or to the next
+of redirectURIs where another program does. The code goes into the Secret that
+the object names; the operator exchanges it, and the Secret is removed. Neither
+the client secret nor a refresh token is ever on this machine.`,
 		Example: `  kubectl spaces login meeting-bot
 
   # On a machine without a browser, or for a redirect URI with https

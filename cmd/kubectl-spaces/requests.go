@@ -43,8 +43,8 @@ func (t *tool) renewCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "renew NAME",
 		Short: "Ask the operator for one new token now",
-		Long: `Ask the operator for one new token now. It goes before a backoff, and a refusal of
-the service is tried once more.`,
+		Long: `Ask the operator for one new token now. It goes before a backoff, and a refusal
+of the service is tried once more.`,
 		Example: `  kubectl spaces renew meeting-bot
 
   # Only ask, do not wait
@@ -90,11 +90,12 @@ func (t *tool) revokeCommand() *cobra.Command {
 		Use:   "revoke NAME | --client CLIENT",
 		Short: "Ask the operator to revoke every grant of a SpacesCredential now",
 		Long: `Ask the operator to revoke every grant of a SpacesCredential now, whatever its
-revocation policy says. Password then signs in anew and Anonymous makes a new guest;
-RefreshToken needs a new refresh token, AuthorizationCode a new sign-in.
+revocation policy says. Password then signs in anew and Anonymous makes a new
+guest; RefreshToken needs a new refresh token, AuthorizationCode a new sign-in.
 
-With --client it asks for all whose grants were made with a ClusterSpacesClient, and says
-how each fares until its grants are revoked. Change the secret that leaked before.`,
+With --client it asks for all whose grants were made with a
+ClusterSpacesClient, and says how each fares until its grants are revoked.
+Change the secret that leaked before.`,
 		Example: `  kubectl spaces revoke meeting-bot
 
   # In a script, where nobody can be asked

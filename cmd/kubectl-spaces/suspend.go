@@ -11,8 +11,9 @@ func (t *tool) suspendCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "suspend NAME",
 		Short: "Pause the operator for a SpacesCredential",
-		Long: `Pause the operator for a SpacesCredential: it calls nothing and publishes nothing, and
-the published token expires in its time. Deletion works all the same.`,
+		Long: `Pause the operator for a SpacesCredential: it calls nothing and publishes
+nothing, and the published token expires in its time. Deletion works all the
+same.`,
 		Example:           "  kubectl spaces suspend meeting-bot",
 		Args:              oneName,
 		ValidArgsFunction: t.names(),

@@ -14,9 +14,9 @@ func (t *tool) tokenCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "token NAME --show",
 		Short: "Print the published token",
-		Long: `Print the published token, alone on a line. Whoever has it acts as its user until it
-expires, so it is printed with --show only. Mind the history of your terminal and
-where the output goes.`,
+		Long: `Print the published token, alone on a line. Whoever has it acts as its user
+until it expires, so it is printed with --show only. Mind the history of your
+terminal and where the output goes.`,
 		Example: `  kubectl spaces token meeting-bot --show
 
   # As a header, for curl

@@ -37,15 +37,17 @@ func (t *tool) uninstallCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "uninstall",
 		Short: "End all SpacesCredentials, so that the operator can be removed",
-		Long: `End all SpacesCredentials, so that the operator can be removed and leaves nothing behind.
-Without a choice it only counts what there is.
+		Long: `End all SpacesCredentials, so that the operator can be removed and leaves
+nothing behind. Without a choice it only counts what there is.
 
-With --revoke the operator, which must be running, revokes each grant, and nothing is given
-up while the command waits. With --keep-grants nothing is revoked: a running operator lets go
-of everything, and what one that is gone left behind is freed without it. Its states are
-sealed, so that nobody can revoke what it kept.
+With --revoke the operator, which must be running, revokes each grant, and
+nothing is given up while the command waits. With --keep-grants nothing is
+revoked: a running operator lets go of everything, and what one that is gone
+left behind is freed without it. Its states are sealed, so that nobody can
+revoke what it kept.
 
---namespace restricts it to one namespace. Published Secrets whose spec says Retain stay.`,
+--namespace restricts it to one namespace. Published Secrets whose spec says
+Retain stay.`,
 		Example: `  # How much is there?
   kubectl spaces uninstall
 
