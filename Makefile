@@ -107,7 +107,7 @@ deflake: ## Run the tests that a sentence names until one fails: make deflake FO
 
 .PHONY: chaos
 chaos: ## Tell every story once for every request and mishap, and print the matrix
-	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; MATRIX=1 $(GO) test -v -timeout 30m -count=1 -run TestControllers ./controllers \
+	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; MATRIX=1 $(GO) test -v -timeout 45m -count=1 -run TestControllers ./controllers \
 	-ginkgo.label-filter=matrix -ginkgo.succinct
 
 .PHONY: fuzz
