@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
 
 // Outcomes of a look that doctor takes, beside those of explain.
@@ -60,9 +61,11 @@ type diagnosis struct {
 	*tool
 	*cluster
 	now time.Time
-	// installations are the operators' Deployments; unseenWhy says why none could be looked for.
+	// installations are the operators' Deployments, as far as they could be looked for.
 	installations []installation
-	unseenWhy     string
+	// leases are those of operators, and environments the operators' own; neither is read twice.
+	leases       []sighting
+	environments spacesauth.Environments
 	// credentials are all that the person may list.
 	credentials []v1alpha1.SpacesCredential
 	// network is the way to the service from here, nil where it is not to be called.
@@ -149,11 +152,9 @@ func (d *diagnosis) lookAtInstallations(ctx context.Context) []verdict {
 	d.installations = found
 	switch {
 	case err != nil:
-		d.unseenWhy = lookedInVain(err, "Deployments in all namespaces")
-		return []verdict{*notLookedAt("%s", d.unseenWhy)}
+		return []verdict{*notLookedAt("%s", lookedInVain(err, "Deployments in all namespaces"))}
 	case len(found) == 0:
-		d.unseenWhy = "There is no Deployment with the labels of an operator."
-		return []verdict{*isDoubtful(d.unseenWhy, "if the operator is to run in this cluster, and not on a machine of its own, install it: docs/install.md")}
+		return []verdict{*isDoubtful("There is no Deployment with the labels of an operator.", "if the operator is to run in this cluster, and not on a machine of its own, install it: docs/install.md")}
 	}
 	var verdicts []verdict
 	for i := range found {
@@ -188,6 +189,7 @@ func labelsOf(i *installation) string {
 // lookAtLeases looks whether each lease of an operator is held by one that lives.
 func (d *diagnosis) lookAtLeases(ctx context.Context) []verdict {
 	seen, err := d.operators(ctx)
+	d.leases = seen
 	switch {
 	case err != nil:
 		return []verdict{*notLookedAt("%s", lookedInVain(err, "Leases in all namespaces"))}

@@ -24,17 +24,18 @@ const (
 	namedTroubles = 10
 )
 
-// known are the environments of all operators together.
-func (d *diagnosis) known(ctx context.Context) (all spacesauth.Environments, err error) {
-	all = spacesauth.Environments{}
+// readEnvironments reads the environments of all operators together.
+func (d *diagnosis) readEnvironments(ctx context.Context) error {
+	all := spacesauth.Environments{}
 	for i := range d.installations {
 		environments, err := d.installations[i].environments(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		maps.Copy(all, environments)
 	}
-	return all, nil
+	d.environments = all
+	return nil
 }
 
 // used are the environments that SpacesCredentials name, in order.
@@ -52,10 +53,10 @@ func (d *diagnosis) lookAtEnvironments(ctx context.Context) []verdict {
 	if len(d.installations) == 0 {
 		return nil
 	}
-	known, err := d.known(ctx)
-	if err != nil {
+	if err := d.readEnvironments(ctx); err != nil {
 		return []verdict{*d.unknownEnvironments(err)}
 	}
+	known := d.environments
 	var strange []string
 	for i := range d.credentials {
 		credential := &d.credentials[i]
@@ -88,16 +89,12 @@ func (d *diagnosis) unknownEnvironments(err error) *verdict {
 
 // lookAtHosts calls the accounts host of each environment that is used. Any answer is a good one.
 func (d *diagnosis) lookAtHosts(ctx context.Context) []verdict {
-	if d.network == nil || len(d.installations) == 0 {
+	if d.network == nil {
 		return nil
-	}
-	known, err := d.known(ctx)
-	if err != nil {
-		return nil // said before
 	}
 	var verdicts []verdict
 	for _, name := range d.used() {
-		if environment, is := known[name]; is && !environment.Paused {
+		if environment, is := d.environments[name]; is && !environment.Paused {
 			verdicts = append(verdicts, *d.lookAtHost(ctx, environment))
 		}
 	}
@@ -106,7 +103,7 @@ func (d *diagnosis) lookAtHosts(ctx context.Context) []verdict {
 
 func (d *diagnosis) lookAtHost(ctx context.Context, environment spacesauth.Environment) *verdict {
 	network := *d.network
-	network.authorities = d.authoritiesOf(ctx, environment.Name)
+	network.authorities = authoritiesOf(ctx, d.installations, environment.Name)
 	client, err := network.client(d.http)
 	if err != nil {
 		return notLookedAt("%s", upperFirst(err.Error())+".")
@@ -159,7 +156,7 @@ func (d *diagnosis) failingIn(environment string) (failing int) {
 
 // lookAtClocks compares what the hosts said with this machine's clock, and repeats what the operator says
 // on its lease of its own.
-func (d *diagnosis) lookAtClocks(ctx context.Context) []verdict {
+func (d *diagnosis) lookAtClocks(context.Context) []verdict {
 	var verdicts []verdict
 	for _, name := range slices.Sorted(maps.Keys(d.dates)) {
 		skew := d.dates[name].Round(time.Second)
@@ -170,12 +167,8 @@ func (d *diagnosis) lookAtClocks(ctx context.Context) []verdict {
 		}
 		verdicts = append(verdicts, *isFine("The clock of environment %q agrees with this machine's.", name))
 	}
-	seen, err := d.operators(ctx)
-	if err != nil {
-		return verdicts // said before
-	}
 	for _, name := range d.used() {
-		if apart := clockApart(seen, name, d.now); apart != "" {
+		if apart := clockApart(d.leases, name, d.now); apart != "" {
 			verdicts = append(verdicts, *isDoubtful(apart, "look at the clock of the operator's node first"))
 		}
 	}

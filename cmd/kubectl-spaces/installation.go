@@ -155,14 +155,10 @@ func (i *installation) configMapKey(ctx context.Context, name, key string) ([]by
 	return []byte(content), nil
 }
 
-// authoritiesOf are the certificates of an environment's caFile, as an operator that knows the
+// authoritiesOf are the certificates of an environment's caFile, as one of some operators that knows the
 // environment was given them. There are none where it has no such file, or where the person may not
 // look.
-func (c *cluster) authoritiesOf(ctx context.Context, environment string) []byte {
-	all, err := c.installations(ctx)
-	if err != nil {
-		return nil
-	}
+func authoritiesOf(ctx context.Context, all []installation, environment string) []byte {
 	for i := range all {
 		environments, err := all[i].environments(ctx)
 		if known, is := environments[environment]; err == nil && is && known.CAFile != "" {

@@ -23,6 +23,22 @@ func printVerdicts(out io.Writer, verdicts []verdict, width int) {
 	}
 }
 
+// words are those of a text. A command in quotes is one: a line break in it would be pasted, too.
+func words(text string) (found []string) {
+	isOpen := false
+	for _, word := range strings.Fields(text) {
+		if isOpen {
+			found[len(found)-1] += " " + word
+		} else {
+			found = append(found, word)
+		}
+		if strings.Count(word, "`")%2 == 1 {
+			isOpen = !isOpen
+		}
+	}
+	return found
+}
+
 // wrapped is a text that begins at a column, in lines that end before a width.
 func wrapped(text string, width, column int) string {
 	if width == 0 {
@@ -31,7 +47,7 @@ func wrapped(text string, width, column int) string {
 	most := max(width-column, leastText)
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for _, word := range words(text) {
 		switch {
 		case line == "":
 			line = word

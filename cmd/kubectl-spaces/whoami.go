@@ -73,7 +73,8 @@ func (t *tool) whoami(ctx context.Context, name string, network *network, form *
 		return err
 	}
 	if network.caFile == "" {
-		network.authorities = cluster.authoritiesOf(ctx, credential.EffectiveEnvironment())
+		operators, _ := cluster.installations(ctx) // who may not look gives --ca-file
+		network.authorities = authoritiesOf(ctx, operators, credential.EffectiveEnvironment())
 	}
 	found, err := t.profile(ctx, secret, network, t.isFresh(credential))
 	if err != nil {
