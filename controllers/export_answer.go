@@ -92,14 +92,9 @@ func (r *Reconciler) exportSecret(s *scope, e grantstate.Export, to transfer.Pub
 	if err != nil {
 		return nil, err
 	}
-	labels := s.credential.StateLabels()
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[v1alpha1.LabelManagedBy], labels[v1alpha1.LabelSecret] = v1alpha1.ManagedByValue, v1alpha1.SecretExport
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: s.key.Namespace, Name: s.credential.ExportSecretName(), Labels: labels,
+			Namespace: s.key.Namespace, Name: s.credential.ExportSecretName(), Labels: s.ownLabels(v1alpha1.SecretExport),
 			Annotations: map[string]string{
 				v1alpha1.AnnotationCredential: s.key.Name, v1alpha1.AnnotationCredentialUID: string(s.credential.UID), v1alpha1.AnnotationClaim: witness,
 			},

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
@@ -62,17 +63,13 @@ func (r *Reconciler) observeInputs(ctx context.Context, s *scope) (inputs, error
 	if err != nil {
 		return inputs{}, err
 	}
-	if shown := s.importName().Name; imported != nil && imported.ResourceVersion != known.versions[shown] || imported == nil && known.versions[shown] != "" {
-		fresh = false
-	}
+	fresh = fresh && known.isOf(s.importName().Name, imported)
 	for _, name := range s.credential.InputSecretNames() {
 		seen, err := secretio.Metadata(ctx, r.Client, types.NamespacedName{Namespace: s.key.Namespace, Name: name})
 		if err != nil {
 			return inputs{}, err
 		}
-		if seen != nil && seen.ResourceVersion != known.versions[name] || seen == nil && known.versions[name] != "" {
-			fresh = false
-		}
+		fresh = fresh && known.isOf(name, seen)
 	}
 	if fresh {
 		lent, err := r.lentNow(ctx, s)
@@ -93,6 +90,14 @@ func (r *Reconciler) observeInputs(ctx context.Context, s *scope) (inputs, error
 		r.rememberInputs(s.key, in)
 	}
 	return in, err
+}
+
+// isOf tells that a Secret was read as the informer shows it: in that version, or not at all.
+func (in inputs) isOf(name string, seen *metav1.PartialObjectMetadata) bool {
+	if seen == nil {
+		return in.versions[name] == ""
+	}
+	return in.versions[name] == seen.ResourceVersion
 }
 
 // issuer is the accounts URL of the environment that spec names, empty where nobody knows it.

@@ -250,6 +250,16 @@ func (r *Reconciler) update(ctx context.Context, s *scope, change func(*grantsta
 	return nil
 }
 
+// ownLabels are those of a Secret that is the operator's alone.
+func (s *scope) ownLabels(kind string) map[string]string {
+	labels := s.credential.StateLabels()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[v1alpha1.LabelManagedBy], labels[v1alpha1.LabelSecret] = v1alpha1.ManagedByValue, kind
+	return labels
+}
+
 // createState makes the state Secret: with the first claim already in it, or in place of one
 // that was released.
 func (r *Reconciler) createState(ctx context.Context, s *scope, d grantstate.Document) (*state, error) {
@@ -257,16 +267,11 @@ func (r *Reconciler) createState(ctx context.Context, s *scope, d grantstate.Doc
 	if err != nil {
 		return nil, err
 	}
-	labels := s.credential.StateLabels()
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[v1alpha1.LabelManagedBy], labels[v1alpha1.LabelSecret] = v1alpha1.ManagedByValue, v1alpha1.SecretGrant
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:       s.key.Namespace,
 			Name:            s.credential.GrantSecretName(),
-			Labels:          labels,
+			Labels:          s.ownLabels(v1alpha1.SecretGrant),
 			Annotations:     map[string]string{v1alpha1.AnnotationCredential: s.key.Name, v1alpha1.AnnotationCredentialUID: string(s.credential.UID)},
 			OwnerReferences: []metav1.OwnerReference{ownerReference(s.credential)},
 			Finalizers:      []string{v1alpha1.FinalizerGrant},
