@@ -85,15 +85,11 @@ func (s *skews) annotation() string {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	told := map[string]time.Duration{}
-	for environment, row := range s.behind {
-		if row.answers >= skewedFrom {
-			told[environment] = row.by
-		}
-	}
 	var parts []string
-	for _, environment := range slices.Sorted(maps.Keys(told)) {
-		parts = append(parts, environment+"="+told[environment].String())
+	for _, environment := range slices.Sorted(maps.Keys(s.behind)) {
+		if row := s.behind[environment]; row.answers >= skewedFrom {
+			parts = append(parts, environment+"="+row.by.String())
+		}
 	}
 	return strings.Join(parts, ",")
 }
