@@ -29,6 +29,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
@@ -446,10 +447,27 @@ func soonAll(all []telling, what string, holds func(telling) bool) {
 	GinkgoHelper()
 	By(fmt.Sprintf("waiting until each of %d worlds %s", len(all), what))
 	waiting := slices.Clone(all)
-	Eventually(func() []telling {
+	Eventually(func() (late []string) {
 		waiting = slices.DeleteFunc(waiting, holds)
-		return waiting
+		for _, t := range waiting {
+			late = append(late, t.String())
+		}
+		return late
 	}).WithTimeout(3*time.Minute).WithPolling(250*time.Millisecond).Should(BeEmpty(), "each %s", what)
+}
+
+// soonCollectorKnows waits until the garbage collector knows the Secrets of all these worlds. It
+// learns of Secrets in their order, and of credentials beside them: one that is deleted in the
+// foreground before its Secrets are known has nothing to wait for, and keeps them. So the last
+// Secret has an owner that never was, and is gone as soon as it is known.
+func soonCollectorKnows(all []telling) {
+	GinkgoHelper()
+	By("waiting until the garbage collector knows what it is to collect")
+	w := all[len(all)-1].world
+	w.apply(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "last", OwnerReferences: []metav1.OwnerReference{{
+		APIVersion: v1alpha1.GroupVersion.String(), Kind: "SpacesCredential", Name: "never", UID: uuid.NewUUID(),
+	}}}})
+	Eventually(func() bool { return w.secret("last") == nil }).WithTimeout(3 * time.Minute).WithPolling(250 * time.Millisecond).Should(BeTrue())
 }
 
 // gauge is the value of a metric without labels.

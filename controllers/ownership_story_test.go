@@ -17,8 +17,15 @@ import (
 // too: the real ones, of kube-controller-manager.
 type ownedStory struct {
 	crashStory
+	// deleting is what a person does.
+	deleting func(w *world)
 	// moving tells that they have done what they do before the operator acts.
 	moving func(w *world) bool
+}
+
+func readyByPassword(w *world) {
+	GinkgoHelper()
+	ready(w, byPassword("bot"), clientInput(), loginInput())
 }
 
 // goes is the end that the operator can reach alone.
@@ -43,10 +50,10 @@ func (w *world) deleteAs(policy metav1.DeletionPropagation) {
 
 var ownedStories = map[string]ownedStory{
 	"deletion of the namespace": {
-		crashStory: crashStory{begin: func(w *world) {
-			ready(w, byPassword("bot"), clientInput(), loginInput())
+		crashStory: crashStory{begin: readyByPassword, end: goes},
+		deleting: func(w *world) {
 			w.delete(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}})
-		}, end: goes},
+		},
 		moving: func(w *world) bool {
 			return stateDeleted(w) && !w.credential("bot").DeletionTimestamp.IsZero() && w.secret("spaces-client") == nil
 		},
@@ -54,25 +61,21 @@ var ownedStories = map[string]ownedStory{
 	"deletion in the foreground": {
 		crashStory: crashStory{begin: func(w *world) {
 			ready(w, bySeed("bot"), clientInput(), w.seedInput())
-			w.deleteAs(metav1.DeletePropagationForeground)
 		}, end: goes},
-		moving: stateDeleted,
+		deleting: func(w *world) { w.deleteAs(metav1.DeletePropagationForeground) },
+		moving:   stateDeleted,
 	},
 	"deletion that orphans": {
-		crashStory: crashStory{begin: func(w *world) {
-			ready(w, byPassword("bot"), clientInput(), loginInput())
-			w.deleteAs(metav1.DeletePropagationOrphan)
-		}, end: goes},
+		crashStory: crashStory{begin: readyByPassword, end: goes},
+		deleting:   func(w *world) { w.deleteAs(metav1.DeletePropagationOrphan) },
 		moving: func(w *world) bool {
 			return !slices.Contains(w.credential("bot").Finalizers, metav1.FinalizerOrphanDependents)
 		},
 	},
 	"a torn off finalizer, and the garbage collector": {
-		crashStory: crashStory{begin: func(w *world) {
-			ready(w, byPassword("bot"), clientInput(), loginInput())
-			w.vanish("bot")
-		}, end: goes},
-		moving: stateDeleted,
+		crashStory: crashStory{begin: readyByPassword, end: goes},
+		deleting:   func(w *world) { w.vanish("bot") },
+		moving:     stateDeleted,
 	},
 }
 
@@ -122,6 +125,10 @@ var _ = Describe("A deletion with the real controllers", ofMatrix, Ordered, func
 				}
 			}
 		}
+		soonCollectorKnows(all)
+		for _, t := range all {
+			ownedStories[t.story].deleting(t.world)
+		}
 		soonAll(all, "is in motion", func(t telling) bool { return ownedStories[t.story].moving(t.world) })
 		for _, t := range all {
 			if t.tell() {
@@ -139,9 +146,11 @@ var _ = Describe("A deletion with the real controllers", ofMatrix, Ordered, func
 	})
 })
 
+func (t telling) String() string { return fmt.Sprintf("%s, %s %d", t.story, t.mishap, t.number) }
+
 // tell tells the story with its mishap. It returns false when the mishap did not strike.
 func (t telling) tell() bool {
-	By(fmt.Sprintf("%s, %s %d", t.story, t.mishap, t.number))
+	By(t.String())
 	return ownedStories[t.story].proceed(t.world, t.mishap, t.number) == t.number
 }
 
