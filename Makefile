@@ -107,8 +107,7 @@ deflake: ## Run the tests that a sentence names until one fails: make deflake FO
 
 .PHONY: chaos
 chaos: ## Tell every story once for every request and mishap, and print the matrix
-	@export KUBEBUILDER_ASSETS="$$(hack/envtest.sh)"; MATRIX=1 $(GO) test -v -timeout 45m -count=1 -run TestControllers ./controllers \
-	-ginkgo.label-filter=matrix -ginkgo.succinct
+	@MATRIX=1 hack/specs.sh --label-filter=matrix
 
 .PHONY: fuzz
 fuzz: ## Try odd answers, files, templates and histories by chance (FUZZTIME=10s for each target)

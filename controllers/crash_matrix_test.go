@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -9,6 +11,7 @@ import (
 	"text/tabwriter"
 
 	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
 )
 
 // ofMatrix marks the specs that fill the matrix.
@@ -52,28 +55,50 @@ func ends(places int) []int {
 // cell is one story with one mishap: it is told once for every request or call where the
 // mishap can strike.
 type cell struct {
-	told   int
-	passed bool
+	Story  string
+	Mishap mishap
+	Told   int
+	Passed bool
 }
 
-// cells are the matrix so far, by story and mishap. The specs run one after the other.
-var cells = map[string]map[mishap]*cell{}
+// cellEntry is the name that cells have in the report, which gathers those of all processes.
+const cellEntry = "cell"
 
 // cellOf begins a cell; it counts as failed until somebody says that it passed.
 func cellOf(story string, m mishap) *cell {
-	if cells[story] == nil {
-		cells[story] = map[mishap]*cell{}
+	c := &cell{Story: story, Mishap: m}
+	AddReportEntry(cellEntry, c, ReportEntryVisibilityNever)
+	return c
+}
+
+// cellsOf are the cells in a report, by story and mishap.
+func cellsOf(report Report) map[string]map[mishap]cell {
+	cells := map[string]map[mishap]cell{}
+	for _, spec := range report.SpecReports {
+		for _, entry := range spec.ReportEntries {
+			if entry.Name != cellEntry {
+				continue
+			}
+			// The report holds no types of ours where other processes told the story.
+			var c cell
+			text, err := json.Marshal(entry.GetRawValue())
+			Expect(errors.Join(err, json.Unmarshal(text, &c))).To(Succeed())
+			if cells[c.Story] == nil {
+				cells[c.Story] = map[mishap]cell{}
+			}
+			cells[c.Story][c.Mishap] = c
+		}
 	}
-	cells[story][m] = &cell{}
-	return cells[story][m]
+	return cells
 }
 
 // `make chaos` asks for the matrix: a row for each story, a column for each mishap, and
 // how often the story was told; a cell that failed says so.
-var _ = ReportAfterSuite("the matrix of crashes", func(Report) {
+var _ = ReportAfterSuite("the matrix of crashes", func(report Report) {
 	if !isWhole {
 		return
 	}
+	cells := cellsOf(report)
 	columns, told, failed := slices.Concat(mishaps, splits), 0, 0
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprint(out, "\nSTORY")
@@ -83,12 +108,12 @@ var _ = ReportAfterSuite("the matrix of crashes", func(Report) {
 	for _, story := range slices.Sorted(maps.Keys(cells)) {
 		_, _ = fmt.Fprintf(out, "\n%s", story)
 		for _, m := range columns {
-			switch c := cells[story][m]; {
-			case c == nil:
+			switch c, isTold := cells[story][m]; {
+			case !isTold:
 				_, _ = fmt.Fprint(out, "\t-")
-			case c.passed:
-				told += c.told
-				_, _ = fmt.Fprintf(out, "\t%d", c.told)
+			case c.Passed:
+				told += c.Told
+				_, _ = fmt.Fprintf(out, "\t%d", c.Told)
 			default:
 				failed++
 				_, _ = fmt.Fprint(out, "\tFAILED")

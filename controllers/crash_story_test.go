@@ -178,17 +178,17 @@ func tellEvery(columns []mishap) {
 			It(fmt.Sprintf("reaches its goal and loses no grant: %s, %s", name, m), func() {
 				cell := cellOf(name, m)
 				if isWhole {
-					for story.tell(m, cell.told+1) > cell.told {
-						cell.told++
+					for story.tell(m, cell.Told+1) > cell.Told {
+						cell.Told++
 					}
 				} else {
 					for _, number := range ends(story.tell(m, never)) {
 						Expect(story.tell(m, number)).To(Equal(number), "the mishap did not strike")
-						cell.told++
+						cell.Told++
 					}
 				}
-				Expect(cell.told).To(BeNumerically(">=", m.fewest()), "the mishap did not strike")
-				cell.passed = true
+				Expect(cell.Told).To(BeNumerically(">=", m.fewest()), "the mishap did not strike")
+				cell.Passed = true
 			})
 		}
 	}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests of every module that has some, against the control plane that
-# hack/envtest.sh provides. Arguments go to `go test`. The module hack/browser is left to
+# hack/envtest.sh provides. Arguments go to `go test`; the stories
+# of the loop are run by hack/specs.sh. The module hack/browser is left to
 # `make test-browser`, hack/release to `make test-release`, test/gitops to `make test-gitops`,
 # test/interop to `make test-interop`, and test/monitoring to `make test-alerts`.
 set -euo pipefail
@@ -9,6 +10,8 @@ cd "$(dirname "$0")/.."
 KUBEBUILDER_ASSETS=$(hack/envtest.sh)
 export KUBEBUILDER_ASSETS
 
+log=$(mktemp)
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -f "$log"' EXIT
 failed=0
 while read -r module; do
   case $module in hack/browser | hack/release | test/gitops | test/interop | test/monitoring | fakespaces/example) continue ;; esac
@@ -21,10 +24,19 @@ while read -r module; do
   fi
   began=$SECONDS
   echo "test: $(grep -c . <<<"$tested") packages with tests in module $module"
-  # The loop's stories take longer than all others together: they begin first.
-  first=$(grep /controllers$ <<<"$tested" || true)
-  # shellcheck disable=SC2086 # one argument, or none
-  go -C "$module" test "$@" $first ./... || failed=1
+  # The loop's stories take longer than all others together, and mostly wait for their API servers:
+  # they are told beside the others.
+  specs=
+  if grep -q /controllers$ <<<"$tested"; then
+    echo "test: the loop's stories are told beside the other tests, and shown after them"
+    hack/specs.sh >"$log" 2>&1 &
+    specs=$!
+  fi
+  go -C "$module" test -skip '^TestControllers$' "$@" ./... || failed=1
+  if [ -n "$specs" ]; then
+    wait "$specs" || failed=1
+    cat "$log"
+  fi
   echo "test: module $module took $((SECONDS - began)) s"
 done < <(hack/modules.sh)
 exit "$failed"
