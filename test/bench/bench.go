@@ -13,6 +13,7 @@ import (
 // The files of a run, in its folder.
 const (
 	operatorLog = "operator.log"
+	peerLog     = "peer.log"
 	resultsFile = "results.json"
 	tableFile   = "table.md"
 	pictureFile = "renewals.svg"
@@ -29,8 +30,10 @@ type bench struct {
 	service, slow *service
 	// arguments start an operator.
 	arguments []string
-	samples   *samples
-	report    report
+	// peer is there if it takes part.
+	peer    *peer
+	samples *samples
+	report  report
 }
 
 // run measures part by part. What was measured is written down even if a later part fails.
@@ -90,6 +93,12 @@ func (b *bench) start(ctx context.Context) (err error) {
 	if err := testbed.BuildTagged(ctx, b.Path("manager"), "profile", "."); err != nil {
 		return err
 	}
+	if b.settings.peer && b.runs(partRounds) {
+		if b.peer, err = b.buildPeer(ctx); err != nil {
+			return err
+		}
+		b.report.Peer = peerName + " " + peerVersion
+	}
 	b.Say("starting kube-apiserver and etcd, with our CRD")
 	if b.plane, err = testbed.StartControlPlane(testbed.CRDs); err != nil {
 		return err
@@ -120,6 +129,11 @@ func (b *bench) start(ctx context.Context) (err error) {
 	b.arguments = operatorArguments(environments, kubeconfig)
 	if err := b.cluster.createNamespaces(ctx); err != nil {
 		return err
+	}
+	if b.peer != nil {
+		if err := b.installPeer(ctx, kubeconfig); err != nil {
+			return err
+		}
 	}
 	b.Say("looking at what an operator writes for one credential, which is what the bare loop writes")
 	b.samples, err = b.takeSamples(ctx)

@@ -64,6 +64,11 @@ func (c *cluster) requests(ctx context.Context) (requests, error) {
 // namespaceOf is where the i-th credential lives.
 func namespaceOf(i int) string { return fmt.Sprintf("bench-%d", i%namespaces) }
 
+// botOf is the name of the i-th credential.
+func botOf(i int) types.NamespacedName {
+	return types.NamespacedName{Namespace: namespaceOf(i), Name: fmt.Sprintf("bot-%05d", i)}
+}
+
 // createNamespaces creates the namespaces, each with the Secrets that all credentials in it share.
 func (c *cluster) createNamespaces(ctx context.Context) error {
 	for i := range namespaces {
@@ -117,7 +122,7 @@ func credentialOf(key types.NamespacedName, environment, login string) *v1alpha1
 func (c *cluster) createCredentials(ctx context.Context, environment string, number int) ([]*v1alpha1.SpacesCredential, error) {
 	made := make([]*v1alpha1.SpacesCredential, number)
 	err := together(ctx, number, func(ctx context.Context, i int) error {
-		made[i] = credentialOf(types.NamespacedName{Namespace: namespaceOf(i), Name: fmt.Sprintf("bot-%05d", i)}, environment, loginName)
+		made[i] = credentialOf(botOf(i), environment, loginName)
 		return c.Create(ctx, made[i])
 	})
 	return made, err
@@ -182,6 +187,11 @@ func (c *cluster) clean(ctx context.Context) error {
 			left = append(left, &secrets.Items[i])
 		}
 	}
+	return c.remove(ctx, left)
+}
+
+// remove deletes objects, whatever finalizers they have.
+func (c *cluster) remove(ctx context.Context, left []client.Object) error {
 	return together(ctx, len(left), func(ctx context.Context, i int) error {
 		if len(left[i].GetFinalizers()) > 0 {
 			release := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))

@@ -1,7 +1,7 @@
 // Command bench measures what a token costs: the real operator, a process of its own, and beside it
-// in the same run the bare loop, which makes the same requests on the same kinds and nothing else.
-// Both stand before a real control plane and a Spaces in memory. docs/benchmarks.md says what each
-// figure means.
+// in the same run the bare loop, which makes the same requests on the same kinds and nothing else, and
+// on demand a peer, External Secrets Operator, which makes the same tokens its own way. All stand
+// before a real control plane and a Spaces in memory. docs/benchmarks.md says what each figure means.
 //
 // `make bench` runs it. It writes below bin only, and stops whatever it starts. It is a module of
 // its own, so that the library that draws never lifts a dependency of the operator.
@@ -38,6 +38,7 @@ type settings struct {
 	foreign     int
 	parts       []string
 	picture     string
+	peer        bool
 }
 
 func main() {
@@ -51,6 +52,10 @@ func main() {
 	flag.IntVar(&s.foreign, "foreign", 20_000, "how many Secrets of others there are when memory is measured")
 	flag.Func("parts", fmt.Sprintf("`names` of the parts to run (default %q)", strings.Join(parts, " ")), func(value string) (err error) {
 		s.parts, err = names(value)
+		return err
+	})
+	flag.Func("peer", "`yes` has "+peerName+" take part in the rounds, which takes minutes to build for the first time (default no)", func(value string) (err error) {
+		s.peer, err = yes(value)
 		return err
 	})
 	flag.StringVar(&s.picture, "picture", "", "draw the spread of renewals into this `file`, and measure nothing")
@@ -88,4 +93,12 @@ func names(value string) ([]string, error) {
 		}
 	}
 	return chosen, nil
+}
+
+// yes reads a choice.
+func yes(value string) (bool, error) {
+	if value != "yes" && value != "no" {
+		return false, fmt.Errorf("%q is neither yes nor no", value)
+	}
+	return value == "yes", nil
 }

@@ -21,9 +21,13 @@ import (
 // profileVariable tells an operator that was built with profiles where to serve them.
 const profileVariable = "SPACES_OPERATOR_PROFILE_ADDRESS"
 
-// operator is an operator in a process of its own.
+// operator is an operator in a process of its own: ours, or the peer.
 type operator struct {
 	*testbed.Operator
+	// controller is the one whose passes count, by the name in the metrics.
+	controller string
+	log        string
+	// metrics and profiles are where they are served; the peer serves no profiles.
 	metrics, profiles string
 }
 
@@ -45,16 +49,24 @@ func (b *bench) startOperator() (*operator, error) {
 	}
 	command := exec.Command(b.Path("manager"), append(slices.Clone(b.arguments), "--metrics-bind-address="+free[0])...)
 	command.Env = append(os.Environ(), profileVariable+"="+free[1])
-	started, err := testbed.StartOperator(command, b.Path(operatorLog))
+	return b.launch(command, operator{
+		controller: "spacescredential", log: b.Path(operatorLog),
+		metrics: "http://" + free[0] + "/metrics", profiles: "http://" + free[1] + "/debug/pprof/",
+	})
+}
+
+// launch starts a command that is an operator, and has it stopped in the end.
+func (b *bench) launch(command *exec.Cmd, o operator) (*operator, error) {
+	started, err := testbed.StartOperator(command, o.log)
 	if err != nil {
 		return nil, err
 	}
-	o := &operator{Operator: started, metrics: "http://" + free[0] + "/metrics", profiles: "http://" + free[1] + "/debug/pprof/"}
+	o.Operator = started
 	b.OnStop(func() error {
 		_ = o.thaw() // one that is frozen hears no signal
 		return o.Stop()
 	})
-	return o, nil
+	return &o, nil
 }
 
 // freeze stops time for the operator: its timers come due and nobody acts on them, so that all
@@ -72,24 +84,29 @@ func (o *operator) work(ctx context.Context) (work, error) {
 		return work{}, err
 	}
 	defer func() { _ = text.Close() }()
-	return readWork(text)
+	return readWork(text, o.controller)
 }
 
 // The counters of passes, one for each result, and of those that are queued.
 var (
-	passLine  = regexp.MustCompile(`^controller_runtime_reconcile_total\{.*controller="spacescredential"`)
-	queueLine = regexp.MustCompile(`^workqueue_depth\{.*name="spacescredential"`)
+	passLine  = regexp.MustCompile(`^controller_runtime_reconcile_total\{.*controller="([^"]*)"`)
+	queueLine = regexp.MustCompile(`^workqueue_depth\{.*name="([^"]*)"`)
 )
 
-func readWork(text io.Reader) (found work, err error) {
+// readWork reads what a controller has done.
+func readWork(text io.Reader, controller string) (found work, err error) {
+	counts := func(line string, of *regexp.Regexp) bool {
+		name := of.FindStringSubmatch(line)
+		return len(name) == 2 && name[1] == controller
+	}
 	lines := bufio.NewScanner(text)
 	for lines.Scan() {
 		line := lines.Text()
 		into := (*int)(nil)
 		switch {
-		case passLine.MatchString(line):
+		case counts(line, passLine):
 			into = &found.passes
-		case queueLine.MatchString(line):
+		case counts(line, queueLine):
 			into = &found.queued
 		default:
 			continue
@@ -163,7 +180,7 @@ func (b *bench) await(ctx context.Context, o *operator, limit time.Duration, wha
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting until %s (%s): %w; see %s", what, progress, ctx.Err(), b.Path(operatorLog))
+			return fmt.Errorf("waiting until %s (%s): %w; see %s", what, progress, ctx.Err(), o.log)
 		case <-look.C:
 		}
 	}

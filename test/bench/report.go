@@ -14,19 +14,14 @@ type report struct {
 	Rounds     int    `json:"rounds"`
 	AtATime    int    `json:"atATime"`
 	// Others is the share of the processors that other programs used during the rounds.
-	Others   float64   `json:"others"`
+	Others float64 `json:"others"`
+	// Peer is its name and version, where it took part.
+	Peer     string    `json:"peer,omitempty"`
 	Measured []rounds  `json:"measured,omitempty"`
 	Prices   []price   `json:"prices,omitempty"`
 	Waiting  *queue    `json:"waiting,omitempty"`
 	Resident *resident `json:"resident,omitempty"`
 	Spread   []spread  `json:"spread,omitempty"`
-}
-
-// rounds are those of one number of credentials: what was measured in each, by phase.
-type rounds struct {
-	Credentials int                   `json:"credentials"`
-	Bare        map[string][]measured `json:"bare"`
-	Operator    map[string][]measured `json:"operator"`
 }
 
 func (r report) isEmpty() bool {
@@ -40,6 +35,9 @@ func (r report) table() string {
 		r.Date, r.Processors, r.Kubernetes, r.Go, r.Rounds, r.AtATime)
 	if len(r.Measured) > 0 {
 		fmt.Fprintf(&text, "Other programs used %.0f %% of the processors during the rounds.\n", 100*r.Others)
+		if r.Peer != "" {
+			fmt.Fprintf(&text, "The peer is %s.\n", r.Peer)
+		}
 		text.WriteString("\n" + r.tokensTable() + "\n" + r.requestsTable())
 	}
 	if len(r.Prices) > 0 {
@@ -52,73 +50,6 @@ func (r report) table() string {
 		text.WriteString("\n" + r.spreadTable())
 	}
 	return text.String()
-}
-
-// of takes one figure out of what was measured in each round.
-func of(all []measured, figure func(measured) float64) []float64 {
-	var figures []float64
-	for _, m := range all {
-		figures = append(figures, figure(m))
-	}
-	return figures
-}
-
-func rate(m measured) float64       { return m.PerSecond }
-func operatorMS(m measured) float64 { return m.OperatorMS }
-func apiServer(m measured) float64  { return m.APIServerMS }
-func etcd(m measured) float64       { return m.EtcdMS }
-func peak(m measured) float64       { return m.PeakMiB }
-
-// tokensTable tells how fast, and at what cost, for each phase and number.
-func (r report) tokensTable() string {
-	rows := [][]string{{"phase", "credentials", "operator, a second", "bare loop, a second", "ratio", "operator ms", "kube-apiserver ms (bare)", "etcd ms (bare)", "operator peak MiB"}}
-	for _, phase := range phases {
-		for _, m := range r.Measured {
-			operator, bare := m.Operator[phase], m.Bare[phase]
-			if len(operator) == 0 {
-				continue
-			}
-			row := []string{phase, fmt.Sprint(m.Credentials), withSpread(of(operator, rate), "%.0f"), "-", "-",
-				fmt.Sprintf("%.2f", median(of(operator, operatorMS))), fmt.Sprintf("%.1f", median(of(operator, apiServer))),
-				fmt.Sprintf("%.1f", median(of(operator, etcd))), fmt.Sprintf("%.0f", median(of(operator, peak)))}
-			if len(bare) > 0 {
-				row[3] = withSpread(of(bare, rate), "%.0f")
-				row[4] = withSpread(ratios(operator, bare), "%.2f")
-				row[6] += fmt.Sprintf(" (%.1f)", median(of(bare, apiServer)))
-				row[7] += fmt.Sprintf(" (%.1f)", median(of(bare, etcd)))
-			}
-			rows = append(rows, row)
-		}
-	}
-	return markdown(rows)
-}
-
-// ratios are those of operator and bare loop, round by round.
-func ratios(operator, bare []measured) []float64 {
-	var all []float64
-	for i := range min(len(operator), len(bare)) {
-		all = append(all, operator[i].PerSecond/bare[i].PerSecond)
-	}
-	return all
-}
-
-// requestsTable tells the requests of the last round with the most credentials.
-func (r report) requestsTable() string {
-	rows := [][]string{{"for each", "requests", "bare loop's", "passes", "requests by verb and resource"}}
-	most := r.Measured[len(r.Measured)-1]
-	for _, phase := range phases {
-		operator, bare := most.Operator[phase], most.Bare[phase]
-		if len(operator) == 0 {
-			continue
-		}
-		last := operator[len(operator)-1]
-		row := []string{phase, fmt.Sprintf("%.2f", last.Requests.all()), "-", fmt.Sprintf("%.2f", last.Passes), last.Requests.String()}
-		if len(bare) > 0 {
-			row[2] = fmt.Sprintf("%.2f", bare[len(bare)-1].Requests.all())
-		}
-		rows = append(rows, row)
-	}
-	return markdown(rows)
 }
 
 // pricesTable tells what a request costs, and what it cost before.

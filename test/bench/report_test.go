@@ -79,8 +79,57 @@ func TestTheReportIsATable(t *testing.T) {
 	if t.Failed() {
 		t.Log("\n" + text)
 	}
+	for _, heading := range []string{
+		"| phase | credentials | operator, a second | bare loop, a second | ratio | operator ms | kube-apiserver ms (bare) | etcd ms (bare) | operator peak MiB |",
+		"| for each | requests | bare loop's | passes | requests by verb and resource |",
+	} {
+		if !strings.Contains(text, heading+"\n") {
+			t.Errorf("missing: %s", heading)
+		}
+	}
 	if r.isEmpty() || !(report{}).isEmpty() {
 		t.Error("a report is empty or not")
+	}
+}
+
+// Where the peer took part it has columns of its own, and figures in brackets behind those of the bare
+// loop. One that did not get so far as a phase has none there.
+func TestTheReportHasColumnsForThePeer(t *testing.T) {
+	round := func(rate, requested float64) measured {
+		return measured{PerSecond: rate, OperatorMS: rate / 40, APIServerMS: rate / 10, EtcdMS: rate / 50, PeakMiB: rate, Passes: 2, Requests: requests{"PATCH secrets": requested}}
+	}
+	r := report{
+		Peer: "Somebody Else's v1",
+		Measured: []rounds{{
+			Credentials: 100,
+			Operator: results{
+				phaseFirst: {round(80, 7), round(100, 8)}, phaseRenew: {round(90, 4)}, phaseDelete: {round(40, 6)},
+			},
+			Bare: results{phaseFirst: {round(100, 7), round(100, 7)}, phaseRenew: {round(100, 4)}},
+			Peer: results{phaseFirst: {round(50, 9), round(50, 9.5)}},
+		}},
+	}
+	text := r.table()
+	for _, line := range []string{
+		"The peer is Somebody Else's v1.",
+		"| phase | credentials | operator, a second | bare loop, a second | ratio | peer, a second | ratio to peer | operator ms (peer) | kube-apiserver ms (bare, peer) | etcd ms (bare, peer) | operator peak MiB (peer) |",
+		"| first tokens | 100 | 90 ±11 % | 100 ±0 % | 0.90 ±11 % | 50 ±0 % | 1.80 ±11 % | 2.25 (1.25) | 9.0 (10.0, 5.0) | 1.8 (2.0, 1.0) | 90 (50) |",
+		"| renewals, all due at once | 100 | 90 | 100 | 0.90 | - | - | 2.25 | 9.0 (10.0, -) | 1.8 (2.0, -) | 90 |",
+		"| deletion, with revocations | 100 | 40 | - | - | - | - | 1.00 | 4.0 | 0.8 | 40 |",
+		"| for each | requests | bare loop's | peer's | passes (peer) | requests by verb and resource | peer's by verb and resource |",
+		"| first tokens | 8.00 | 7.00 | 9.50 | 2.00 (2.00) | 8.00 PATCH secrets | 9.50 PATCH secrets |",
+		"| deletion, with revocations | 6.00 | - | - | 2.00 | 6.00 PATCH secrets | - |",
+	} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("missing: %s", line)
+		}
+	}
+	if t.Failed() {
+		t.Log("\n" + text)
+	}
+	r.Peer, r.Measured[0].Peer = "", nil
+	if text := r.table(); strings.Contains(text, "peer") {
+		t.Errorf("a run without it tells of it:\n%s", text)
 	}
 }
 
@@ -130,5 +179,14 @@ func TestSettings(t *testing.T) {
 	}
 	if _, err := names("rounds sums"); err == nil {
 		t.Error("a part that does not exist is run")
+	}
+	if got, err := yes("yes"); err != nil || !got {
+		t.Errorf("yes is %v (%v)", got, err)
+	}
+	if got, err := yes("no"); err != nil || got {
+		t.Errorf("no is %v (%v)", got, err)
+	}
+	if _, err := yes("1"); err == nil {
+		t.Error("a choice that is none is taken for one")
 	}
 }

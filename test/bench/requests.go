@@ -22,7 +22,16 @@ var (
 )
 
 // uncounted are verbs that come once for each informer, and those of this program itself.
-var uncounted = []string{"LIST", "WATCH", "CONNECT", "DELETECOLLECTION", ""}
+var uncounted = []string{"WATCH", "CONNECT", "DELETECOLLECTION", ""}
+
+// isCounted tells whether a request may belong to a token. Informers, and this program, list the whole
+// cluster; a list of one namespace is made for something in it.
+func isCounted(labels map[string]string) bool {
+	if labels["verb"] == "LIST" && labels["scope"] != "namespace" {
+		return false
+	}
+	return !slices.Contains(uncounted, labels["verb"]) && labels["resource"] != "" && labels["resource"] != "leases"
+}
 
 // readRequests reads the metrics of an API server.
 func readRequests(text io.Reader) (requests, error) {
@@ -42,10 +51,10 @@ func readRequests(text io.Reader) (requests, error) {
 		if err != nil {
 			return nil, fmt.Errorf("kube-apiserver counts %q: %w", lines.Text(), err)
 		}
-		resource := labels["resource"]
-		if slices.Contains(uncounted, labels["verb"]) || resource == "" || resource == "leases" {
+		if !isCounted(labels) {
 			continue
 		}
+		resource := labels["resource"]
 		if labels["subresource"] != "" {
 			resource += "/" + labels["subresource"]
 		}

@@ -12,6 +12,8 @@ apiserver_request_total{code="200",component="apiserver",dry_run="",group="",res
 apiserver_request_total{code="404",component="apiserver",dry_run="",group="",resource="secrets",scope="resource",subresource="",verb="GET",version="v1"} 2
 apiserver_request_total{code="200",component="apiserver",dry_run="",group="auth.spaces-operator.io",resource="spacescredentials",scope="resource",subresource="status",verb="PATCH",version="v1alpha1"} 1.1e+03
 apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="secrets",scope="cluster",subresource="",verb="LIST",version="v1"} 3
+apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="secrets",scope="namespace",subresource="",verb="LIST",version="v1"} 7
+apiserver_request_total{code="200",component="apiserver",dry_run="",group="external-secrets.io",resource="externalsecrets",scope="resource",subresource="status",verb="PUT",version="v1"} 5
 apiserver_request_total{code="0",component="apiserver",dry_run="",group="",resource="secrets",scope="cluster",subresource="",verb="WATCH",version="v1"} 3
 apiserver_request_total{code="200",component="apiserver",dry_run="",group="coordination.k8s.io",resource="leases",scope="resource",subresource="",verb="PUT",version="v1"} 9
 apiserver_request_total{code="200",component="",dry_run="",group="",resource="",scope="",subresource="/readyz",verb="GET",version=""} 5
@@ -23,24 +25,34 @@ func TestRequestsAreReadByVerbAndResource(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "1100.00 PATCH spacescredentials/status, 42.00 GET secrets"; got.String() != want {
+	if want := "1100.00 PATCH spacescredentials/status, 42.00 GET secrets, 7.00 LIST secrets, 5.00 PUT externalsecrets/status"; got.String() != want {
 		t.Errorf("read: %s, want %s", got, want)
 	}
-	each := got.each(requests{"GET secrets": 2, "PATCH spacescredentials/status": 1099}, 100)
+	each := got.each(requests{"GET secrets": 2, "LIST secrets": 7, "PUT externalsecrets/status": 4, "PATCH spacescredentials/status": 1099}, 100)
 	if want := "0.40 GET secrets"; each.String() != want || each.all() != 0.4 {
 		t.Errorf("each: %s, want %s", each, want)
 	}
 }
 
 func TestTheWorkIsThatOfTheLoop(t *testing.T) {
-	found, err := readWork(strings.NewReader(`controller_runtime_reconcile_total{controller="spacescredential",result="success"} 3
+	const metrics = `controller_runtime_reconcile_total{controller="spacescredential",result="success"} 3
 controller_runtime_reconcile_total{controller="spacescredential",result="requeue_after"} 1200
 controller_runtime_reconcile_total{controller="strays",result="success"} 5
+controller_runtime_reconcile_total{controller="clusterexternalsecret",result="success"} 8
+controller_runtime_reconcile_total{controller="externalsecret",result="requeue_after"} 40
+controller_runtime_reconcile_total{controller="externalsecret",result="error"} 2
 workqueue_depth{controller="spacescredential",name="spacescredential",priority=""} 7
 workqueue_depth{controller="strays",name="strays",priority=""} 9
-`))
-	if err != nil || found != (work{passes: 1203, queued: 7}) {
-		t.Errorf("read %+v (%v)", found, err)
+workqueue_depth{controller="externalsecret",name="externalsecret"} 6
+`
+	for controller, want := range map[string]work{
+		"spacescredential": {passes: 1203, queued: 7},
+		"externalsecret":   {passes: 42, queued: 6},
+		"nobody":           {},
+	} {
+		if found, err := readWork(strings.NewReader(metrics), controller); err != nil || found != want {
+			t.Errorf("%s: read %+v (%v), want %+v", controller, found, err, want)
+		}
 	}
 }
 

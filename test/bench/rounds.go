@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
@@ -19,24 +17,23 @@ const (
 
 var phases = []string{phaseFirst, phaseRenew, phaseStart, phaseDelete}
 
-// measureRounds measures bare loop and operator side by side, round by round, so that what the
-// machine does beside it meets both.
+// measureRounds measures the contestants side by side, round by round, so that what the machine does
+// beside them meets all.
 func (b *bench) measureRounds(ctx context.Context) error {
 	before, err := b.load()
 	if err != nil {
 		return err
 	}
 	for _, number := range b.settings.credentials {
-		of := rounds{Credentials: number, Bare: map[string][]measured{}, Operator: map[string][]measured{}}
+		of := rounds{Credentials: number, Bare: results{}, Operator: results{}}
+		if b.peer != nil {
+			of.Peer = results{}
+		}
 		for i := range b.settings.rounds {
 			b.Say("round %d of %d with %d credentials", i+1, b.settings.rounds, number)
 			isLast := i == b.settings.rounds-1 && number == b.settings.credentials[len(b.settings.credentials)-1]
 			r := &round{bench: b, number: number, rounds: &of, profiled: isLast}
-			err := r.runBareLoop(ctx)
-			if err == nil {
-				err = r.runOperator(ctx)
-			}
-			if err != nil { // what was measured until then took its time
+			if err := r.run(ctx); err != nil { // what was measured until then took its time
 				b.report.Measured = append(b.report.Measured, of)
 				return err
 			}
@@ -56,16 +53,24 @@ type round struct {
 	profiled bool
 	// wait is the least time from a token to its renewal in this round.
 	wait time.Duration
-	// operator is the one that runs, and lastToken when it had the last token.
-	operator  *operator
-	lastToken time.Time
-	published map[string]string
-	// passes are those of the operator in the phases before.
-	passes int
 }
 
-// runBareLoop is the round of the bare loop. How long it takes says how long tokens have to live
-// so that none is renewed before all are there.
+// run gives each contestant its turn. The bare loop comes first: how long it takes says how long
+// tokens have to live so that none is renewed before all are there.
+func (r *round) run(ctx context.Context) error {
+	turns := []func(context.Context) error{r.runBareLoop, r.runOperator}
+	if r.peer != nil {
+		turns = append(turns, r.runPeer)
+	}
+	for _, turn := range turns {
+		if err := turn(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runBareLoop is the turn of the bare loop.
 func (r *round) runBareLoop(ctx context.Context) error {
 	r.service.SetTokenLifetime(time.Hour)
 	credentials, err := r.cluster.createCredentials(ctx, fastEnvironment, r.number)
@@ -109,163 +114,36 @@ func waitFor(bare time.Duration) time.Duration {
 	return (bare*9/5 + 4*time.Second).Truncate(time.Second)
 }
 
-// runOperator is the round of the operator. Everything is in place before it starts.
-func (r *round) runOperator(ctx context.Context) (err error) {
-	r.service.SetTokenLifetime(2 * r.wait)
+// runOperator is the turn of the operator. Everything is in place before it starts.
+func (r *round) runOperator(ctx context.Context) error {
+	r.service.SetTokenLifetime(2 * r.wait) // and half of it is the wait
 	if _, err := r.cluster.createCredentials(ctx, fastEnvironment, r.number); err != nil {
 		return err
 	}
-	for _, phase := range []struct {
-		name  string
-		begin func(context.Context) error
-		times func() []time.Time
-	}{
-		{phaseFirst, r.begin, r.service.given},
-		{phaseRenew, r.renewAll, r.service.given},
-		{phaseStart, r.restart, r.service.given},
-		{phaseDelete, r.deleteAll, r.service.ended},
-	} {
-		if err := r.measurePhase(ctx, phase.name, phase.begin, phase.times); err != nil {
-			return fmt.Errorf("%s: %w", phase.name, err)
-		}
+	t := &turn{
+		round: r, who: "operator", results: r.rounds.Operator, start: r.startOperator, published: r.cluster.fingerprints,
+		again: "some were renewed twice, this machine is too slow or too busy",
 	}
-	return r.operator.Stop()
+	deletion := phase{name: phaseDelete, prepare: t.atOnce, begin: t.deleteAll, times: r.service.ended, done: t.allAreGone}
+	return t.run(ctx, append(t.tokenPhases(), deletion)...)
 }
 
-// measurePhase measures from begin until each credential has what it was to get.
-func (r *round) measurePhase(ctx context.Context, name string, begin func(context.Context) error, times func() []time.Time) error {
-	if err := r.prepare(ctx, name); err != nil {
-		return err
-	}
-	r.service.forget()
-	before, err := r.used(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if err := begin(ctx); err != nil {
-		return err
-	}
-	// What a start costs the operator belongs to no token.
-	err = r.await(ctx, r.operator, patience(r.number), "the first is there", func(context.Context) (bool, string, error) {
-		return len(times()) > 0, "none so far", nil
-	})
-	if err != nil {
-		return err
-	}
-	already := len(times())
-	started, err := r.processor(r.operator)
-	if err != nil {
-		return err
-	}
-	profile := r.profile(ctx, name)
-	if err := r.awaitAll(ctx, name, times); err != nil {
-		return err
-	}
-	after, err := r.used(ctx, r.operator)
-	if err != nil {
-		return err
-	}
-	moments := times()
-	r.lastToken = moments[len(moments)-1]
-	m := since(before, after, moments)
-	m.OperatorMS = eachMS(after.before.operator-started.operator, len(moments)-already)
-	if m.PeakMiB, err = peakMemory(r.operator.ID()); err != nil {
-		return err
-	}
-	done, err := r.operator.work(ctx)
-	if err != nil {
-		return err
-	}
-	m.Passes, r.passes = float64(done.passes-r.passes)/float64(len(moments)), done.passes
-	if len(moments) > r.number {
-		r.Say("  %d calls for %d credentials: some were renewed twice, this machine is too slow or too busy", len(moments), r.number)
-	}
-	r.rounds.Operator[name] = append(r.rounds.Operator[name], m)
-	r.Say("  operator, %s: %.0f a second, %.1f requests, %.1f passes, %.1f ms of its own, %.1f of kube-apiserver", name, m.PerSecond, m.Requests.all(), m.Passes, m.OperatorMS, m.APIServerMS)
-	return <-profile
+func (t *turn) deleteAll(ctx context.Context) error {
+	return t.cluster.eachNamespace(ctx, &v1alpha1.SpacesCredential{})
 }
 
-// prepare waits until all that is to be renewed is due, while nobody acts on it.
-func (r *round) prepare(ctx context.Context, name string) error {
-	switch name {
-	case phaseRenew:
-		if err := r.operator.freeze(); err != nil {
-			return err
-		}
-	case phaseStart:
-		if err := r.operator.Stop(); err != nil {
-			return err
-		}
-		r.service.SetTokenLifetime(time.Hour) // nothing is due in what follows
-	default:
-		return nil
+// runPeer is the turn of the peer, with as many objects. It renews by the clock alone.
+func (r *round) runPeer(ctx context.Context) error {
+	r.service.SetTokenLifetime(time.Hour)
+	if err := r.cluster.createExternalSecrets(ctx, r.number, r.wait); err != nil {
+		return err
 	}
-	return sleep(ctx, time.Until(r.lastToken.Add(r.wait+time.Second)))
-}
-
-func (r *round) begin(context.Context) (err error) {
-	r.passes = 0
-	r.operator, err = r.startOperator()
-	return err
-}
-
-func (r *round) renewAll(context.Context) error { return r.operator.thaw() }
-
-func (r *round) restart(ctx context.Context) error { return r.begin(ctx) }
-
-func (r *round) deleteAll(ctx context.Context) error {
-	return r.cluster.eachNamespace(ctx, &v1alpha1.SpacesCredential{})
-}
-
-// awaitAll waits until each credential has a token that is another one than before, or is gone.
-func (r *round) awaitAll(ctx context.Context, name string, times func() []time.Time) error {
-	before := r.published
-	return r.await(ctx, r.operator, patience(r.number), "each credential has what it was to get", func(ctx context.Context) (done bool, progress string, err error) {
-		progress = fmt.Sprintf("%d of %d", len(times()), r.number)
-		if len(times()) < r.number {
-			return false, progress, nil
-		}
-		// The last ones are written yet. To look more often would cost the API server more than they do.
-		if err := sleep(ctx, time.Second); err != nil {
-			return false, progress, err
-		}
-		var left int
-		if r.published, left, err = r.cluster.fingerprints(ctx); err != nil {
-			return false, progress, err
-		}
-		if name == phaseDelete {
-			return left == 0, fmt.Sprintf("%d are left", left), nil
-		}
-		return isNewOf(before, r.published, r.number), fmt.Sprintf("%d are ready", len(r.published)), nil
-	})
-}
-
-// isNewOf tells whether all of a number of tokens are published, and none of before.
-func isNewOf(before, now map[string]string, number int) bool {
-	for name, token := range now {
-		if before[name] == token {
-			return false
-		}
+	t := &turn{
+		round: r, who: "peer", results: r.rounds.Peer, start: r.startPeer, published: r.cluster.peerTokens,
+		again: "the peer made some again before its cache showed its own writes, or this machine is too slow or too busy",
 	}
-	return len(now) == number
-}
-
-// profileTime is how long a profile of the processor takes; a phase of a thousand takes longer.
-const profileTime = 5 * time.Second
-
-// profile keeps profiles of a phase of the last round, beside it.
-func (r *round) profile(ctx context.Context, phase string) <-chan error {
-	done := make(chan error, 1)
-	files := map[string]string{phaseFirst: "first", phaseRenew: "renewal", phaseStart: "start", phaseDelete: "deletion"}
-	if !r.profiled || r.number < 500 {
-		done <- nil
-		return done
+	if err := t.run(ctx, t.tokenPhases()...); err != nil {
+		return err
 	}
-	go func() {
-		done <- errors.Join(
-			r.operator.keepProfile(ctx, fmt.Sprintf("profile?seconds=%d", int(profileTime.Seconds())), r.Path(files[phase]+".cpu.pprof")),
-			r.operator.keepProfile(ctx, "allocs", r.Path(files[phase]+".allocs.pprof")),
-		)
-	}()
-	return done
+	return r.cluster.cleanPeer(ctx)
 }
