@@ -7,7 +7,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
@@ -37,14 +36,14 @@ func (r *Reconciler) conclude(ctx context.Context, s *scope, held outcome) (time
 			known.realised = s.credential.Generation
 		}
 	})
-	before := s.credential.DeepCopy()
+	before := s.credential.Status.DeepCopy()
 	v.tell(&s.credential.Status)
 	return r.wake(v), r.writeStatus(ctx, s, before, held)
 }
 
 // concludeDeletion tells what the deletion of a credential waits for.
 func (r *Reconciler) concludeDeletion(ctx context.Context, s *scope, held outcome) (time.Duration, error) {
-	before := s.credential.DeepCopy()
+	before := s.credential.Status.DeepCopy()
 	view{scope: s, held: held, now: r.Clock.Now()}.tellDeletion(&s.credential.Status)
 	return r.later(held), r.writeStatus(ctx, s, before, held)
 }
@@ -71,8 +70,8 @@ func (r *Reconciler) isRealised(v view) bool {
 // writeStatus sends the status if it changed, unless somebody wrote the object since it was
 // read: a process that was stopped must not put its old view over the newer one, which would
 // stand until the next renewal.
-func (r *Reconciler) writeStatus(ctx context.Context, s *scope, before *v1alpha1.SpacesCredential, held outcome) error {
-	if equality.Semantic.DeepEqual(before.Status, s.credential.Status) {
+func (r *Reconciler) writeStatus(ctx context.Context, s *scope, before *v1alpha1.SpacesCredentialStatus, held outcome) error {
+	if equality.Semantic.DeepEqual(*before, s.credential.Status) {
 		return nil
 	}
 	living := s.credential.DeletionTimestamp.IsZero()
@@ -84,10 +83,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope, before *v1alpha1
 			return err
 		}
 	}
-	base := s.credential.DeepCopy()
-	base.Status = before.Status
-	patch := client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})
-	err := r.Live.Status().Patch(ctx, s.credential, patch, client.FieldOwner(v1alpha1.FieldManagerStatus))
+	err := r.patchStatus(ctx, s, before)
 	switch {
 	case apierrors.IsConflict(err):
 		return errConflict
@@ -96,7 +92,6 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope, before *v1alpha1
 	case err != nil:
 		return fmt.Errorf("writing the status of SpacesCredential %s: %w", s.key, err)
 	}
-	r.wroteCredential(s)
 	if held.standing != paced { // a turn that comes soon is no news
 		r.announce(before, s.credential)
 	}

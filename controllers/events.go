@@ -16,10 +16,10 @@ import (
 )
 
 // announce tells a change of Ready or Stalled as an event. A renewal is no change.
-func (r *Reconciler) announce(before, after *v1alpha1.SpacesCredential) {
+func (r *Reconciler) announce(before *v1alpha1.SpacesCredentialStatus, after *v1alpha1.SpacesCredential) {
 	r.announceReady(before, after)
 	ready := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionReady)
-	old := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionStalled)
+	old := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionStalled)
 	now := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionStalled)
 	if now == nil || now.Status != metav1.ConditionTrue || now.Reason == ready.Reason || old != nil && story(*old) == story(*now) {
 		return
@@ -28,8 +28,8 @@ func (r *Reconciler) announce(before, after *v1alpha1.SpacesCredential) {
 }
 
 // announceReady tells a change of Ready.
-func (r *Reconciler) announceReady(before, after *v1alpha1.SpacesCredential) {
-	old := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionReady)
+func (r *Reconciler) announceReady(before *v1alpha1.SpacesCredentialStatus, after *v1alpha1.SpacesCredential) {
+	old := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionReady)
 	now := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionReady)
 	if now == nil || old != nil && story(*old) == story(*now) {
 		return

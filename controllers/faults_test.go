@@ -245,7 +245,7 @@ func kindOfRead(object client.Object) request {
 }
 
 func kindOfSecret(verb string, object client.Object) request {
-	if _, credential := object.(*v1alpha1.SpacesCredential); credential {
+	if _, typed := object.(*v1alpha1.SpacesCredential); typed || object.GetObjectKind().GroupVersionKind().Kind == "SpacesCredential" {
 		return writeCredential
 	}
 	if strings.HasSuffix(object.GetName(), v1alpha1.GrantSecretSuffix) {

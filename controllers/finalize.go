@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -42,16 +43,16 @@ func (r *Reconciler) finalize(ctx context.Context, s *scope) (outcome, error) {
 
 // removeFinalizer lets the credential go, under the version that was judged.
 func (r *Reconciler) removeFinalizer(ctx context.Context, s *scope) error {
-	before := s.credential.DeepCopy()
+	before := s.credential.ObjectMeta.DeepCopy()
 	controllerutil.RemoveFinalizer(s.credential, v1alpha1.FinalizerRevoke)
-	return r.patchMetadata(ctx, s, before)
+	return r.writeMetadata(ctx, s, before)
 }
 
 // addFinalizer makes sure that the credential outlives its grants.
 func (r *Reconciler) addFinalizer(ctx context.Context, s *scope) error {
-	before := s.credential.DeepCopy()
+	before := s.credential.ObjectMeta.DeepCopy()
 	if controllerutil.AddFinalizer(s.credential, v1alpha1.FinalizerRevoke) {
-		return r.patchMetadata(ctx, s, before)
+		return r.writeMetadata(ctx, s, before)
 	}
 	if s.state == nil {
 		return r.stillWanted(ctx, s)
@@ -59,17 +60,15 @@ func (r *Reconciler) addFinalizer(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// patchMetadata writes changed finalizers or annotations, unless the object changed meanwhile.
-func (r *Reconciler) patchMetadata(ctx context.Context, s *scope, before *v1alpha1.SpacesCredential) error {
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	err := r.Live.Patch(ctx, s.credential, patch, client.FieldOwner(v1alpha1.FieldManager))
+// writeMetadata writes changed finalizers or annotations, unless the object changed meanwhile.
+func (r *Reconciler) writeMetadata(ctx context.Context, s *scope, before *metav1.ObjectMeta) error {
+	err := r.patchMetadata(ctx, s, before)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return errConflict
 	}
 	if err != nil {
 		return fmt.Errorf("writing the metadata of SpacesCredential %s: %w", s.key, err)
 	}
-	r.wroteCredential(s)
 	return nil
 }
 

@@ -72,7 +72,7 @@ func (r *Reconciler) openUsed(ctx context.Context, s *scope) []byte {
 
 // annotateUsed writes the annotation, unless the object changed meanwhile.
 func (r *Reconciler) annotateUsed(ctx context.Context, s *scope, value string) error {
-	before := s.credential.DeepCopy()
+	before := s.credential.ObjectMeta.DeepCopy()
 	if value == "" {
 		delete(s.credential.Annotations, v1alpha1.AnnotationUsedInputs)
 	} else {
@@ -81,5 +81,5 @@ func (r *Reconciler) annotateUsed(ctx context.Context, s *scope, value string) e
 		}
 		s.credential.Annotations[v1alpha1.AnnotationUsedInputs] = value
 	}
-	return r.patchMetadata(ctx, s, before)
+	return r.writeMetadata(ctx, s, before)
 }
