@@ -292,6 +292,10 @@ func (r *Reconciler) createState(ctx context.Context, s *scope, d grantstate.Doc
 	return made, nil
 }
 
+// nobodyManages has the API server forget which manager owns which field. Of the state that tells
+// nobody anything, and to keep account of it is a quarter of what the API server does for a write.
+var nobodyManages = []metav1.ManagedFieldsEntry{{}}
+
 // writeState replaces the document, if nobody else has since it was judged.
 func (r *Reconciler) writeState(ctx context.Context, s *scope, d grantstate.Document) (*state, error) {
 	d.StandsIn(s.state.uid)
@@ -299,10 +303,11 @@ func (r *Reconciler) writeState(ctx context.Context, s *scope, d grantstate.Docu
 	if err != nil {
 		return nil, err
 	}
-	change := map[string]any{"data": map[string][]byte{v1alpha1.StateKey: content}}
+	metadata := map[string]any{"managedFields": nobodyManages}
 	if !s.isGone() && s.credential.Generation > 0 { // a spec to ask
-		change["metadata"] = map[string]any{"labels": secretio.Replacing(d.Owned().StateLabels, s.credential.StateLabels())}
+		metadata["labels"] = secretio.Replacing(d.Owned().StateLabels, s.credential.StateLabels())
 	}
+	change := map[string]any{"metadata": metadata, "data": map[string][]byte{v1alpha1.StateKey: content}}
 	object, err := secretio.Patch(ctx, r.Live, s.state.judged(), change)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return nil, errConflict

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -90,22 +91,45 @@ func (l *bareLoop) getState(ctx context.Context, b *bot) error {
 }
 
 func (l *bareLoop) addFinalizer(ctx context.Context, b *bot) error {
-	before := b.credential.DeepCopy()
+	before := slices.Clone(b.credential.Finalizers)
 	controllerutil.AddFinalizer(b.credential, v1alpha1.FinalizerRevoke)
-	return l.patchMetadata(ctx, b, before)
+	return l.patchFinalizers(ctx, b, before)
 }
 
 func (l *bareLoop) toggleFinalizer(ctx context.Context, b *bot) error {
-	before := b.credential.DeepCopy()
+	before := slices.Clone(b.credential.Finalizers)
 	if !controllerutil.AddFinalizer(b.credential, v1alpha1.FinalizerRevoke) {
 		controllerutil.RemoveFinalizer(b.credential, v1alpha1.FinalizerRevoke)
 	}
-	return l.patchMetadata(ctx, b, before)
+	return l.patchFinalizers(ctx, b, before)
 }
 
-func (l *bareLoop) patchMetadata(ctx context.Context, b *bot, before *v1alpha1.SpacesCredential) error {
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	return l.cluster.Patch(ctx, b.credential, patch, client.FieldOwner(v1alpha1.FieldManager))
+func (l *bareLoop) patchFinalizers(ctx context.Context, b *bot, before []string) error {
+	with := func(finalizers []string) *v1alpha1.SpacesCredential {
+		return &v1alpha1.SpacesCredential{ObjectMeta: metav1.ObjectMeta{Finalizers: finalizers}}
+	}
+	patch, err := b.difference(with(before), with(b.credential.Finalizers))
+	if err != nil {
+		return err
+	}
+	answer := b.answered()
+	err = l.cluster.Patch(ctx, answer, patch, client.FieldOwner(v1alpha1.FieldManager))
+	b.credential.ResourceVersion = answer.ResourceVersion
+	return err
+}
+
+// difference is the merge patch that the operator sends of a credential.
+func (b *bot) difference(before, after *v1alpha1.SpacesCredential) (client.Patch, error) {
+	before.ResourceVersion = b.credential.ResourceVersion
+	body, err := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}).Data(after)
+	return client.RawPatch(types.MergePatchType, body), err
+}
+
+// answered is for the answer that it asks for: the metadata alone.
+func (b *bot) answered() *metav1.PartialObjectMetadata {
+	answer := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: b.credential.Namespace, Name: b.credential.Name}}
+	answer.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("SpacesCredential"))
+	return answer
 }
 
 // owners are those of a Secret of the samples, for another credential.
@@ -142,7 +166,7 @@ func (l *bareLoop) writeState(ctx context.Context, b *bot) error {
 	content := marked(l.samples.after[b.sample].state.Data[v1alpha1.StateKey], b.mark())
 	written, err := secretio.Patch(ctx, l.cluster, b.state, map[string]any{
 		"data":     map[string][]byte{v1alpha1.StateKey: content},
-		"metadata": map[string]any{"labels": map[string]any{}},
+		"metadata": map[string]any{"labels": map[string]any{}, "managedFields": []metav1.ManagedFieldsEntry{{}}},
 	})
 	if err != nil {
 		return err
@@ -211,10 +235,10 @@ func (l *bareLoop) patchPublished(ctx context.Context, b *bot) error {
 	return nil
 }
 
-// changeStatus makes the status that of the next sample, and returns the credential of before.
-func (l *bareLoop) changeStatus(b *bot) (before *v1alpha1.SpacesCredential) {
-	before = b.credential.DeepCopy()
-	if before.Status.Token != nil { // else it is the first
+// changeStatus makes the status that of the next sample, and returns that of before.
+func (l *bareLoop) changeStatus(b *bot) (before *v1alpha1.SpacesCredentialStatus) {
+	before = b.credential.Status.DeepCopy()
+	if before.Token != nil { // else it is the first
 		b.sample = l.samples.nextTo(b.sample)
 	}
 	l.samples.after[b.sample].status.DeepCopyInto(&b.credential.Status)
@@ -224,10 +248,14 @@ func (l *bareLoop) changeStatus(b *bot) (before *v1alpha1.SpacesCredential) {
 
 func (l *bareLoop) patchStatus(ctx context.Context, b *bot) error {
 	before := l.changeStatus(b)
-	base := b.credential.DeepCopy()
-	base.Status = before.Status
-	patch := client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})
-	return l.cluster.Status().Patch(ctx, b.credential, patch, client.FieldOwner(v1alpha1.FieldManagerStatus))
+	patch, err := b.difference(&v1alpha1.SpacesCredential{Status: *before}, &v1alpha1.SpacesCredential{Status: b.credential.Status})
+	if err != nil {
+		return err
+	}
+	answer := b.answered()
+	err = l.cluster.Status().Patch(ctx, answer, patch, client.FieldOwner(v1alpha1.FieldManagerStatus))
+	b.credential.ResourceVersion = answer.ResourceVersion
+	return err
 }
 
 func (l *bareLoop) putStatus(ctx context.Context, b *bot) error {
