@@ -72,6 +72,7 @@ var _ = Describe("Rule 8: deletion", func() {
 		o.reconcile("bot")
 		Expect(w.secret("bot")).To(BeNil())
 		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting)
+		Expect(w.credential("bot").Status.PendingRevocations).To(Equal(int32(1)), "its grant lives on")
 		o.settle("bot", 100*time.Second)
 		Expect(w.exists("bot")).To(BeTrue())
 		Expect(w.calls(fakespaces.OperationRevoke)).To(BeNumerically(">", 3))

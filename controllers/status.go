@@ -250,6 +250,9 @@ func (v view) reasonOr(other string) string {
 // tellDeletion writes the status of a credential whose deletion has to wait.
 func (v view) tellDeletion(status *v1alpha1.SpacesCredentialStatus) {
 	status.ObservedGeneration = v.credential.Generation
+	if v.state != nil && v.state.problem == stateUsable { // deleted, as it has to be
+		status.PendingRevocations = int32(len(v.document.Pending()))
+	}
 	if !v.held.isTrouble() {
 		v.held = outcome{standing: waiting, reason: v1alpha1.ReasonDeleting, message: "One call is made each second."}
 	}

@@ -49,7 +49,8 @@ type SpacesCredentialStatus struct {
 	// +optional
 	Grant *GrantStatus `json:"grant,omitempty"`
 
-	// pendingRevocations counts the replaced grants that are still to be revoked.
+	// pendingRevocations counts the grants that are still to be revoked: replaced ones and, once
+	// the object is deleted, all.
 	// +optional
 	PendingRevocations int32 `json:"pendingRevocations"`
 
