@@ -10,6 +10,6 @@ export KUBEBUILDER_ASSETS
 
 processes=$(getconf _NPROCESSORS_ONLN)
 if [ "$processes" -gt 4 ]; then processes=4; fi
-color=()
-if [ ! -t 1 ]; then color=(--no-color); fi
-exec "${GO:-go}" run github.com/onsi/ginkgo/v2/ginkgo run --procs="$processes" --timeout=45m --succinct --silence-skips "${color[@]}" "$@" ./controllers -- -test.run='^TestControllers$'
+color=
+if [ ! -t 1 ]; then color=--no-color; fi
+exec go run github.com/onsi/ginkgo/v2/ginkgo run --procs="$processes" --timeout=45m --succinct --silence-skips ${color:+"$color"} "$@" ./controllers -- -test.run='^TestControllers$'
