@@ -123,6 +123,7 @@ var sets = map[string]values{
 		"podAnnotations": values{"a": "b"}, "podLabels": values{"c": "d"}, "nodeSelector": values{"kubernetes.io/os": "linux"},
 		"tolerations": []values{{"operator": "Exists"}}, "serviceAccount": values{"name": "own", "annotations": values{"e": "f"}},
 		"affinity": values{"nodeAffinity": values{}},
+		"policies": values{"operatorAccounts": []string{"system:serviceaccount:elsewhere:operator"}},
 	},
 }
 
@@ -320,27 +321,38 @@ func valuesFor(spaces *testbed.Service, namespaces ...string) values {
 	}
 }
 
-// signIn makes a SpacesCredential, and returns when it is ready.
-func signIn(t *testing.T, started installed, namespace string) *v1alpha1.SpacesCredential {
-	t.Helper()
-	g := NewWithT(t)
-	for _, object := range []client.Object{
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "client"}, StringData: map[string]string{"client_id": "app", "client_secret": "client-secret-c0de"}},
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "login"}, StringData: map[string]string{"username": "bot@example.test", "password": "password-c0de"}},
-	} {
-		create(t, object)
-	}
-	credential := &v1alpha1.SpacesCredential{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "bot"}, Spec: v1alpha1.SpacesCredentialSpec{
+// bot is a SpacesCredential that signs in at the environment local.
+func bot(namespace string) *v1alpha1.SpacesCredential {
+	return &v1alpha1.SpacesCredential{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "bot"}, Spec: v1alpha1.SpacesCredentialSpec{
 		Environment: "local", GrantType: v1alpha1.GrantTypePassword, ClientSecretRef: &v1alpha1.ClientSecretReference{Name: "client"},
 		Password: &v1alpha1.PasswordGrant{SecretRef: v1alpha1.PasswordSecretReference{Name: "login"}},
 	}}
-	create(t, credential)
+}
+
+// signIn makes a SpacesCredential, and returns when it is ready.
+func signIn(t *testing.T, started installed, namespace string) *v1alpha1.SpacesCredential {
+	t.Helper()
+	credential := bot(namespace)
+	makeReady(t, started, credential)
+	return credential
+}
+
+// makeReady makes a [bot] with its inputs, and returns when it is ready.
+func makeReady(t *testing.T, started installed, credential *v1alpha1.SpacesCredential) {
+	t.Helper()
+	g := NewWithT(t)
+	for _, object := range []client.Object{
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: credential.Namespace, Name: "client"}, StringData: map[string]string{"client_id": "app", "client_secret": "client-secret-c0de"}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: credential.Namespace, Name: "login"}, StringData: map[string]string{"username": "bot@example.test", "password": "password-c0de"}},
+		credential,
+	} {
+		create(t, object)
+	}
 	g.Eventually(func(g Gomega) {
 		g.Expect(started.operator.Failure()).To(Succeed())
 		g.Expect(plane.kubernetes.Get(t.Context(), client.ObjectKeyFromObject(credential), credential)).To(Succeed())
 		g.Expect(meta.IsStatusConditionTrue(credential.Status.Conditions, v1alpha1.ConditionReady)).To(BeTrue())
 	}).WithTimeout(time.Minute).Should(Succeed())
-	return credential
 }
 
 // Namespaces are chosen by a label, and the rights there by a RoleBinding: nothing else may be read.
@@ -383,11 +395,14 @@ type installed struct {
 }
 
 // startInstalled runs what the Deployment says, with the rights of its service account.
-func startInstalled(t *testing.T) installed {
+func startInstalled(t *testing.T) installed { return startRelease(t, release) }
+
+// startRelease is startInstalled for what has another name than the usual release.
+func startRelease(t *testing.T, name string) installed {
 	t.Helper()
 	g := NewWithT(t)
 	var deployment appsv1.Deployment
-	g.Expect(plane.kubernetes.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: release + "-controller-manager"}, &deployment)).To(Succeed())
+	g.Expect(plane.kubernetes.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name + "-controller-manager"}, &deployment)).To(Succeed())
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: deployment.Spec.Template.Spec.ServiceAccountName}}
 	token := &authenticationv1.TokenRequest{}
 	g.Expect(plane.kubernetes.SubResource("token").Create(t.Context(), account, token)).To(Succeed())
@@ -400,7 +415,7 @@ func startInstalled(t *testing.T) installed {
 	g.Expect(err).NotTo(HaveOccurred())
 
 	var environments corev1.ConfigMap
-	g.Expect(plane.kubernetes.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: release + "-environments"}, &environments)).To(Succeed())
+	g.Expect(plane.kubernetes.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name + "-environments"}, &environments)).To(Succeed())
 	arguments := append([]string{"--kubeconfig=" + kubeconfig, "--leader-election-namespace=" + namespace},
 		argumentsFor(t, deployment.Spec.Template, environments.Data, folder)...)
 	running, err := testbed.StartOperator(exec.Command(operator(t), arguments...), filepath.Join(folder, "log"))
