@@ -5,6 +5,7 @@ package v1alpha1_test
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -183,6 +184,8 @@ func TestColumns(t *testing.T) {
 		told = append(told, column.Name)
 	}
 	g.Expect(firstColumn(string(page), "## Columns")).To(Equal(told))
+	wide := slices.IndexFunc(columns, func(c column) bool { return c.Wide })
+	g.Expect(string(page)).To(ContainSubstring("those from `%s` on with `-o wide`", columns[wide].Name))
 	g.Expect(table.Rows).To(HaveLen(1))
 	cells := table.Rows[0].Cells
 	g.Expect(cells[:6]).To(Equal([]any{"meeting-bot", "True", "Issued", "Password", "meeting-bot", "2099-01-01T11:00:00Z"}))
