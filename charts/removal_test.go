@@ -81,7 +81,8 @@ func TestADeletedNamespaceThatTookTheRightsWithItIsFreed(t *testing.T) {
 	g.Expect(plane.kubernetes.Delete(t.Context(), doomed)).To(Succeed())
 	expectGone(t, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: doomed.Name, Name: release + "-manager-rolebinding"}})
 
-	mustCall(t, "upgrade", release, chart, "-f", file(t, valuesFor(spaces)))
+	// As docs/install.md has it.
+	mustCall(t, "upgrade", release, chart, "-f", file(t, valuesFor(spaces, "team-a", doomed.Name)), "--set", "watch.namespaces=null")
 	started = startInstalled(t)
 	expectGone(t, doomed)
 	g.Expect(started.operator.Failure()).To(Succeed())
