@@ -80,10 +80,13 @@ func (s *spend) goneOnTheWay() string {
 // goneWith tells of an answer that went with a process.
 func (s *spend) goneWith(taken death, absences []absence) string {
 	told := fmt.Sprintf("%s, ", taken)
-	if after := taken.at.Sub(s.answered); after < 0 {
+	switch {
+	case taken.at.Before(s.arrived):
+		told += fmt.Sprintf("while its %s was on the way", s.operation)
+	case taken.at.Before(s.answered):
 		told += fmt.Sprintf("while it waited for the answer to its %s", s.operation)
-	} else {
-		told += fmt.Sprintf("%s after the answer to its %s", after.Round(time.Millisecond), s.operation)
+	default:
+		told += fmt.Sprintf("%s after the answer to its %s", taken.at.Sub(s.answered).Round(time.Millisecond), s.operation)
 	}
 	for _, one := range absences {
 		if one.from.Before(taken.at) && one.to.After(s.answered) {

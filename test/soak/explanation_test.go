@@ -47,6 +47,7 @@ func TestExplain(t *testing.T) {
 		"the answer to another's renewal was lost":            {grant: renewed, made: []*spend{refresh("grant-2", lost)}, want: unexplained},
 		"the process was killed a second after the answer":    {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(11), want: lostWithProcess},
 		"the process was killed while it waited":              {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(10), want: lostWithProcess},
+		"the process was killed just after it had sent it":    {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(9.89), want: lostWithProcess},
 		"a process was killed before the call":                {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(9), want: unexplained},
 		"a process was killed long after the answer":          {grant: bySignIn, made: []*spend{signIn("bot", fakespaces.NoFault)}, deaths: killed(20), want: unexplained},
 		"killed after the renewal, and not the sign-in":       {grant: renewed, touched: true, made: []*spend{signIn("bot", fakespaces.NoFault), refresh("grant-1", fakespaces.NoFault)}, deaths: killed(31), want: lostWithProcess},
@@ -78,6 +79,8 @@ func TestExplanationsTellWhoAndWhen(t *testing.T) {
 		"the answer to its refresh was lost at 12:00:10.000 (cut-body)": renewal.goneOnTheWay(),
 		"operator 1 was killed at 12:00:10.250, 250ms after the answer to its refresh": renewal.goneWith(
 			death{at: at(10.25), signal: syscall.SIGKILL}, without(2, 8)),
+		"operator 2 was frozen at 12:00:09.490, while its refresh was on the way": renewal.goneWith(
+			death{at: at(9.49), number: 1, signal: syscall.SIGSTOP}, nil),
 		"operator 2 was frozen at 12:00:09.750, while it waited for the answer to its refresh": renewal.goneWith(
 			death{at: at(9.75), number: 1, signal: syscall.SIGSTOP}, nil),
 		"operator 1 was killed at 12:00:15.000, 5s after the answer to its refresh, which it could not save: no API server from 12:00:08.000 to 12:00:13.000": renewal.goneWith(

@@ -22,11 +22,16 @@ type spend struct {
 // lost tells whether the soak lost the answer.
 func (s *spend) lost() bool { return slices.Contains(losing, s.fault) }
 
+// onTheWay is how long after a process has sent a call the service may see it arrive: both, and
+// an API server, are at work on few processors.
+const onTheWay = 500 * time.Millisecond
+
 // takenBy finds the death with which the answer may have gone: the process was killed or
-// frozen while it waited for it, or before it was able to save it.
+// frozen while the call was on its way, while it waited for the answer, or before it was able
+// to save it.
 func (s *spend) takenBy(deaths []death, absences []absence) *death {
 	by := savable(s.answered, absences)
-	i := slices.IndexFunc(deaths, func(d death) bool { return !s.arrived.After(d.at) && !by.Before(d.at) })
+	i := slices.IndexFunc(deaths, func(d death) bool { return !s.arrived.After(d.at.Add(onTheWay)) && !by.Before(d.at) })
 	if i < 0 {
 		return nil
 	}
