@@ -77,6 +77,7 @@ func installed(t *testing.T, namespace, url, authority string) *appsv1.Deploymen
 		g.Expect(admin.Create(t.Context(), object)).To(Succeed())
 		t.Cleanup(func() { g.Expect(client.IgnoreNotFound(admin.Delete(context.Background(), object))).To(Succeed()) })
 	}
+	expectMay(t, "system:serviceaccount:"+namespace+":operator", namespace, "update", "", "secrets")
 	deployment.Status = appsv1.DeploymentStatus{Replicas: 1, ReadyReplicas: 1, UpdatedReplicas: 1}
 	g.Expect(admin.Status().Update(t.Context(), deployment)).To(Succeed())
 	holdLease(t, namespace, time.Second)
@@ -246,6 +247,7 @@ func TestWhoamiTrustsTheAuthorityOfTheEnvironment(t *testing.T) {
 	}})).To(Succeed())
 	g.Expect(admin.Create(t.Context(), &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: object.Namespace, Name: reader},
 		Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, Name: reader}}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: reader}})).To(Succeed())
+	expectMay(t, reader, object.Namespace, "get", v1alpha1.GroupName, "spacescredentials")
 	s = newSession()
 	g.Expect(s.run(t.Context(), object.Namespace, "whoami", object.Name, "--as="+reader)).To(Equal(exitFailed))
 	g.Expect(s.err.String()).To(ContainSubstring("a caFile that you may not read in the cluster: --ca-file names a copy of it here"))

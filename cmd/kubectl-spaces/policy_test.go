@@ -18,7 +18,7 @@ import (
 // hasTeam is what the policies of these tests want of a Secret.
 const hasTeam = "'team' in object.metadata.?labels.orValue({})"
 
-// enforce puts a policy on every new Secret of a namespace, for the length of a test. It
+// enforce puts a policy on every Secret of a namespace that is made or changed, for the length of a test. It
 // returns once the API server refuses a Secret without labels, which takes it a moment.
 func enforce(t *testing.T, namespace string, rule admissionv1.Validation) {
 	t.Helper()
@@ -28,7 +28,7 @@ func enforce(t *testing.T, namespace string, rule admissionv1.Validation) {
 	policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: meta, Spec: admissionv1.ValidatingAdmissionPolicySpec{
 		MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{
 			RuleWithOperations: admissionv1.RuleWithOperations{
-				Operations: []admissionv1.OperationType{admissionv1.Create},
+				Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
 				Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"secrets"}},
 			},
 		}}},

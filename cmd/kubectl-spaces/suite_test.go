@@ -15,6 +15,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -101,6 +102,18 @@ func admitViewer(ctx context.Context) error {
 		Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, Name: viewer}},
 		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: viewer},
 	})
+}
+
+// expectMay waits until the API server knows of a right that was given: it looks at rights as they
+// were a moment ago.
+func expectMay(t *testing.T, user, namespace, verb, group, resource string) {
+	t.Helper()
+	NewWithT(t).Eventually(func(g Gomega) {
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+			User: user, ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: verb, Group: group, Resource: resource}}}
+		g.Expect(admin.Create(t.Context(), review)).To(Succeed())
+		g.Expect(review.Status.Allowed).To(BeTrue(), "%s is to %s %s", user, verb, resource)
+	}).WithTimeout(patience).Should(Succeed())
 }
 
 // newNamespace makes a namespace for one test. Nothing in it is looked at by any

@@ -24,6 +24,9 @@ const (
 	longestDeadline = 86_400
 	// namedLeft is how many of those that are left are named.
 	namedLeft = 10
+	// policyLinger is how long a policy that refuses may be one of a release that was just removed:
+	// the API server looks once a second which policies there are.
+	policyLinger = 10 * time.Second
 )
 
 // uninstallation is what uninstall was asked for.
@@ -157,7 +160,12 @@ func (c *cluster) free(ctx context.Context, found *remains) error {
 	}
 	for i := range found.held {
 		secret := &found.held[i]
-		if err := c.freeSecret(ctx, secret); err != nil {
+		err := c.freeSecretPastPolicy(ctx, secret)
+		if isRefusedByPolicy(err) {
+			return fmt.Errorf("an admission policy keeps the operator's finalizer on Secret %q in namespace %q: remove that policy, with the release if it is the chart's, and repeat this: %w",
+				secret.Name, secret.Namespace, err)
+		}
+		if err != nil {
 			return c.in(secret.Namespace).aboutSecret(err, "free", secret.Name)
 		}
 	}
@@ -169,6 +177,27 @@ func (c *cluster) free(ctx context.Context, found *remains) error {
 		}
 	}
 	return nil
+}
+
+// freeSecretPastPolicy frees a Secret, and waits for the end of a policy that was just removed.
+func (c *cluster) freeSecretPastPolicy(ctx context.Context, secret *metav1.PartialObjectMetadata) error {
+	began := c.clock.Now()
+	for {
+		err := c.freeSecret(ctx, secret)
+		if !isRefusedByPolicy(err) || c.clock.Since(began) >= policyLinger {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-c.clock.After(lookAgain):
+		}
+	}
+}
+
+// isRefusedByPolicy tells that an admission policy, and no missing right, refused a change.
+func isRefusedByPolicy(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "ValidatingAdmissionPolicy")
 }
 
 // freeSecret takes our finalizer from a Secret, and deletes it if it was a state.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -143,6 +144,21 @@ No SpacesCredential and no state is left: the operator can be removed, and then 
 	again := newSession()
 	g.Expect(again.run(t.Context(), object.Namespace, "uninstall", "--revoke")).To(Equal(exitDone), again.err.String())
 	g.Expect(again.out.String()).To(HavePrefix("No SpacesCredential and no state is left"))
+}
+
+// The chart's policy lets nobody but the operator free a state. One that was just removed refuses
+// for a moment more, which charts/removal_test.go meets.
+func TestAPolicyThatKeepsAStateIsSaid(t *testing.T) {
+	g, s := NewWithT(t), newSession()
+	object := leftBehind(t, "uninstall-policy")
+	holdLease(t, object.Namespace, 2*time.Minute)
+	enforce(t, object.Namespace, admissionv1.Validation{Expression: "oldObject != null && size(oldObject.metadata.?finalizers.orValue([])) == size(object.metadata.?finalizers.orValue([]))"})
+	began := s.clock.Now()
+
+	g.Expect(s.runSteadily(t, object.Namespace, "uninstall", "--keep-grants")).To(Equal(exitFailed))
+	g.Expect(s.err.String()).To(ContainSubstring(`error: an admission policy keeps the operator's finalizer on Secret "copy" in namespace "uninstall-policy": remove that policy, with the release if it is the chart's, and repeat this: `))
+	g.Expect(s.clock.Since(began)).To(Equal(policyLinger))
+	g.Expect(exists(t, &corev1.Secret{}, object.Namespace, "copy")).To(BeTrue())
 }
 
 // The operator ends what is deleted by what the spec says then.
