@@ -3,6 +3,7 @@ package controllers
 import (
 	"maps"
 	"strings"
+	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -321,6 +322,37 @@ var _ = Describe("a client that the platform team lends", func() {
 		w.expectReady("bot")
 		w.expectNothingLost()
 	})
+
+	// The service refuses the new secret, changes, and refuses the old one.
+	DescribeTable("meets the very moment of a change with", func(input func(*world) *corev1.Secret, by func(string, ...func(*v1alpha1.SpacesCredential)) *v1alpha1.SpacesCredential, operation fakespaces.Operation) {
+		w := newWorld()
+		const newSecret = "story-client-secret-new"
+		w.secrets = append(w.secrets, newSecret)
+		shared := w.lend(func(c *v1alpha1.ClusterSpacesClient) {
+			c.Spec.SecretRef.PreviousClientSecretKey = "previous"
+			c.Spec.AllowedGrantTypes = []v1alpha1.GrantType{v1alpha1.GrantTypePassword, v1alpha1.GrantTypeRefreshToken, v1alpha1.GrantTypeAuthorizationCode}
+		})
+		w.putLent(map[string]string{"client_secret": newSecret, "previous": clientSecret})
+		w.apply(input(w), by("bot", borrowing(shared)))
+		var once sync.Once
+		w.spaces.InterceptAnswer(func(fakespaces.Call) {
+			once.Do(func() { w.spaces.SetClientSecret(clientID, newSecret) })
+		})
+		o := w.operator()
+		o.settle("bot", time.Minute)
+		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonClientRejected)
+		w.expectCondition("bot", v1alpha1.ConditionStalled, metav1.ConditionFalse)
+		Expect(meta.FindStatusCondition(w.credential("bot").Status.Conditions, v1alpha1.ConditionReady).Message).To(ContainSubstring("tries again by itself"))
+
+		o.settle("bot", 5*time.Minute)
+		w.expectReady("bot")
+		Expect(w.calls(operation)).To(Equal(3), "the new secret, the old one, and the new one again")
+		w.expectNothingLost()
+	},
+		Entry("a sign-in by password", func(*world) *corev1.Secret { return loginInput() }, byPassword, fakespaces.OperationPassword),
+		Entry("a seed", (*world).seedInput, bySeed, fakespaces.OperationRefresh),
+		Entry("a code", (*world).codeInput, byCode, fakespaces.OperationAuthorizationCode),
+	)
 
 	It("is told of: Ready, users, and an environment that nobody knows", func() {
 		w := newWorld()

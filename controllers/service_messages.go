@@ -19,7 +19,11 @@ func failedBefore(f *grantstate.Failure, credential *v1alpha1.SpacesCredential) 
 		what = "Signing in"
 	}
 	if f.IsLasting() {
-		return blockedBy(reasonOf(f.Kind), "%s fails: %s. It worked before, and the operator asks again each hour. %s", what, f.Detail, remedyOf(f.Kind, f.SignIn, credential)).at(f.NextAttemptTime)
+		why := "It worked before"
+		if f.SignIn {
+			why = "The client is given with two secrets, of which one may come to be accepted"
+		}
+		return blockedBy(reasonOf(f.Kind), "%s fails: %s. %s, and the operator asks again each hour. %s", what, f.Detail, why, remedyOf(f.Kind, f.SignIn, credential)).at(f.NextAttemptTime)
 	}
 	return waitingFor(reasonOf(f.Kind), "%s failed: %s. The operator tries again by itself.", what, f.Detail).at(f.NextAttemptTime)
 }

@@ -89,7 +89,7 @@ func (d Document) settle(s Spend, failed error, now time.Time) (*Failure, *Refus
 	if errors.As(failed, &answered) {
 		f.Code = answered.Code
 	}
-	f.afterOther(s, previous)
+	f.afterOther(s, previous, d.inputs)
 	if previous != nil {
 		f.Count = previous.Count + 1
 		f.Refusals, f.Rung, f.UnclearTime = previous.Refusals, previous.Rung, previous.UnclearTime
@@ -114,7 +114,9 @@ func (d Document) settle(s Spend, failed error, now time.Time) (*Failure, *Refus
 		// is what can be replaced in the end.
 		isReplaceable := s.replaceable && f.Kind == spacesauth.KindRejectedRequest
 		workedBefore := d.inputs.Refreshed == s.hash || s.other != "" && d.inputs.Refreshed == s.other
-		if f.SignIn || !workedBefore && !isReplaceable {
+		switch {
+		case s.isRotating(f) && !s.hasExpiredCode(now): // the service may have changed it between the two
+		case f.SignIn, !workedBefore && !isReplaceable:
 			return nil, refused
 		}
 		f.Agreed = isReplaceable && agrees(previous, f)
@@ -126,7 +128,7 @@ func (d Document) settle(s Spend, failed error, now time.Time) (*Failure, *Refus
 				return nil, refused
 			}
 		case s.first != nil:
-			if !s.first.Code.Empty() && now.Sub(s.first.Time) >= codeLifetime {
+			if s.hasExpiredCode(now) {
 				return nil, refused
 			}
 			f.climb(firstUseRungs, now)
@@ -142,6 +144,11 @@ func (d Document) settle(s Spend, failed error, now time.Time) (*Failure, *Refus
 		// The backoff begins with one second: a quick replay comes first.
 	}
 	return f, nil
+}
+
+// hasExpiredCode tells that what was sent is a code that no service should take any more.
+func (s Spend) hasExpiredCode(now time.Time) bool {
+	return s.first != nil && !s.first.Code.Empty() && now.Sub(s.first.Time) >= codeLifetime
 }
 
 // refuseGrant believes that the grant has ended. What can sign in by itself does so at once.

@@ -168,6 +168,9 @@ func (d *Document) Record(a Answer, now time.Time) {
 	if a.refusal != nil {
 		d.inputs.refuse(*a.refusal)
 	}
+	if a.failure != nil && a.failure.OtherHash != "" { // both wait together
+		d.inputs.forgive(a.failure.OtherHash)
+	}
 	if a.grant == nil && d.grant != nil && d.grant.ID == a.claim.GrantID && a.failure != nil {
 		d.grant.Condition = a.failure.leaves(d.grant.Condition)
 	}

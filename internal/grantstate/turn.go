@@ -47,11 +47,20 @@ func (d Document) refusesSecret(with sent) bool {
 	return false
 }
 
+// isRotating tells that a secret of the client was refused while there are two: neither refusal is
+// believed for good, since the service may have changed it between the two.
+func (s Spend) isRotating(f *Failure) bool { return s.other != "" && f.Code == invalidClient }
+
 // afterOther notes that the other secret of the client was refused just before, so that no third try
 // follows at once. A pair that is complete begins anew.
-func (f *Failure) afterOther(s Spend, previous *Failure) {
-	if previous != nil && f.Code == invalidClient && previous.Code == invalidClient &&
-		s.other != "" && previous.InputsHash == s.other && previous.OtherHash == "" {
+func (f *Failure) afterOther(s Spend, previous *Failure, of inputs) {
+	if !s.isRotating(f) {
+		return
+	}
+	refusal := of.refused(s.other) // of when there was one alone
+	wasRefused := refusal != nil && refusal.Code == invalidClient
+	wasTried := previous != nil && previous.Code == invalidClient && previous.InputsHash == s.other && previous.OtherHash == ""
+	if wasRefused || wasTried {
 		f.OtherHash = s.other
 	}
 }

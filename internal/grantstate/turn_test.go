@@ -106,12 +106,56 @@ func TestTwoSecretsThatAreRefusedAtFirst(t *testing.T) {
 	w := newRotating(t)
 	w.has = "neither"
 	w.expect("each is refused once", w.lookTimes(30), "new", "old")
-	if verdict := w.look(); verdict.Hold != RefusedBefore {
+	if verdict := w.look(); verdict.Hold != InBackoff {
 		t.Errorf("it is held by %q", verdict.Hold)
 	}
+	w.now = w.now.Add(time.Hour)
+	w.expect("they are asked again together", w.lookTimes(30), "new", "old")
 	w.has, w.given.Application.Secret = "newer", spacesauth.NewSecret("newer")
 	w.expect("a changed secret is another try", w.lookTimes(5), "newer")
 	w.given.Previous = spacesauth.Secret{}
 	w.now = w.now.Add(45 * time.Minute)
 	w.expect("after the rotation there is one again", w.lookTimes(5), "newer")
+}
+
+// A service that changes the secret between the two tries refuses both, and neither for good.
+func TestAClientThatChangesBetweenItsTwoTries(t *testing.T) {
+	meetTheMoment := func(w *rotating) {
+		w.t.Helper()
+		w.has = "old"
+		w.expect("the new one is not known yet", w.lookTimes(1), "new")
+		w.has = "new"
+		w.expect("and then the old one not any more", w.lookTimes(5), "old")
+	}
+	for when, goOn := range map[string]func(*rotating){
+		"while there are two":           func(*rotating) {},
+		"when there is one again":       func(w *rotating) { w.given.Previous = spacesauth.Secret{} },
+		"after a change of the one too": func(w *rotating) { w.given.Previous = spacesauth.NewSecret("older") },
+	} {
+		t.Run(when, func(t *testing.T) {
+			w := newRotating(t)
+			meetTheMoment(w)
+			goOn(w)
+			w.now = w.now.Add(5 * time.Minute)
+			if sent := w.lookTimes(5); w.d.Token() == nil {
+				t.Errorf("it does not go on by itself: sent %v", sent)
+			}
+		})
+	}
+}
+
+// The one secret was refused for good before the one of before was put beside it.
+func TestASecretThatWasRefusedAloneWaitsWithTheOther(t *testing.T) {
+	w := newRotating(t)
+	w.has = "old"
+	w.given.Previous = spacesauth.Secret{}
+	w.expect("alone it is refused", w.lookTimes(5), "new")
+	if verdict := w.look(); verdict.Hold != RefusedBefore {
+		t.Errorf("it is held by %q", verdict.Hold)
+	}
+	w.given.Previous = spacesauth.NewSecret("old")
+	w.has = "new"
+	w.expect("the other is refused, since the service has changed it", w.lookTimes(5), "old")
+	w.now = w.now.Add(time.Hour)
+	w.expect("but the one is not forgotten", w.lookTimes(5), "new")
 }
