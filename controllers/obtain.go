@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/deadline"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 	"github.com/spaces-operator/spaces-credential-operator/internal/seal"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
@@ -19,8 +20,6 @@ const (
 	// saveMargin is the time after a call's deadline in which its answer is saved. It
 	// is less than watchMargin: when a claim counts as old, its holder is silent.
 	saveMargin = 10 * time.Second
-	// wakeMargin is what a process that was stopped has to read an answer that came meanwhile.
-	wakeMargin = time.Second
 	// saveAttempts bounds how often one pass writes the same answer against others who
 	// write the same document.
 	saveAttempts = 4
@@ -195,7 +194,7 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 	if lapsed := turn.begin(); lapsed.standing != settled {
 		return lapsed, nil
 	}
-	claiming, end := r.until(work, claimed.Add(timeout))
+	claiming, end := deadline.Until(work, r.Clock, claimed.Add(timeout))
 	err := r.update(claiming, s, claim)
 	end()
 	if err != nil {
@@ -206,7 +205,7 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 		return outcome{}, err
 	}
 	r.tellRejection(ctx, s, c)
-	calling, end := r.until(work, claimed.Add(timeout))
+	calling, end := deadline.Until(work, r.Clock, claimed.Add(timeout))
 	sent := r.Clock.Now()
 	got, err := c.send(calling, func() error {
 		if err := r.notTooLate(claimed, timeout); err != nil {
@@ -226,7 +225,7 @@ func (r *Reconciler) spend(ctx context.Context, s *scope, c call, turn *turn) (o
 	r.memory.keep(s.key, answer)
 	s.signedIn = c.spend.By() == v1alpha1.GrantTypePassword || c.spend.By() == v1alpha1.GrantTypeAnonymous
 
-	saving, end := r.until(work, claimed.Add(timeout+saveMargin))
+	saving, end := deadline.Until(work, r.Clock, claimed.Add(timeout+saveMargin))
 	defer end()
 	return outcome{}, r.saveAnswers(saving, s.key)
 }
@@ -276,33 +275,6 @@ func (r *Reconciler) notTooLate(claimed time.Time, timeout time.Duration) error 
 		return errors.New("too much time passed since the claim")
 	}
 	return nil
-}
-
-// until is a context that ends at a time of the injected clock. To a process that was stopped,
-// and finds that time long past when it wakes up, it gives a moment more: an answer that came
-// meanwhile waits to be read, and may be the only copy of a grant. Nothing is sent then.
-func (r *Reconciler) until(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	end := func() { cancel(context.DeadlineExceeded) }
-	left := deadline.Sub(r.Clock.Now())
-	if left <= 0 {
-		end()
-		return ctx, end
-	}
-	timer := r.Clock.AfterFunc(left, func() {
-		// Not in the timer's own time: a clock may hold a lock while it calls.
-		go func() {
-			if r.Clock.Now().Sub(deadline) < wakeMargin {
-				end()
-			} else {
-				r.Clock.AfterFunc(wakeMargin, end)
-			}
-		}()
-	})
-	return ctx, func() {
-		timer.Stop()
-		cancel(context.Canceled)
-	}
 }
 
 // saveAnswers records the answers that memory holds for a credential. While it

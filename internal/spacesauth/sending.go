@@ -7,6 +7,10 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"k8s.io/utils/clock"
+
+	"github.com/spaces-operator/spaces-credential-operator/internal/deadline"
 )
 
 // maxBody bounds what is read of an answer. A state document holds up to two
@@ -22,9 +26,11 @@ type reply struct {
 	webPage bool
 }
 
-// post sends form once. It fails only when no status came back.
+// post sends form once. It fails only when no status came back. A process that was stopped for longer
+// than the time of the call still reads the answer that waits for it.
 func (c *Client) post(ctx context.Context, target string, form url.Values, authorization string, beforeSending func() error) (reply, *Error) {
-	ctx, cancel := context.WithTimeout(ctx, c.environment.Timeout())
+	connected := clock.RealClock{} // of sockets, which no injected clock moves
+	ctx, cancel := deadline.Until(ctx, connected, connected.Now().Add(c.environment.Timeout()))
 	defer cancel()
 
 	encoded := form.Encode()
