@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/credentialio"
 	"github.com/spaces-operator/spaces-credential-operator/internal/secretio"
 	"github.com/spaces-operator/spaces-credential-operator/internal/spacesauth"
 )
@@ -91,45 +91,17 @@ func (l *bareLoop) getState(ctx context.Context, b *bot) error {
 }
 
 func (l *bareLoop) addFinalizer(ctx context.Context, b *bot) error {
-	before := slices.Clone(b.credential.Finalizers)
+	before := b.credential.ObjectMeta.DeepCopy()
 	controllerutil.AddFinalizer(b.credential, v1alpha1.FinalizerRevoke)
-	return l.patchFinalizers(ctx, b, before)
+	return credentialio.PatchMetadata(ctx, l.cluster, b.credential, before)
 }
 
 func (l *bareLoop) toggleFinalizer(ctx context.Context, b *bot) error {
-	before := slices.Clone(b.credential.Finalizers)
+	before := b.credential.ObjectMeta.DeepCopy()
 	if !controllerutil.AddFinalizer(b.credential, v1alpha1.FinalizerRevoke) {
 		controllerutil.RemoveFinalizer(b.credential, v1alpha1.FinalizerRevoke)
 	}
-	return l.patchFinalizers(ctx, b, before)
-}
-
-func (l *bareLoop) patchFinalizers(ctx context.Context, b *bot, before []string) error {
-	with := func(finalizers []string) *v1alpha1.SpacesCredential {
-		return &v1alpha1.SpacesCredential{ObjectMeta: metav1.ObjectMeta{Finalizers: finalizers}}
-	}
-	patch, err := b.difference(with(before), with(b.credential.Finalizers))
-	if err != nil {
-		return err
-	}
-	answer := b.answered()
-	err = l.cluster.Patch(ctx, answer, patch, client.FieldOwner(v1alpha1.FieldManager))
-	b.credential.ResourceVersion = answer.ResourceVersion
-	return err
-}
-
-// difference is the merge patch that the operator sends of a credential.
-func (b *bot) difference(before, after *v1alpha1.SpacesCredential) (client.Patch, error) {
-	before.ResourceVersion = b.credential.ResourceVersion
-	body, err := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}).Data(after)
-	return client.RawPatch(types.MergePatchType, body), err
-}
-
-// answered is for the answer that it asks for: the metadata alone.
-func (b *bot) answered() *metav1.PartialObjectMetadata {
-	answer := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: b.credential.Namespace, Name: b.credential.Name}}
-	answer.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("SpacesCredential"))
-	return answer
+	return credentialio.PatchMetadata(ctx, l.cluster, b.credential, before)
 }
 
 // owners are those of a Secret of the samples, for another credential.
@@ -248,14 +220,7 @@ func (l *bareLoop) changeStatus(b *bot) (before *v1alpha1.SpacesCredentialStatus
 
 func (l *bareLoop) patchStatus(ctx context.Context, b *bot) error {
 	before := l.changeStatus(b)
-	patch, err := b.difference(&v1alpha1.SpacesCredential{Status: *before}, &v1alpha1.SpacesCredential{Status: b.credential.Status})
-	if err != nil {
-		return err
-	}
-	answer := b.answered()
-	err = l.cluster.Status().Patch(ctx, answer, patch, client.FieldOwner(v1alpha1.FieldManagerStatus))
-	b.credential.ResourceVersion = answer.ResourceVersion
-	return err
+	return credentialio.PatchStatus(ctx, l.cluster, b.credential, before)
 }
 
 func (l *bareLoop) putStatus(ctx context.Context, b *bot) error {
