@@ -63,7 +63,11 @@ func refused(r *grantstate.Refusal, credential *v1alpha1.SpacesCredential) outco
 	case r.SignIn:
 		what = "sign-in"
 	}
-	return blockedBy(reasonOf(r.Kind), "The service refused the %s: %s. It is not asked again until an input changes. %s", what, r.Detail, remedyOf(r.Kind, r.SignIn, credential))
+	until := "an input changes"
+	if r.Kind == spacesauth.KindRejectedClient || r.Kind == spacesauth.KindRejectedRequest { // mended at the service, nothing here changes
+		until += ", or somebody runs " + renewCommand(credential)
+	}
+	return blockedBy(reasonOf(r.Kind), "The service refused the %s: %s. It is not asked again until %s. %s", what, r.Detail, until, remedyOf(r.Kind, r.SignIn, credential))
 }
 
 // importRefused tells of an import that the service does not want.

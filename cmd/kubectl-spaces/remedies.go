@@ -66,12 +66,13 @@ func (c *cluster) serviceRemedy(reason string, credential *v1alpha1.SpacesCreden
 	case v1alpha1.ReasonGrantRevoked:
 		return strings.Join([]string{c.signInAnew(credential), "or " + c.pasteSpaces("renew", credential)}, ", ")
 	case v1alpha1.ReasonClientRejected:
+		atTheService := "have the client admitted by the service and run " + c.pasteSpaces("renew", credential)
 		if ref := credential.Spec.ClientRef; ref != nil {
-			return fmt.Sprintf("ask whoever looks after the %s %q to correct its Secret, or have the client admitted by the service", ref.Kind, ref.Name)
+			return fmt.Sprintf("ask whoever looks after the %s %q to correct its Secret, or %s", ref.Kind, ref.Name, atTheService)
 		}
-		return "correct the Secret that spec.clientSecretRef names, or have the client admitted by the service"
+		return "correct the Secret that spec.clientSecretRef names, or " + atTheService
 	case v1alpha1.ReasonRequestRejected:
-		return "correct spec.scopes, or have the client admitted for them"
+		return "correct spec.scopes, or have the client admitted for them and run " + c.pasteSpaces("renew", credential)
 	case v1alpha1.ReasonResponseUnclear:
 		return "look at the login and the client and change the Secret to have it tried again, or " + c.pasteSpaces("renew", credential)
 	case v1alpha1.ReasonThrottled:
