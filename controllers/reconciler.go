@@ -182,6 +182,9 @@ func (m *memory) keep(key types.NamespacedName, a grantstate.Answer) {
 func (m *memory) saved(key types.NamespacedName, a grantstate.Answer) {
 	m.change(key, func(known *recollection) {
 		known.unsaved = slices.DeleteFunc(slices.Clone(known.unsaved), a.IsOf)
+		if len(known.unsaved) == 0 { // which would keep the room of an answer
+			known.unsaved = nil
+		}
 	})
 }
 

@@ -43,6 +43,26 @@ func newCluster(config *rest.Config) (*cluster, error) {
 	return &cluster{WithWatch: made, set: set}, err
 }
 
+// watchAsOperator watches what an operator does, the metadata of Secrets and SpacesCredentials, reads
+// what it is told and does nothing with it, until end is called.
+func (c *cluster) watchAsOperator(ctx context.Context) (end func(), err error) {
+	secrets := &metav1.PartialObjectMetadataList{}
+	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	ctx, cancel := context.WithCancel(ctx)
+	for _, list := range []client.ObjectList{secrets, &v1alpha1.SpacesCredentialList{}} {
+		watched, err := c.Watch(ctx, list)
+		if err != nil {
+			cancel()
+			return nil, fmt.Errorf("watching: %w", err)
+		}
+		go func() {
+			for range watched.ResultChan() { // decoded it is all the same
+			}
+		}()
+	}
+	return cancel, nil
+}
+
 func (c *cluster) version() (string, error) {
 	version, err := c.set.ServerVersion()
 	if err != nil {

@@ -39,6 +39,7 @@ type settings struct {
 	parts       []string
 	picture     string
 	peer        bool
+	watching    bool
 }
 
 func main() {
@@ -56,6 +57,10 @@ func main() {
 	})
 	flag.Func("peer", "`yes` has "+peerName+" take part in the rounds, which takes minutes to build for the first time (default no)", func(value string) (err error) {
 		s.peer, err = yes(value)
+		return err
+	})
+	flag.Func("watching", "`yes` has the bare loop watch what an operator watches (default no)", func(value string) (err error) {
+		s.watching, err = yes(value)
 		return err
 	})
 	flag.StringVar(&s.picture, "picture", "", "draw the spread of renewals into this `file`, and measure nothing")

@@ -16,7 +16,9 @@ type report struct {
 	// Others is the share of the processors that other programs used during the rounds.
 	Others float64 `json:"others"`
 	// Peer is its name and version, where it took part.
-	Peer     string    `json:"peer,omitempty"`
+	Peer string `json:"peer,omitempty"`
+	// Watching tells that the bare loop watched what an operator watches.
+	Watching bool      `json:"watching,omitempty"`
 	Measured []rounds  `json:"measured,omitempty"`
 	Prices   []price   `json:"prices,omitempty"`
 	Waiting  *queue    `json:"waiting,omitempty"`
@@ -37,6 +39,9 @@ func (r report) table() string {
 		fmt.Fprintf(&text, "Other programs used %.0f %% of the processors during the rounds.\n", 100*r.Others)
 		if r.Peer != "" {
 			fmt.Fprintf(&text, "The peer is %s.\n", r.Peer)
+		}
+		if r.Watching {
+			text.WriteString("The bare loop watches what an operator watches.\n")
 		}
 		text.WriteString("\n" + r.tokensTable() + "\n" + r.requestsTable())
 	}

@@ -81,6 +81,13 @@ func (r *round) runBareLoop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.settings.watching {
+		end, err := r.cluster.watchAsOperator(ctx)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
 	for _, phase := range []struct {
 		name  string
 		steps []step
