@@ -9,6 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/credentialio"
 	"github.com/spaces-operator/spaces-credential-operator/internal/grantstate"
 )
 
@@ -83,7 +84,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope, before *v1alpha1
 			return err
 		}
 	}
-	err := r.patchStatus(ctx, s, before)
+	err := credentialio.PatchStatus(ctx, r.Live, s.credential, before)
 	switch {
 	case apierrors.IsConflict(err):
 		return errConflict
@@ -92,6 +93,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope, before *v1alpha1
 	case err != nil:
 		return fmt.Errorf("writing the status of SpacesCredential %s: %w", s.key, err)
 	}
+	r.wroteCredential(s)
 	if held.standing != paced { // a turn that comes soon is no news
 		r.announce(before, s.credential)
 	}

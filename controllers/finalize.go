@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
+	"github.com/spaces-operator/spaces-credential-operator/internal/credentialio"
 	"github.com/spaces-operator/spaces-credential-operator/internal/secretio"
 )
 
@@ -62,13 +63,14 @@ func (r *Reconciler) addFinalizer(ctx context.Context, s *scope) error {
 
 // writeMetadata writes changed finalizers or annotations, unless the object changed meanwhile.
 func (r *Reconciler) writeMetadata(ctx context.Context, s *scope, before *metav1.ObjectMeta) error {
-	err := r.patchMetadata(ctx, s, before)
+	err := credentialio.PatchMetadata(ctx, r.Live, s.credential, before)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return errConflict
 	}
 	if err != nil {
 		return fmt.Errorf("writing the metadata of SpacesCredential %s: %w", s.key, err)
 	}
+	r.wroteCredential(s)
 	return nil
 }
 

@@ -231,3 +231,8 @@ func (r *Reconciler) publishedSince(s *scope) time.Time {
 	}
 	return r.memory.of(s.key).publishedSince
 }
+
+// wroteCredential remembers the version that was written.
+func (r *Reconciler) wroteCredential(s *scope) {
+	r.memory.change(s.key, func(known *recollection) { known.credentialVersion = s.credential.ResourceVersion })
+}
