@@ -29,6 +29,9 @@ func (s *settings) connect() (*rest.Config, error) {
 		return nil, fmt.Errorf("no way to the API server; set --kubeconfig or KUBECONFIG: %w", err)
 	}
 	kubernetes.QPS, kubernetes.Burst = float32(s.qps), s.burst
+	// kube-apiserver would compress each event of a watch by itself, which costs both sides more
+	// than the bytes are worth between a Pod and its API server.
+	kubernetes.DisableCompression = true
 	return kubernetes, nil
 }
 

@@ -35,6 +35,7 @@ type cluster struct {
 func newCluster(config *rest.Config) (*cluster, error) {
 	config = rest.CopyConfig(config)
 	config.QPS = -1
+	config.DisableCompression = true // as the operator
 	made, err := testbed.NewClient(config)
 	if err != nil {
 		return nil, err

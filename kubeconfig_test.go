@@ -1,0 +1,49 @@
+package main
+
+import (
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+func TestTheAPIServerIsAskedForNothingCompressed(t *testing.T) {
+	asked := make(chan http.Header, 1)
+	server := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) { asked <- request.Header }))
+	defer server.Close()
+	kubeconfig := clientcmdapi.NewConfig()
+	kubeconfig.Clusters["here"] = &clientcmdapi.Cluster{
+		Server:                   server.URL,
+		CertificateAuthorityData: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
+	}
+	kubeconfig.Contexts["here"] = &clientcmdapi.Context{Cluster: "here"}
+	kubeconfig.CurrentContext = "here"
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := clientcmd.WriteToFile(*kubeconfig, path); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(clientcmd.RecommendedConfigPathEnvVar, path)
+
+	kubernetes, err := (&settings{}).connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls, err := rest.HTTPClientFor(rewatching(kubernetes, logr.Discard()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := calls.Get(kubernetes.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if encoding := (<-asked).Get("Accept-Encoding"); encoding != "" {
+		t.Errorf("what is compressed with %s is asked for", encoding)
+	}
+}
