@@ -13,6 +13,7 @@ import (
 	"os"
 	"time"
 
+	uberzap "go.uber.org/zap"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -63,7 +64,7 @@ func run(ctx context.Context, arguments []string, out io.Writer, c clock.WithTic
 		return err
 	}
 	s.clock = c
-	logger := zap.New(zap.UseFlagOptions(&s.zap))
+	logger := zap.New(zap.UseFlagOptions(&s.zap), zap.RawZapOpts(uberzap.WrapCore(withLazyFields)))
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger)
 
