@@ -53,7 +53,7 @@ func newCrowd(t *testing.T) *crowd {
 	c := &crowd{woken: map[string]int{}, recounted: map[string]int{}}
 	c.shown = fake.NewClientBuilder().WithScheme(kinds).WithObjects(objects...).
 		WithIndex(&v1alpha1.SpacesCredential{}, clientIndex, indexedClient).
-		WithIndex(&v1alpha1.SpacesCredential{}, secretIndex, func(object client.Object) []string { return secretNames(object.(*v1alpha1.SpacesCredential)) }).
+		WithIndex(&v1alpha1.SpacesCredential{}, secretIndex, namedSecrets).
 		WithIndex(&v1alpha1.ClusterSpacesClient{}, clientSecretIndex, indexedSecret).
 		WithInterceptorFuncs(interceptor.Funcs{
 			List: func(ctx context.Context, server client.WithWatch, list client.ObjectList, options ...client.ListOption) error {

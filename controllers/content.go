@@ -67,20 +67,20 @@ func ownedBy(credential *v1alpha1.SpacesCredential) grantstate.Owned {
 
 // rendering is what was rendered last: what it was made from, and the digest of the content.
 type rendering struct {
-	from       string
+	from       [sha256.Size]byte
 	generation int64
 	digest     string
 }
 
-// renderedFrom names all that the content is made from: as long as it is the same, nothing is
+// renderedFrom is a digest of all that the content is made from: as long as it is the same, nothing is
 // rendered again.
-func (r *Reconciler) renderedFrom(s *scope, current *grantstate.Publishable, environment spacesauth.Environment) string {
+func (r *Reconciler) renderedFrom(s *scope, current *grantstate.Publishable, environment spacesauth.Environment) [sha256.Size]byte {
 	token := current.Token
-	return fmt.Sprintf("%q", []string{
+	return sha256.Sum256(fmt.Appendf(nil, "%q", []string{
 		string(s.credential.UID), fmt.Sprint(s.credential.Generation), token.AccessToken.Fingerprint(), token.ExpirationTime.UTC().Format(time.RFC3339),
 		token.TokenType, token.Scope, current.Identity.Username, current.Identity.UserID, environment.APIURL, environment.SocketURL,
 		fmt.Sprint(current.Answered), string(s.state.uid), r.Keys.CurrentID(), // the claim annotation
-	})
+	}))
 }
 
 // contentOf renders the published Secret from the state alone: nothing here asks

@@ -77,7 +77,7 @@ func (r *Reconciler) Reconfigure(ctx context.Context, clients map[string]*spaces
 		return // nothing was looked at yet
 	}
 	var all v1alpha1.SpacesCredentialList
-	if err := r.Client.List(ctx, &all); err != nil {
+	if err := r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
 		log.FromContext(ctx).Error(err, "Listing the SpacesCredentials failed; they look at the changed environments when something else wakes them")
 	}
 	for _, credential := range all.Items {

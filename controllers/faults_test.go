@@ -283,7 +283,7 @@ func indexed(server client.WithWatch) client.WithWatch {
 						return namedClient(&credential) != name
 					}
 					name, _ = asked.FieldSelector.RequiresExactMatch(secretIndex)
-					return !slices.Contains(secretNames(&credential), name)
+					return !slices.Contains(namedSecrets(&credential), name)
 				})
 			case *v1alpha1.ClusterSpacesClientList:
 				name, _ := asked.FieldSelector.RequiresExactMatch(clientSecretIndex)

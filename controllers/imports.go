@@ -52,7 +52,7 @@ func (r *Reconciler) readImport(ctx context.Context, s *scope, in *inputs) error
 	case err != nil:
 		return fmt.Errorf("reading the input Secret %s: %w", s.importName(), err)
 	}
-	in.versions[name] = found.version
+	in.note(name, found.version)
 	if found.kind != v1alpha1.SecretTypeGrantImport || found.uid != seen.UID {
 		return nil // somebody else's
 	}

@@ -35,6 +35,11 @@ type inputs struct {
 	// them: its login, seed or code was read live in this pass.
 	given  grantstate.Given
 	isRead bool
+	knownInputs
+}
+
+// knownInputs is what is remembered of inputs from pass to pass, which is no value of them.
+type knownInputs struct {
 	// seen tells them apart, also where they were read in an earlier pass.
 	seen grantstate.Seen
 	// clientID is the client ID, where it may be told.
@@ -46,19 +51,41 @@ type inputs struct {
 	grantProblem   outcome
 	// lent is the client that was read, where it is not the namespace's own.
 	lent lentVersion
-	// versions are the resourceVersions that were read, generation is that of the spec that named
+	// versions are those that were read, generation is that of the spec that named
 	// the Secrets, and issuer the accounts URL that they were read for: the file of environments may
 	// change while spec and Secrets do not.
-	versions   map[string]string
+	versions   []versionRead
 	generation int64
 	issuer     string
+}
+
+// versionRead is the resourceVersion of a Secret as it was read.
+type versionRead struct{ secret, version string }
+
+// note remembers in which version a Secret was read; an empty one is none.
+func (known *knownInputs) note(secret, version string) {
+	known.versions = append(known.versions, versionRead{secret, version})
+}
+
+// isOf tells that a Secret was read last as the informer shows it: in that version, or not at all.
+func (known *knownInputs) isOf(secret string, seen *metav1.PartialObjectMetadata) bool {
+	var version string
+	for _, read := range known.versions {
+		if read.secret == secret {
+			version = read.version
+		}
+	}
+	if seen == nil {
+		return version == ""
+	}
+	return version == seen.ResourceVersion
 }
 
 // observeInputs returns the inputs as they are. They are read again only when the informer
 // shows another version than was read last. Without a state nothing is remembered of them.
 func (r *Reconciler) observeInputs(ctx context.Context, s *scope) (inputs, error) {
 	known := r.memory.of(s.key).inputs
-	fresh := s.state != nil && known.versions != nil && known.generation == s.credential.Generation && known.issuer == s.issuer()
+	fresh := s.state != nil && known != nil && known.generation == s.credential.Generation && known.issuer == s.issuer()
 	imported, err := r.importOf(ctx, s)
 	if err != nil {
 		return inputs{}, err
@@ -79,7 +106,7 @@ func (r *Reconciler) observeInputs(ctx context.Context, s *scope) (inputs, error
 		fresh = lent == known.lent && s.consent.problem == known.consentProblem
 	}
 	if fresh {
-		return known, nil
+		return inputs{knownInputs: *known}, nil
 	}
 	grant := remembered
 	if s.state == nil { // a sign-in comes next
@@ -92,14 +119,6 @@ func (r *Reconciler) observeInputs(ctx context.Context, s *scope) (inputs, error
 	return in, err
 }
 
-// isOf tells that a Secret was read as the informer shows it: in that version, or not at all.
-func (in inputs) isOf(name string, seen *metav1.PartialObjectMetadata) bool {
-	if seen == nil {
-		return in.versions[name] == ""
-	}
-	return in.versions[name] == seen.ResourceVersion
-}
-
 // issuer is the accounts URL of the environment that spec names, empty where nobody knows it.
 func (s *scope) issuer() string {
 	if s.environment == nil {
@@ -110,8 +129,8 @@ func (s *scope) issuer() string {
 
 // rememberInputs keeps what tells the inputs apart, and no value of them.
 func (r *Reconciler) rememberInputs(key types.NamespacedName, in inputs) {
-	in.given, in.isRead = grantstate.Given{}, false
-	r.memory.change(key, func(known *recollection) { known.inputs = in })
+	kept := in.knownInputs // a pointer into in would keep the values, too
+	r.memory.change(key, func(known *recollection) { known.inputs = &kept })
 }
 
 // wanted is which reading of an input is wanted.
@@ -132,13 +151,14 @@ const (
 // readInputs reads the client's Secret, as it is remembered, and the grant's own Secret as wanted.
 // Its error is the API server's; what is wrong with a Secret is an outcome.
 func (r *Reconciler) readInputs(ctx context.Context, s *scope, grant wanted) (inputs, error) {
-	in := inputs{versions: map[string]string{}, generation: s.credential.Generation, issuer: s.issuer(), isRead: grant != none}
+	in := inputs{isRead: grant != none, knownInputs: knownInputs{generation: s.credential.Generation, issuer: s.issuer()}}
 	in.given.Scopes, in.given.AccountsURL = s.credential.EffectiveScopes(), in.issuer
 	if ref := s.credential.Spec.ClientSecretRef; ref != nil {
-		reading, err := r.readInput(ctx, s.key.Namespace, ref.Name, remembered, in.versions)
+		reading, err := r.readInput(ctx, s.key.Namespace, ref.Name, remembered)
 		if err != nil {
 			return in, err
 		}
+		in.note(ref.Name, reading.version)
 		in.given.Application.ID = reading.value(ref.ClientIDKey).Reveal()
 		in.given.Application.Secret = reading.optional(ref.ClientSecretKey)
 		in.clientProblem = reading.problem
@@ -174,28 +194,31 @@ func (r *Reconciler) readGrantInput(ctx context.Context, credential *v1alpha1.Sp
 	switch spec := credential.Spec; {
 	case spec.Password != nil:
 		ref := spec.Password.SecretRef
-		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, login, in.versions)
+		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, login)
 		if err != nil {
 			return err
 		}
+		in.note(ref.Name, reading.version)
 		in.isRead = !reading.isOld
 		in.given.Username = reading.value(ref.UsernameKey).Reveal()
 		in.given.Password = reading.value(ref.PasswordKey)
 		in.grantProblem = reading.problem
 	case spec.RefreshToken != nil:
 		ref := spec.RefreshToken.SecretRef
-		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, once, in.versions)
+		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, once)
 		if err != nil {
 			return err
 		}
+		in.note(ref.Name, reading.version)
 		in.given.Seed = reading.bounded(ref.Key, maxSent)
 		in.grantProblem = reading.problem
 	case spec.AuthorizationCode != nil:
 		ref := spec.AuthorizationCode.SecretRef
-		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, once, in.versions)
+		reading, err := r.readInput(ctx, credential.Namespace, ref.Name, once)
 		if err != nil {
 			return err
 		}
+		in.note(ref.Name, reading.version)
 		in.given.Code.Code = reading.bounded(ref.CodeKey, maxSent)
 		in.given.Code.CodeVerifier = reading.bounded(ref.CodeVerifierKey, maxSent)
 		in.given.Code.RedirectURI = reading.redirectURI(spec.AuthorizationCode)
@@ -211,14 +234,16 @@ func (r *Reconciler) readGrantInput(ctx context.Context, credential *v1alpha1.Sp
 // inputReading is one input Secret and the first thing that is wrong with it.
 type inputReading struct {
 	name string
+	// version is the one that was read; empty where there is no such Secret.
+	version string
 	// isOld tells that it was read earlier.
 	isOld   bool
 	values  map[string]spacesauth.Secret
 	problem outcome
 }
 
-// readInput reads one input as wanted, and notes its version.
-func (r *Reconciler) readInput(ctx context.Context, namespace, name string, as wanted, versions map[string]string) (*inputReading, error) {
+// readInput reads one input as wanted.
+func (r *Reconciler) readInput(ctx context.Context, namespace, name string, as wanted) (*inputReading, error) {
 	input := &inputReading{name: name}
 	found, isOld, err := r.readSecret(ctx, types.NamespacedName{Namespace: namespace, Name: name}, as)
 	switch {
@@ -231,7 +256,7 @@ func (r *Reconciler) readInput(ctx context.Context, namespace, name string, as w
 	case err != nil:
 		return nil, fmt.Errorf("reading the input Secret %s/%s: %w", namespace, name, err)
 	}
-	versions[name] = found.version
+	input.version = found.version
 	if !isInputType(found.kind) {
 		input.problem = noInputType(name)
 		return input, nil

@@ -79,12 +79,11 @@ type lentClient struct {
 
 // readLender reads the Secret of a client that namespaces share.
 func (r *Reconciler) readLender(ctx context.Context, lender *grantstate.Lender) (lentClient, error) {
-	versions := map[string]string{}
-	reading, err := r.readInput(ctx, r.ClientNamespace, lender.Secret, remembered, versions)
+	reading, err := r.readInput(ctx, r.ClientNamespace, lender.Secret, remembered)
 	if err != nil {
 		return lentClient{}, err
 	}
-	lent := lentClient{version: versions[lender.Secret]}
+	lent := lentClient{version: reading.version}
 	lent.application.ID = reading.value(lender.ClientIDKey).Reveal()
 	lent.application.Secret = reading.optional(lender.ClientSecretKey)
 	if lender.PreviousClientSecretKey != "" {

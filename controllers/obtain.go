@@ -114,7 +114,7 @@ func (r *Reconciler) lookAgain(ctx context.Context, s *scope, verdict grantstate
 	}
 	s.inputs = in
 	if now := s.decide(in.seen); now.Action != verdict.Action {
-		r.memory.change(s.key, func(known *recollection) { known.inputs = inputs{} })
+		r.memory.change(s.key, func(known *recollection) { known.inputs = nil })
 		if in.clientProblem.isTrouble() {
 			return in.clientProblem, nil
 		}

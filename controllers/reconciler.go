@@ -102,7 +102,7 @@ type recollection struct {
 	published published
 	// publishedSince is when this process first saw the published token there.
 	publishedSince time.Time
-	inputs         inputs
+	inputs         *knownInputs
 	// tried is what the templates of spec are good for, and rendering what they were
 	// rendered from last.
 	tried     tried
@@ -130,7 +130,7 @@ type watchedClaim struct {
 // beginAnew forgets the versions that were written or read: there are older ones now.
 func (known *recollection) beginAnew() {
 	known.credentialVersion, known.credentialBehind, known.publishedBehind = "", time.Time{}, time.Time{}
-	known.state, known.published, known.inputs = nil, published{}, inputs{}
+	known.state, known.published, known.inputs = nil, published{}, nil
 }
 
 // of returns a copy of what is known of key.

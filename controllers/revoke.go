@@ -137,7 +137,7 @@ func (r *Reconciler) revokingApplication(ctx context.Context, s *scope, entry gr
 	if !entry.NeedsSecret || entry.Lender != nil || ref == nil {
 		return app
 	}
-	reading, err := r.readInput(ctx, s.key.Namespace, ref.Name, remembered, map[string]string{})
+	reading, err := r.readInput(ctx, s.key.Namespace, ref.Name, remembered)
 	if err == nil && reading.value(ref.ClientIDKey).Reveal() == entry.ClientID {
 		app.Secret = reading.value(ref.ClientSecretKey)
 	}

@@ -37,14 +37,12 @@ func (r *Reconciler) rival(ctx context.Context, s *scope, seen *metav1.PartialOb
 // whose UID it carries, else the oldest of those that name it, else the first by
 // name.
 func (r *Reconciler) rightful(ctx context.Context, s *scope, seen *metav1.PartialObjectMetadata) (string, error) {
-	var naming v1alpha1.SpacesCredentialList
-	err := r.Client.List(ctx, &naming, client.InNamespace(s.key.Namespace), client.MatchingFields{secretIndex: s.credential.EffectiveSecretName()})
+	naming, err := r.naming(ctx, s.publishedName())
 	if err != nil {
-		return "", fmt.Errorf("listing the SpacesCredentials that name Secret %s: %w", s.publishedName(), err)
+		return "", err
 	}
 	best := s.credential
-	for i := range naming.Items {
-		other := &naming.Items[i]
+	for _, other := range naming {
 		if other.EffectiveSecretName() != s.credential.EffectiveSecretName() || other.UID == s.credential.UID {
 			continue
 		}
@@ -119,7 +117,7 @@ func (r *Reconciler) isLeft(ctx context.Context, s *scope, secret *corev1.Secret
 		return false, nil
 	}
 	var living v1alpha1.SpacesCredentialList
-	if err := r.Client.List(ctx, &living, client.InNamespace(s.key.Namespace)); err != nil {
+	if err := r.Client.List(ctx, &living, client.InNamespace(s.key.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return false, fmt.Errorf("listing the SpacesCredentials of namespace %s: %w", s.key.Namespace, err)
 	}
 	return !slices.ContainsFunc(living.Items, func(c v1alpha1.SpacesCredential) bool { return c.UID == uid }), nil

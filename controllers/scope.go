@@ -19,9 +19,6 @@ const (
 	callPause = time.Second
 	// afterConflict is when a pass that met somebody else's write begins anew.
 	afterConflict = time.Second
-	// secretIndex finds the credentials that name a Secret, as an input or as the one
-	// to publish.
-	secretIndex = "spec.secretNames"
 )
 
 // scope is what one pass carries from step to step.

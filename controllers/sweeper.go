@@ -61,7 +61,7 @@ func (s *sweeper) sweep(ctx context.Context) {
 // overdue lists the credentials that should have been renewed and wait for nothing.
 func (s *sweeper) overdue(ctx context.Context) ([]v1alpha1.SpacesCredential, error) {
 	var all v1alpha1.SpacesCredentialList
-	if err := s.client.List(ctx, &all); err != nil {
+	if err := s.client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing SpacesCredentials: %w", err)
 	}
 	now := s.clock.Now()

@@ -35,10 +35,7 @@ const (
 
 // SetupWithManager adds the loop, its watches and the sweeper to a manager.
 func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager, concurrency int) error {
-	err := manager.GetFieldIndexer().IndexField(ctx, &v1alpha1.SpacesCredential{}, secretIndex, func(object client.Object) []string {
-		return secretNames(object.(*v1alpha1.SpacesCredential))
-	})
-	if err != nil {
+	if err := manager.GetFieldIndexer().IndexField(ctx, &v1alpha1.SpacesCredential{}, secretIndex, namedSecrets); err != nil {
 		return err
 	}
 	swept := make(chan event.TypedGenericEvent[*v1alpha1.SpacesCredential])
@@ -106,12 +103,6 @@ func (r *Reconciler) isHeldUp(key types.NamespacedName) bool {
 	return known.isHeldUp || r.Gates.Waits(key) || backoff.Within(r.Clock.Now(), known.lastCall.Add(sweepMargin), sweepMargin)
 }
 
-// secretNames are the Secrets a credential has to hear of, but its state, whose name
-// tells its owner.
-func secretNames(credential *v1alpha1.SpacesCredential) []string {
-	return append(credential.InputSecretNames(), credential.EffectiveSecretName())
-}
-
 // secretEvents has credentials look at Secrets that changed. What this process wrote itself is no
 // news to whom it wrote it for.
 func (r *Reconciler) secretEvents() handler.EventHandler {
@@ -164,11 +155,11 @@ func (r *Reconciler) concerned(ctx context.Context, secret client.Object) []reco
 	if name, isState := strings.CutSuffix(secret.GetName(), v1alpha1.GrantSecretSuffix); isState {
 		names = append(names, name)
 	}
-	var naming v1alpha1.SpacesCredentialList
-	if err := r.Client.List(ctx, &naming, client.InNamespace(secret.GetNamespace()), client.MatchingFields{secretIndex: secret.GetName()}); err != nil {
-		log.FromContext(ctx).Error(err, "Listing the SpacesCredentials that name a Secret failed", "namespace", secret.GetNamespace(), "secret", secret.GetName())
+	naming, err := r.naming(ctx, client.ObjectKeyFromObject(secret))
+	if err != nil {
+		log.FromContext(ctx).Error(err, "The SpacesCredentials that name a changed Secret look at it when something else wakes them")
 	}
-	for _, credential := range naming.Items {
+	for _, credential := range naming {
 		names = append(names, credential.Name)
 	}
 	slices.Sort(names)
@@ -217,7 +208,11 @@ func StripSecretMetadata(object any) (any, error) {
 	if owner := metav1.GetControllerOf(secret); owner != nil && len(owner.Name)+len(owner.Kind)+len(owner.APIVersion) <= 2*keptValue {
 		stripped.OwnerReferences = []metav1.OwnerReference{*owner}
 	}
-	stripped.Labels = kept(secret.Labels, v1alpha1.LabelSecret)
+	kind := secret.Labels[v1alpha1.LabelSecret]
+	stripped.Labels = kindLabels[kind]
+	if kind == v1alpha1.SecretGrant {
+		return stripped, nil // its name says whose it is
+	}
 	stripped.Annotations = kept(secret.Annotations, v1alpha1.AnnotationCredential, v1alpha1.AnnotationCredentialUID,
 		v1alpha1.AnnotationFingerprint, v1alpha1.AnnotationExpiresAt, v1alpha1.AnnotationClaim)
 	if rejected := secret.Annotations[v1alpha1.AnnotationRejected]; rejected != "" && rejected == secret.Annotations[v1alpha1.AnnotationFingerprint] {
@@ -226,6 +221,16 @@ func StripSecretMetadata(object any) (any, error) {
 	}
 	return stripped, nil
 }
+
+// kindLabels are the labels that are kept, for each of our kinds of Secrets: the same map for all of them,
+// since each of its own would have a third of a KiB.
+var kindLabels = func() map[string]map[string]string {
+	of := map[string]map[string]string{}
+	for _, kind := range []string{v1alpha1.SecretPublished, v1alpha1.SecretGrant, v1alpha1.SecretExport} {
+		of[kind] = map[string]string{v1alpha1.LabelSecret: kind}
+	}
+	return of
+}()
 
 // kept are the named entries, cut. They are copied, or the bytes around them would stay, too.
 func kept(values map[string]string, names ...string) map[string]string {
@@ -262,15 +267,14 @@ func (r *Reconciler) rivalsOf(ctx context.Context, object client.Object) []types
 	if !ok {
 		return nil
 	}
-	var naming v1alpha1.SpacesCredentialList
-	err := r.Client.List(ctx, &naming, client.InNamespace(credential.Namespace), client.MatchingFields{secretIndex: credential.EffectiveSecretName()})
+	naming, err := r.naming(ctx, types.NamespacedName{Namespace: credential.Namespace, Name: credential.EffectiveSecretName()})
 	if err != nil {
-		log.FromContext(ctx).Error(err, "Listing the SpacesCredentials that name a Secret failed", "namespace", credential.Namespace, "secret", credential.EffectiveSecretName())
+		log.FromContext(ctx).Error(err, "The SpacesCredentials that name the Secret of another one look at it when something else wakes them")
 	}
 	var rivals []types.NamespacedName
-	for _, other := range naming.Items {
+	for _, other := range naming {
 		if other.Name != credential.Name {
-			rivals = append(rivals, client.ObjectKeyFromObject(&other))
+			rivals = append(rivals, client.ObjectKeyFromObject(other))
 		}
 	}
 	return rivals

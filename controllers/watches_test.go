@@ -30,6 +30,24 @@ func TestStripSecretMetadataKeepsOnlyWhatTheLoopLooksAt(t *testing.T) {
 	}
 }
 
+// There are as many states as credentials. Nothing that anybody writes on one is looked at.
+func TestStripSecretMetadataKeepsNoAnnotationOfAState(t *testing.T) {
+	object := partial(map[string]string{
+		v1alpha1.AnnotationCredential: "bot", v1alpha1.AnnotationCredentialUID: "uid",
+		v1alpha1.AnnotationFingerprint: "same", v1alpha1.AnnotationRejected: "same",
+	})
+	object.Labels = map[string]string{v1alpha1.LabelSecret: v1alpha1.SecretGrant, "team": "a"}
+	object.Finalizers = []string{v1alpha1.FinalizerGrant}
+	stripped, err := StripSecretMetadata(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := stripped.(*metav1.PartialObjectMetadata)
+	if len(kept.Annotations) != 0 || len(kept.Labels) != 1 || kept.Labels[v1alpha1.LabelSecret] != v1alpha1.SecretGrant || len(kept.Finalizers) != 1 {
+		t.Errorf("kept %+v", kept.ObjectMeta)
+	}
+}
+
 // Whatever anybody writes on a Secret, little of it is kept.
 func TestAForeignSecretCostsLittleMemory(t *testing.T) {
 	long := strings.Repeat("x", 250<<10)

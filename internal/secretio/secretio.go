@@ -19,12 +19,13 @@ import (
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 )
 
-// Metadata returns what the cache behind a reader knows of a Secret, or nil. Its errors are
-// the reader's.
+// Metadata returns what the cache behind a reader knows of a Secret, or nil. It is the cache's own, to
+// be read and not to be written: a pass looks at several, and would copy each. Its errors are the
+// reader's.
 func Metadata(ctx context.Context, cache client.Reader, name types.NamespacedName) (*metav1.PartialObjectMetadata, error) {
 	seen := &metav1.PartialObjectMetadata{}
 	seen.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	err := cache.Get(ctx, name, seen)
+	err := cache.Get(ctx, name, seen, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
