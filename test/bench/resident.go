@@ -159,7 +159,7 @@ func (b *bench) during(ctx context.Context, o *operator, wait time.Duration) (ho
 	scaled := func(spent time.Duration) time.Duration { return time.Duration(float64(spent) * factor) }
 	from, to := before.after, after.before
 	return hour{
-		processor{scaled(to.operator - from.operator), scaled(to.apiServer - from.apiServer), scaled(to.etcd - from.etcd)},
+		processor{operator: scaled(to.operator - from.operator), apiServer: scaled(to.apiServer - from.apiServer), etcd: scaled(to.etcd - from.etcd)},
 		after.requests.each(before.requests, 1).all() * factor,
 	}, nil
 }
