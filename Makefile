@@ -124,9 +124,9 @@ count: ## Count the requests to the API server for a first token and a renewal
 	KUBEBUILDER_ASSETS="$$assets" exec bin/count/count
 
 .PHONY: bench
-bench: ## Measure the operator beside a bare loop, ten minutes (CREDENTIALS="100 1000 10000" ROUNDS=3 WAITING=n PARTS="..." PEER=yes WATCHING=yes)
+bench: ## Measure the operator beside a bare loop, ten minutes (CREDENTIALS="100 1000 10000" ROUNDS=3 WAITING=n PARTS="..." PEER=yes WATCHING=yes MEMORY=256MiB)
 	@trap : INT; assets="$$(hack/envtest.sh)"; mkdir -p bin/bench; $(GO) -C test/bench build -o ../../bin/bench/bench .; \
-	KUBEBUILDER_ASSETS="$$assets" exec bin/bench/bench $(if $(CREDENTIALS),--credentials "$(CREDENTIALS)") $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WAITING),--waiting $(WAITING)) $(if $(PARTS),--parts "$(PARTS)") $(if $(PEER),--peer "$(PEER)") $(if $(WATCHING),--watching "$(WATCHING)")
+	KUBEBUILDER_ASSETS="$$assets" exec bin/bench/bench $(if $(CREDENTIALS),--credentials "$(CREDENTIALS)") $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WAITING),--waiting $(WAITING)) $(if $(PARTS),--parts "$(PARTS)") $(if $(PEER),--peer "$(PEER)") $(if $(WATCHING),--watching "$(WATCHING)") $(if $(MEMORY),--memory "$(MEMORY)")
 
 .PHONY: bench-micro
 bench-micro: ## Measure judgements, documents, templates and the queue alone, for benchstat (COUNT=6)

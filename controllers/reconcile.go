@@ -54,8 +54,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 
 // lookAgainAtNews ends a pass. What it was shown of Secrets and did not know is for the next one.
 func (r *Reconciler) lookAgainAtNews(key types.NamespacedName) {
-	enqueue := r.enqueue.Load()
-	if hasNews := r.passes.end(key); hasNews && enqueue != nil {
+	if hasNews := r.passes.end(key); hasNews {
+		r.lookAt(key)
+	}
+}
+
+// lookAt has a credential looked at, once the loop runs.
+func (r *Reconciler) lookAt(key types.NamespacedName) {
+	if enqueue := r.enqueue.Load(); enqueue != nil {
 		(*enqueue)(key)
 	}
 }

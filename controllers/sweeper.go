@@ -8,7 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
@@ -33,7 +32,7 @@ type sweeper struct {
 	// isHeldUp tells that the last pass found something in the way of a credential, which
 	// a look from here does not end.
 	isHeldUp func(types.NamespacedName) bool
-	queue    chan event.TypedGenericEvent[*v1alpha1.SpacesCredential]
+	enqueue  func(types.NamespacedName)
 }
 
 // Start implements manager.Runnable.
@@ -49,26 +48,23 @@ func (s *sweeper) sweep(ctx context.Context) {
 		return
 	}
 	s.metrics.Overdue(len(found))
-	for i := range found {
-		select {
-		case s.queue <- event.TypedGenericEvent[*v1alpha1.SpacesCredential]{Object: &found[i]}:
-		case <-ctx.Done():
-			return
-		}
+	for _, key := range found {
+		s.enqueue(key)
 	}
 }
 
 // overdue lists the credentials that should have been renewed and wait for nothing.
-func (s *sweeper) overdue(ctx context.Context) ([]v1alpha1.SpacesCredential, error) {
+func (s *sweeper) overdue(ctx context.Context) ([]types.NamespacedName, error) {
 	var all v1alpha1.SpacesCredentialList
 	if err := s.client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing SpacesCredentials: %w", err)
 	}
 	now := s.clock.Now()
-	var found []v1alpha1.SpacesCredential
-	for _, credential := range all.Items {
-		if isOverdue(&credential, now) && !s.isHeldUp(client.ObjectKeyFromObject(&credential)) {
-			found = append(found, credential)
+	var found []types.NamespacedName
+	for i := range all.Items {
+		key := client.ObjectKeyFromObject(&all.Items[i])
+		if isOverdue(&all.Items[i], now) && !s.isHeldUp(key) {
+			found = append(found, key)
 		}
 	}
 	return found, nil

@@ -9,7 +9,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/event"
+	"k8s.io/apimachinery/pkg/types"
 
 	v1alpha1 "github.com/spaces-operator/spaces-credential-operator/api/v1alpha1"
 )
@@ -24,9 +24,14 @@ var _ = Describe("The sweeper", func() {
 		o.reconcile("healthy")
 		w.step(w.credential("lost").Status.Token.RenewalTime.Sub(w.clock.Now()) + sweepMargin)
 
-		swept := make(chan event.TypedGenericEvent[*v1alpha1.SpacesCredential])
-		s := &sweeper{client: admin, clock: w.clock, metrics: o.Metrics, isHeldUp: o.isHeldUp, queue: swept}
+		swept := make(chan types.NamespacedName)
 		ctx, stop := context.WithCancel(w.ctx)
+		s := &sweeper{client: admin, clock: w.clock, metrics: o.Metrics, isHeldUp: o.isHeldUp, enqueue: func(key types.NamespacedName) {
+			select {
+			case swept <- key:
+			case <-ctx.Done():
+			}
+		}}
 		ended := make(chan error)
 		go func() { ended <- s.Start(ctx) }()
 		for !w.clock.HasWaiters() {
@@ -35,9 +40,8 @@ var _ = Describe("The sweeper", func() {
 		w.step(sweepInterval)
 		var found []string
 		for len(found) < 1 || found[len(found)-1] != "lost" {
-			swept := <-swept
-			if swept.Object.Namespace == w.namespace {
-				found = append(found, swept.Object.Name)
+			if key := <-swept; key.Namespace == w.namespace {
+				found = append(found, key.Name)
 			}
 		}
 		stop()

@@ -38,8 +38,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager,
 	if err := manager.GetFieldIndexer().IndexField(ctx, &v1alpha1.SpacesCredential{}, secretIndex, namedSecrets); err != nil {
 		return err
 	}
-	swept := make(chan event.TypedGenericEvent[*v1alpha1.SpacesCredential])
-	if err := manager.Add(&sweeper{client: manager.GetClient(), clock: r.Clock, metrics: r.Metrics, isHeldUp: r.isHeldUp, queue: swept}); err != nil {
+	if err := manager.Add(&sweeper{client: manager.GetClient(), clock: r.Clock, metrics: r.Metrics, isHeldUp: r.isHeldUp, enqueue: r.lookAt}); err != nil {
 		return err
 	}
 	if err := manager.Add(r.Gates); err != nil {
@@ -63,7 +62,6 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager,
 			return requestsFor(r.rivalsOf(ctx, object))
 		}), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesMetadata(&corev1.Secret{}, r.secretEvents()).
-		WatchesRawSource(source.Channel(swept, &handler.TypedEnqueueRequestForObject[*v1alpha1.SpacesCredential]{})).
 		WatchesRawSource(source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 			enqueue := func(key types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: key}) }
 			r.enqueue.Store(&enqueue)

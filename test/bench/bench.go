@@ -40,7 +40,7 @@ type bench struct {
 func (b *bench) run(ctx context.Context) error {
 	b.report = report{
 		Date: b.Began.UTC().Format(time.DateOnly), Go: runtime.Version(), Processors: runtime.NumCPU(),
-		Rounds: b.settings.rounds, AtATime: atATime, Watching: b.settings.watching,
+		Rounds: b.settings.rounds, AtATime: atATime, Watching: b.settings.watching, Memory: b.settings.memory,
 	}
 	err := b.measure(ctx)
 	if b.report.isEmpty() {

@@ -40,6 +40,7 @@ type settings struct {
 	picture     string
 	peer        bool
 	watching    bool
+	memory      string
 }
 
 func main() {
@@ -63,6 +64,7 @@ func main() {
 		s.watching, err = yes(value)
 		return err
 	})
+	flag.StringVar(&s.memory, "memory", "", "the `limit` that the operator's collector keeps to, as in GOMEMLIMIT (default none)")
 	flag.StringVar(&s.picture, "picture", "", "draw the spread of renewals into this `file`, and measure nothing")
 	flag.Parse()
 	testbed.Main("bench", func(ctx context.Context, program *testbed.Program) error {

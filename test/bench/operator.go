@@ -48,7 +48,7 @@ func (b *bench) startOperator() (*operator, error) {
 		return nil, err
 	}
 	command := exec.Command(b.Path("manager"), append(slices.Clone(b.arguments), "--metrics-bind-address="+free[0])...)
-	command.Env = append(os.Environ(), profileVariable+"="+free[1])
+	command.Env = append(os.Environ(), profileVariable+"="+free[1], "GOMEMLIMIT="+b.settings.memory)
 	return b.launch(command, operator{
 		controller: "spacescredential", log: b.Path(operatorLog),
 		metrics: "http://" + free[0] + "/metrics", profiles: "http://" + free[1] + "/debug/pprof/",

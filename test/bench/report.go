@@ -18,7 +18,9 @@ type report struct {
 	// Peer is its name and version, where it took part.
 	Peer string `json:"peer,omitempty"`
 	// Watching tells that the bare loop watched what an operator watches.
-	Watching bool      `json:"watching,omitempty"`
+	Watching bool `json:"watching,omitempty"`
+	// Memory is the limit that the operator's collector kept to, where one was set.
+	Memory   string    `json:"memory,omitempty"`
 	Measured []rounds  `json:"measured,omitempty"`
 	Prices   []price   `json:"prices,omitempty"`
 	Waiting  *queue    `json:"waiting,omitempty"`
@@ -42,6 +44,9 @@ func (r report) table() string {
 		}
 		if r.Watching {
 			text.WriteString("The bare loop watches what an operator watches.\n")
+		}
+		if r.Memory != "" {
+			fmt.Fprintf(&text, "The operator's collector keeps to %s (GOMEMLIMIT).\n", r.Memory)
 		}
 		text.WriteString("\n" + r.tokensTable() + "\n" + r.requestsTable())
 	}

@@ -99,7 +99,7 @@ func TestTheReportHasColumnsForThePeer(t *testing.T) {
 		return measured{PerSecond: rate, OperatorMS: rate / 40, APIServerMS: rate / 10, EtcdMS: rate / 50, ServiceMS: rate / 100, PeakMiB: rate, Passes: 2, Requests: requests{"PATCH secrets": requested}}
 	}
 	r := report{
-		Peer: "Somebody Else's v1",
+		Peer: "Somebody Else's v1", Memory: "256MiB",
 		Measured: []rounds{{
 			Credentials: 100,
 			Operator: results{
@@ -112,6 +112,7 @@ func TestTheReportHasColumnsForThePeer(t *testing.T) {
 	text := r.table()
 	for _, line := range []string{
 		"The peer is Somebody Else's v1.",
+		"The operator's collector keeps to 256MiB (GOMEMLIMIT).",
 		"| phase | credentials | operator, a second | bare loop, a second | ratio | peer, a second | ratio to peer | operator ms (peer) | kube-apiserver ms (bare, peer) | etcd ms (bare, peer) | service ms (with bare loop) | operator peak MiB (peer) |",
 		"| first tokens | 100 | 90 ±11 % | 100 ±0 % | 0.90 ±11 % | 50 ±0 % | 1.80 ±11 % | 2.25 (1.25) | 9.0 (10.0, 5.0) | 1.8 (2.0, 1.0) | 0.90 (1.00) | 90 (50) |",
 		"| renewals, all due at once | 100 | 90 | 100 | 0.90 | - | - | 2.25 | 9.0 (10.0, -) | 1.8 (2.0, -) | 0.90 (1.00) | 90 |",
