@@ -14,8 +14,8 @@ import (
 const secretIndex = "spec.secretNames"
 
 // namedSecrets are the Secrets that the spec of a credential names. The state is none of them: its
-// name tells its owner. Nor is a published Secret that has the credential's own name, as most do: for
-// each one an index would need a KiB to say what the name says.
+// name tells its owner. Nor is a published Secret that has the credential's own name, as it has by
+// default: an index would need a KiB for each to say what the name says.
 func namedSecrets(object client.Object) []string {
 	credential := object.(*v1alpha1.SpacesCredential)
 	names := credential.InputSecretNames()
