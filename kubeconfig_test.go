@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/pem"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -28,9 +29,11 @@ func TestTheAPIServerIsAskedForNothingCompressed(t *testing.T) {
 	if err := clientcmd.WriteToFile(*kubeconfig, path); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv(clientcmd.RecommendedConfigPathEnvVar, path)
-
-	kubernetes, err := (&settings{}).connect()
+	s, err := parse([]string{"--kubeconfig=" + path}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubernetes, err := s.connect()
 	if err != nil {
 		t.Fatal(err)
 	}
