@@ -5,28 +5,22 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"testing"
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/spaces-operator/spaces-credential-operator/internal/testbed"
 )
 
 func TestTheAPIServerIsAskedForNothingCompressed(t *testing.T) {
 	asked := make(chan http.Header, 1)
 	server := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) { asked <- request.Header }))
 	defer server.Close()
-	kubeconfig := clientcmdapi.NewConfig()
-	kubeconfig.Clusters["here"] = &clientcmdapi.Cluster{
-		Server:                   server.URL,
-		CertificateAuthorityData: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
-	}
-	kubeconfig.Contexts["here"] = &clientcmdapi.Context{Cluster: "here"}
-	kubeconfig.CurrentContext = "here"
-	path := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := clientcmd.WriteToFile(*kubeconfig, path); err != nil {
+	path, err := testbed.WriteKubeconfig(t.TempDir(), &rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{
+		CAData: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
+	}})
+	if err != nil {
 		t.Fatal(err)
 	}
 	s, err := parse([]string{"--kubeconfig=" + path}, io.Discard)
