@@ -49,6 +49,9 @@ func (r report) table() string {
 			fmt.Fprintf(&text, "The operator's collector keeps to %s (GOMEMLIMIT).\n", r.Memory)
 		}
 		text.WriteString("\n" + r.tokensTable() + "\n" + r.requestsTable())
+		if len(r.Measured) > 1 {
+			text.WriteString("\n" + r.numbersTable())
+		}
 	}
 	if len(r.Prices) > 0 {
 		text.WriteString("\n" + r.pricesTable())

@@ -17,8 +17,8 @@ const (
 
 var phases = []string{phaseFirst, phaseRenew, phaseStart, phaseDelete}
 
-// measureRounds measures the contestants side by side, round by round, so that what the machine does
-// beside them meets all.
+// measureRounds measures the contestants side by side, round by round, each with every number of
+// credentials, so that what the machine does beside them meets all.
 func (b *bench) measureRounds(ctx context.Context) error {
 	before, err := b.load()
 	if err != nil {
@@ -29,16 +29,18 @@ func (b *bench) measureRounds(ctx context.Context) error {
 		if b.peer != nil {
 			of.Peer = results{}
 		}
-		for i := range b.settings.rounds {
-			b.Say("round %d of %d with %d credentials", i+1, b.settings.rounds, number)
-			isLast := i == b.settings.rounds-1 && number == b.settings.credentials[len(b.settings.credentials)-1]
-			r := &round{bench: b, number: number, rounds: &of, profiled: isLast}
+		b.report.Measured = append(b.report.Measured, of)
+	}
+	for i := range b.settings.rounds {
+		for j := range b.report.Measured {
+			of := &b.report.Measured[j]
+			b.Say("round %d of %d with %d credentials", i+1, b.settings.rounds, of.Credentials)
+			isLast := i == b.settings.rounds-1 && j == len(b.report.Measured)-1
+			r := &round{bench: b, number: of.Credentials, rounds: of, profiled: isLast}
 			if err := r.run(ctx); err != nil { // what was measured until then took its time
-				b.report.Measured = append(b.report.Measured, of)
 				return err
 			}
 		}
-		b.report.Measured = append(b.report.Measured, of)
 	}
 	after, err := b.load()
 	b.report.Others = othersSince(before, after)

@@ -60,7 +60,7 @@ func (r report) tokensTable() string {
 			}
 			row := []string{phase, fmt.Sprint(m.Credentials), told(of(operator, rate), "%.0f")}
 			for _, other := range others {
-				row = append(row, told(of(other, rate), "%.0f"), told(ratios(operator, other), "%.2f"))
+				row = append(row, told(of(other, rate), "%.0f"), told(ratios(rate, operator, other), "%.2f"))
 			}
 			rows = append(rows, append(row,
 				beside(operatorMS, "%.2f", operator, peerOf(others)), beside(apiServer, "%.1f", operator, others),
@@ -97,11 +97,11 @@ func beside(figure func(measured) float64, format string, operator []measured, o
 	return text
 }
 
-// ratios are those of the operator to another one, round by round.
-func ratios(operator, other []measured) []float64 {
+// ratios are those of a figure to the same one elsewhere, round by round.
+func ratios(figure func(measured) float64, those, others []measured) []float64 {
 	var all []float64
-	for i := range min(len(operator), len(other)) {
-		all = append(all, operator[i].PerSecond/other[i].PerSecond)
+	for i := range min(len(those), len(others)) {
+		all = append(all, figure(those[i])/figure(others[i]))
 	}
 	return all
 }
@@ -128,6 +128,25 @@ func (r report) requestsTable() string {
 			row = append(row, listed(peer))
 		}
 		rows = append(rows, row)
+	}
+	return markdown(rows)
+}
+
+// numbersTable tells what a token costs kube-apiserver with more credentials, by what it costs with fewer,
+// round by round.
+func (r report) numbersTable() string {
+	rows := [][]string{{"kube-apiserver ms for each", "credentials", "operator", "bare loop"}}
+	for _, phase := range phases {
+		for i := range r.Measured[1:] {
+			fewer, more := r.Measured[i], r.Measured[i+1]
+			if len(more.Operator[phase]) == 0 {
+				continue
+			}
+			rows = append(rows, []string{
+				phase, fmt.Sprintf("%d over %d", more.Credentials, fewer.Credentials),
+				told(ratios(apiServer, more.Operator[phase], fewer.Operator[phase]), "%.2f"), told(ratios(apiServer, more.Bare[phase], fewer.Bare[phase]), "%.2f"),
+			})
+		}
 	}
 	return markdown(rows)
 }
