@@ -42,8 +42,10 @@ var errRefused = errors.New("the API server is away (a fault of the story)")
 // faults is what stands between one operator and the API server. It counts and
 // records the requests and lets chosen ones fail.
 type faults struct {
-	mu      sync.Mutex
-	log     []request
+	mu  sync.Mutex
+	log []request
+	// written are the verbs by which Secrets that were there were written.
+	written []string
 	planned map[request][]plannedFault
 	// at is called with the number of each request, counted from 1.
 	at func(number int, what request) plannedFault
@@ -51,6 +53,8 @@ type faults struct {
 	after func(number int, what request)
 	// frozen stops the informers, or that of Secrets alone: they show what they showed last.
 	frozen, frozenSecrets bool
+	// onlyPatches is set where the role does not allow to replace a Secret. It is set before the first request.
+	onlyPatches bool
 	// coldClient is a ClusterSpacesClient that the informer does not show yet.
 	coldClient string
 	shown      map[string]client.Object
@@ -169,11 +173,18 @@ func (f *faults) requests() []request {
 	return append([]request(nil), f.log...)
 }
 
+// verbs returns how Secrets were written so far, those that were made apart.
+func (f *faults) verbs() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.written)
+}
+
 // forget empties the record.
 func (f *faults) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.log = nil
+	f.log, f.written = nil, nil
 }
 
 func (f *faults) next(what request) (plannedFault, int) {
@@ -190,6 +201,17 @@ func (f *faults) next(what request) (plannedFault, int) {
 		fault = at(number, what)
 	}
 	return fault, number
+}
+
+// write sends the write of an object that is there.
+func (f *faults) write(verb string, object client.Object, send func() error) error {
+	what := kindOfSecret("write", object)
+	if what != writeCredential {
+		f.mu.Lock()
+		f.written = append(f.written, verb)
+		f.mu.Unlock()
+	}
+	return f.pass(what, send)
 }
 
 // pass sends a request through its fault.
@@ -222,8 +244,16 @@ func (f *faults) client(server client.WithWatch) client.WithWatch {
 		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
 			return f.pass(kindOfSecret("create", object), func() error { return c.Create(ctx, object, options...) })
 		},
+		Update: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.UpdateOption) error {
+			return f.write("update", object, func() error {
+				if f.onlyPatches {
+					return forbidden()
+				}
+				return c.Update(ctx, object, options...)
+			})
+		},
 		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
-			return f.pass(kindOfSecret("write", object), func() error { return c.Patch(ctx, object, patch, options...) })
+			return f.write("patch", object, func() error { return c.Patch(ctx, object, patch, options...) })
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.DeleteOption) error {
 			return f.pass(kindOfSecret("delete", object), func() error { return c.Delete(ctx, object, options...) })

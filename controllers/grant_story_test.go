@@ -62,7 +62,7 @@ var _ = Describe("Rule 1: nothing is sent before it can be kept", func() {
 	It("a renewal whose claim cannot be written sends nothing", func() {
 		w.apply(clientInput(), w.seedInput(), bySeed("bot"))
 		w.step(o.reconcile("bot").RequeueAfter)
-		o.on(writeState, plannedFault{before: forbidden()})
+		o.on(writeState, plannedFault{before: forbidden()}, plannedFault{before: forbidden()}) // a patch neither
 		o.reconcile("bot")
 		Expect(w.calls(fakespaces.OperationRefresh)).To(Equal(1))
 		w.expectCondition("bot", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRenewalFailing)
@@ -260,7 +260,7 @@ var _ = Describe("Rule 3: a newer refresh token is durable before its access tok
 
 	It("an answer stays in memory while its save fails, and the save alone is repeated", func() {
 		w.step(o.reconcile("bot").RequeueAfter)
-		o.on(writeState, plannedFault{}, plannedFault{before: errRefused}, plannedFault{before: errRefused}, plannedFault{before: forbidden()})
+		o.on(writeState, plannedFault{}, plannedFault{before: errRefused}, plannedFault{before: errRefused}, plannedFault{before: forbidden()}, plannedFault{before: forbidden()})
 		for range 3 {
 			_, err := o.pass("bot")
 			Expect(err).To(MatchError(ContainSubstring("kept in memory")))

@@ -31,13 +31,12 @@ type bareLoop struct {
 // bot is what the loop keeps of one credential.
 type bot struct {
 	credential *v1alpha1.SpacesCredential
-	// state and published are its Secrets as they were written last, read is the state as it was
-	// read.
-	state, published secretio.Judged
-	read             *corev1.Secret
-	answer           spacesauth.Answer
-	sample           int // the one that was written last
-	writes           int
+	// state and published are its Secrets as they were read or written last.
+	state     *corev1.Secret
+	published secretio.Judged
+	answer    spacesauth.Answer
+	sample    int // the one that was written last
+	writes    int
 }
 
 // newBareLoop makes one for credentials that are there.
@@ -86,8 +85,9 @@ func (l *bareLoop) getLogin(ctx context.Context, b *bot) error {
 }
 
 func (l *bareLoop) getState(ctx context.Context, b *bot) error {
-	b.read = &corev1.Secret{}
-	return l.cluster.Get(ctx, b.state.Name, b.read)
+	name := client.ObjectKeyFromObject(b.state)
+	b.state = &corev1.Secret{}
+	return l.cluster.Get(ctx, name, b.state)
 }
 
 func (l *bareLoop) addFinalizer(ctx context.Context, b *bot) error {
@@ -116,7 +116,7 @@ func owners(of *corev1.Secret, credential *v1alpha1.SpacesCredential) []metav1.O
 
 func (l *bareLoop) createState(ctx context.Context, b *bot) error {
 	like := l.samples.after[0].state
-	secret := &corev1.Secret{
+	b.state = &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: b.credential.Namespace, Name: b.credential.GrantSecretName(),
 			Labels: like.Labels, Annotations: annotated(like, b.credential, ""), OwnerReferences: owners(like, b.credential), Finalizers: like.Finalizers,
@@ -124,9 +124,7 @@ func (l *bareLoop) createState(ctx context.Context, b *bot) error {
 		Type: like.Type,
 		Data: map[string][]byte{v1alpha1.StateKey: marked(like.Data[v1alpha1.StateKey], b.mark())},
 	}
-	err := l.cluster.Create(ctx, secret, client.FieldOwner(v1alpha1.FieldManager))
-	b.state = judged(secret)
-	return err
+	return l.cluster.Create(ctx, b.state, client.FieldOwner(v1alpha1.FieldManager))
 }
 
 func judged(secret client.Object) secretio.Judged {
@@ -135,23 +133,9 @@ func judged(secret client.Object) secretio.Judged {
 
 // writeState is a claim or a save: of the claim only the length of the document is another one.
 func (l *bareLoop) writeState(ctx context.Context, b *bot) error {
-	content := marked(l.samples.after[b.sample].state.Data[v1alpha1.StateKey], b.mark())
-	written, err := secretio.Patch(ctx, l.cluster, b.state, map[string]any{
-		"data":     map[string][]byte{v1alpha1.StateKey: content},
-		"metadata": map[string]any{"labels": map[string]any{}, "managedFields": []metav1.ManagedFieldsEntry{{}}},
-	})
-	if err != nil {
-		return err
-	}
-	b.state = judged(written)
-	return nil
-}
-
-func (l *bareLoop) putState(ctx context.Context, b *bot) error {
-	b.read.Data[v1alpha1.StateKey] = marked(b.read.Data[v1alpha1.StateKey], b.mark())
-	err := l.cluster.Update(ctx, b.read, client.FieldOwner(v1alpha1.FieldManager))
-	b.state = judged(b.read)
-	return err
+	b.state.Data[v1alpha1.StateKey] = marked(l.samples.after[b.sample].state.Data[v1alpha1.StateKey], b.mark())
+	b.state.ManagedFields = []metav1.ManagedFieldsEntry{{}}
+	return l.cluster.Update(ctx, b.state, client.FieldOwner(v1alpha1.FieldManager))
 }
 
 // createSecret creates one more Secret like the published one.
@@ -195,7 +179,17 @@ func (l *bareLoop) createPublished(ctx context.Context, b *bot) error {
 }
 
 func (l *bareLoop) patchPublished(ctx context.Context, b *bot) error {
+	return l.patchSecret(ctx, b, l.publishedSecret(b))
+}
+
+// patchAgain publishes a token that is another one each time.
+func (l *bareLoop) patchAgain(ctx context.Context, b *bot) error {
 	want := l.publishedSecret(b)
+	want.Data[v1alpha1.KeyAccessToken] = marked(want.Data[v1alpha1.KeyAccessToken], b.mark())
+	return l.patchSecret(ctx, b, want)
+}
+
+func (l *bareLoop) patchSecret(ctx context.Context, b *bot, want *corev1.Secret) error {
 	written, err := secretio.Patch(ctx, l.cluster, b.published, map[string]any{
 		"metadata": map[string]any{"labels": want.Labels, "annotations": want.Annotations, "ownerReferences": want.OwnerReferences},
 		"data":     want.Data,

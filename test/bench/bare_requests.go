@@ -19,25 +19,25 @@ var (
 		{"finalizer, PATCH", (*bareLoop).addFinalizer},
 		{"state with the claim, POST", (*bareLoop).createState},
 		{"the service: sign-in", (*bareLoop).signIn},
-		{"save, PATCH", (*bareLoop).writeState},
+		{"save, PUT", (*bareLoop).writeState},
 		{"publish, POST", (*bareLoop).createPublished},
 		{"status, PATCH", (*bareLoop).patchStatus},
 		{"event, POST", (*bareLoop).createEvent},
 	}
 	// A renewal: four.
 	renewal = []step{
-		{"claim, PATCH", (*bareLoop).writeState},
+		{"claim, PUT", (*bareLoop).writeState},
 		{"the service: refresh", (*bareLoop).refresh},
-		{"save, PATCH", (*bareLoop).writeState},
+		{"save, PUT", (*bareLoop).writeState},
 		{"publish, PATCH", (*bareLoop).patchPublished},
 		{"status, PATCH", (*bareLoop).patchStatus},
 	}
 	// A renewal after a start: five.
 	afterStart = []step{
 		{"state, GET", (*bareLoop).getState},
-		{"claim, PATCH", (*bareLoop).writeState},
+		{"claim, PUT", (*bareLoop).writeState},
 		{"the service: refresh", (*bareLoop).refresh},
-		{"save, PATCH", (*bareLoop).writeState},
+		{"save, PUT", (*bareLoop).writeState},
 		{"publish, PATCH", (*bareLoop).patchPublished},
 		{"status, PATCH", (*bareLoop).patchStatus},
 	}
@@ -47,8 +47,8 @@ var (
 var priced = []step{
 	{"Secret, GET", (*bareLoop).getState},
 	{"Secret, POST", (*bareLoop).createSecret},
-	{"Secret, PUT in protobuf", (*bareLoop).putState},
-	{"Secret, merge patch", (*bareLoop).writeState},
+	{"Secret, PUT in protobuf", (*bareLoop).writeState},
+	{"Secret, merge patch", (*bareLoop).patchAgain},
 	{"event, POST", (*bareLoop).createEvent},
 	{"SpacesCredential, finalizer patch", (*bareLoop).toggleFinalizer},
 	{"SpacesCredential, status merge patch", (*bareLoop).patchStatus},
